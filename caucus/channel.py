@@ -1,0 +1,98 @@
+"""One channel: its log, its ledger, its evidence and its pacing. Pure: no reactor, no I/O, time comes in.
+
+What is decided counts at once for the next decision; what is shown is only what the journal
+calls durable. Each addition therefore comes with its journal position, and each look with the
+position up to which the journal is durable.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from attrs import evolve
+
+from caucus.errors import ArtifactTooLarge, ChannelFull, InvalidCursor
+from caucus.ledger import Ledger
+from caucus.limits import Limits
+from caucus.messages import as_integer
+from caucus.records import Descriptor, Held, Page
+from caucus.seatbelts import Duplicates, RateBudget
+
+
+class Channel:
+    """One append-only log and what belongs to it. ``created`` is the journal position of its creation."""
+
+    def __init__(self, descriptor: Descriptor, limits: Limits, created: int) -> None:
+        self.name = descriptor.channel
+        self.created = created
+        self.ledger = Ledger()
+        self.posts = RateBudget(
+            limits.max_posts_per_minute, limits.window_seconds, limits.max_tracked_agents, "channel"
+        )
+        self.duplicates = Duplicates(limits.window_seconds, limits.max_tracked_agents)
+        self.artifact_bytes = 0
+        self._descriptor = descriptor
+        self._limits = limits
+        self._log: list[bytes] = []
+        self._pending: deque[int] = deque()
+        self._evidence: dict[str, tuple[bytes, int]] = {}
+
+    def next_cursor(self) -> int:
+        """The head after the next message. Raises `ChannelFull` if the log takes no more."""
+        limit = self._limits.max_messages_per_channel
+        if len(self._log) >= limit:
+            raise ChannelFull(channel=self.name, limit=limit)
+        return len(self._log) + 1
+
+    def append(self, message_json: bytes, transition: tuple[str, Held | None] | None, position: int) -> None:
+        """Add a message to the log and carry its ledger transition out."""
+        self._log.append(message_json)
+        self._pending.append(position)
+        if transition is not None:
+            key, entry = transition
+            if entry is None:
+                self.ledger.remove(key)
+            else:
+                self.ledger.put(key, entry)
+
+    def head(self, durable: int) -> int:
+        """The cursor after the last durable message."""
+        while self._pending and self._pending[0] <= durable:
+            self._pending.popleft()
+        return len(self._log) - len(self._pending)
+
+    def describe(self, durable: int) -> Descriptor:
+        """The descriptor with the live head."""
+        return evolve(self._descriptor, head=self.head(durable))
+
+    def page(self, cursor: object, limit: object, durable: int) -> Page:
+        """The durable messages after ``cursor``, at most ``limit``. Raises `InvalidCursor`."""
+        head = self.head(durable)
+        start = as_integer(cursor)
+        if start is None or not 0 <= start <= head:
+            raise InvalidCursor(f"The cursor must be an integer from 0 to the head, which is {head}.")
+        most = self._limits.max_read_limit if limit is None else as_integer(limit)
+        if most is None or most < 1:
+            raise InvalidCursor("The limit must be a positive integer.")
+        end = min(head, start + min(most, self._limits.max_read_limit))
+        return Page(tuple(self._log[start:end]), end)
+
+    def has_artifact(self, sha256: str) -> bool:
+        """Whether these bytes are stored already, durable or not."""
+        return sha256 in self._evidence
+
+    def require_room(self, size: int) -> None:
+        """Raises `ArtifactTooLarge` if ``size`` more bytes would pass the channel's cap."""
+        limit = self._limits.max_channel_artifact_bytes
+        if self.artifact_bytes + size > limit:
+            raise ArtifactTooLarge(limit=limit, scope="channel")
+
+    def add_artifact(self, sha256: str, data: bytes, position: int) -> None:
+        """Keep the bytes under their address."""
+        self._evidence[sha256] = (data, position)
+        self.artifact_bytes += len(data)
+
+    def artifact(self, sha256: str, durable: int) -> bytes | None:
+        """The bytes at an address, if they are there and durable."""
+        data, position = self._evidence.get(sha256, (None, 0))
+        return data if position <= durable else None

@@ -1,0 +1,56 @@
+"""Who holds which target: leases and transitions (contract, section 3). Pure: time comes in."""
+
+from __future__ import annotations
+
+from caucus.records import AlreadyClaimed, Held, NotHeld
+
+
+class Ledger:
+    """The holders of one channel's targets, by target key.
+
+    The ``may_`` methods decide whether a transition is granted: they return ``None`` if it is,
+    else the result to answer with. `put` and `remove` carry it out.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Held] = {}
+
+    def live(self, key: str, now: float) -> Held | None:
+        """The entry of ``key``, unless its lease has lapsed: at ``granted + lease_ttl`` it has."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        # The difference is compared, not the sum: a lease of 10**300 s does not fit a float sum.
+        if entry.lease_ttl is not None and now - entry.granted >= entry.lease_ttl:
+            del self._entries[key]  # lapsed is lapsed, also if the clock steps back after this
+            return None
+        return entry
+
+    def may_claim(self, key: str, owner: str, now: float, *, heartbeat: bool) -> AlreadyClaimed | None:
+        """A free target may be claimed; a live one only renewed, by its own owner's heartbeat."""
+        entry = self.live(key, now)
+        if entry is None or (heartbeat and entry.holder.owner == owner):
+            return None
+        return AlreadyClaimed(entry.holder)
+
+    def may_reassign(self, key: str, owner: str, now: float) -> AlreadyClaimed | None:
+        """A free target may be given to anyone, a live one by its own owner only."""
+        entry = self.live(key, now)
+        if entry is None or entry.holder.owner == owner:
+            return None
+        return AlreadyClaimed(entry.holder)
+
+    def may_finish(self, key: str, owner: str, now: float) -> AlreadyClaimed | NotHeld | None:
+        """A live target may be marked done by its own owner only."""
+        entry = self.live(key, now)
+        if entry is None:
+            return NotHeld()
+        return None if entry.holder.owner == owner else AlreadyClaimed(entry.holder)
+
+    def put(self, key: str, entry: Held) -> None:
+        """The target is held as ``entry`` says."""
+        self._entries[key] = entry
+
+    def remove(self, key: str) -> None:
+        """The target is free."""
+        self._entries.pop(key, None)

@@ -1,0 +1,82 @@
+"""Every cap and budget of a backbone, in one frozen class (contract, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import Attribute, field, fields, frozen
+
+from caucus.errors import ConfigurationError
+
+
+def _positive(_limits: Limits, attribute: Attribute[int], value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"{option_name(attribute.name)} must be a positive integer")
+
+
+def _limit(default: int, help: str) -> int:  # noqa: A002
+    value: int = field(default=default, validator=_positive, metadata={"help": help})
+    return value
+
+
+@frozen(kw_only=True)
+class Limits:
+    """The caps and budgets. Every value is a positive integer.
+
+    Raises `ConfigurationError`, which names the option, for any other value.
+    """
+
+    max_posts_per_minute: int = _limit(30, "posts a window, per agent and channel")
+    global_max_posts_per_minute: int = field(
+        validator=_positive,
+        metadata={"help": "posts a window, per agent over all channels", "default": "4 x the one above"},
+    )
+    max_channel_creates_per_minute: int = _limit(10, "channels created a window, per owner")
+    window_seconds: int = _limit(60, "the sliding window of these budgets, in seconds")
+    max_tracked_agents: int = _limit(4096, "agents tracked in each table; the least recently used go first")
+    max_channels: int = _limit(1000, "channels")
+    max_messages_per_channel: int = _limit(10_000, "messages in a channel")
+    max_read_limit: int = _limit(500, "messages in one page")
+    max_streams: int = _limit(1024, "open streams")
+    max_artifact_bytes: int = _limit(1_048_576, "bytes of one artifact")
+    max_channel_artifact_bytes: int = _limit(16_777_216, "bytes of artifacts in a channel")
+    max_total_artifact_bytes: int = _limit(134_217_728, "bytes of artifacts in all")
+
+    @global_max_posts_per_minute.default
+    def _four_channels_worth(self) -> int:
+        posts = self.max_posts_per_minute
+        return 4 * posts if isinstance(posts, int) else 0
+
+    @classmethod
+    def parse(cls, texts: Mapping[str, str]) -> Limits:
+        """Read limits from text: ``texts`` maps field names to decimal digits.
+
+        Absent ones keep their default. Raises `ConfigurationError` for a text that is not a positive integer.
+        """
+        values: dict[str, int] = {}
+        for name, text in texts.items():
+            digits = text.strip()
+            if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
+                raise ConfigurationError(f"{option_name(name)} must be a positive integer")
+            values[name] = int(digits)
+        return cls(**values)
+
+
+def option_name(field_name: str) -> str:
+    """The command-line option of a field: ``max_streams`` is ``--max-streams``."""
+    return "--" + field_name.replace("_", "-")
+
+
+def environment_name(field_name: str) -> str:
+    """The environment variable of a field: ``max_streams`` is ``CAUCUS_MAX_STREAMS``."""
+    return "CAUCUS_" + field_name.upper()
+
+
+def limit_fields() -> list[tuple[str, str]]:
+    """Each field's name and its help text with the default, in order."""
+    listed = []
+    for attribute in fields(Limits):
+        default = attribute.metadata.get("default", attribute.default)
+        shown = f"{default:,}" if isinstance(default, int) else default
+        listed.append((attribute.name, f"{attribute.metadata['help']} [{shown}]"))
+    return listed

@@ -1,0 +1,251 @@
+"""The message: its fields, its validation, ULIDs, the target key (contract, section 2)."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
+
+import msgspec
+from attrs import asdict, field, fields, frozen
+from ulid import ULID
+
+from caucus.errors import InvalidMessage
+from caucus.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, SURROGATE, excerpt, trim
+
+MessageType = Literal["finding", "claim", "status", "question", "answer", "note", "steer"]
+Status = Literal["needs-response", "resolved", "fyi"]
+
+SCHEMA_VERSION: Final = 1
+TYPES: Final = frozenset({"finding", "claim", "status", "question", "answer", "note", "steer"})
+STATUSES: Final = frozenset({"needs-response", "resolved", "fyi"})
+
+SHORT_TEXT: Final = 1024
+"""The most code points of a name, a target, an artifact or a purpose."""
+BODY_TEXT: Final = 16_000
+"""The most code points of a body."""
+RECIPIENTS: Final = 32
+"""The most entries of ``to``."""
+UNKNOWN_FIELDS_NAMED: Final = 10
+
+_ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
+_CLAIM_ONLY = ("target", "lease_ttl", "heartbeat")
+_decode_object = msgspec.json.Decoder(dict[str, object]).decode
+
+
+class _Null:
+    """The type of `NULL`."""
+
+    def __repr__(self) -> str:
+        return "null"
+
+
+NULL: Final = _Null()
+"""A JSON ``null``: a wrong value wherever it stands, while ``None`` means that a field is absent."""
+
+
+def new_msg_id() -> str:
+    """A fresh ULID: 26 upper-case Crockford base-32 characters."""
+    return str(ULID())
+
+
+@frozen
+class Message:
+    """One message, to be sent or as it was stored. ``None`` means that a field is absent.
+
+    ``msg_id`` is filled in with a fresh ULID; ``agent_id`` and ``owner`` may be left out over
+    HTTP, where the server sets them from the token. ``v`` and ``ts`` are the server's. The rules
+    of the fields stand in section 2 of the contract; the backbone checks them, not this class.
+    """
+
+    type: str
+    body: str
+    msg_id: str = field(factory=new_msg_id, kw_only=True)
+    agent_id: str | None = field(default=None, kw_only=True)
+    owner: str | None = field(default=None, kw_only=True)
+    thread: str | None = field(default=None, kw_only=True)
+    reply_to: str | None = field(default=None, kw_only=True)
+    to: tuple[str, ...] | None = field(default=None, kw_only=True)
+    status: str | None = field(default=None, kw_only=True)
+    artifact: str | None = field(default=None, kw_only=True)
+    target: str | None = field(default=None, kw_only=True)
+    lease_ttl: int | None = field(default=None, kw_only=True)
+    heartbeat: bool | None = field(default=None, kw_only=True)
+    v: int | None = field(default=None, kw_only=True)
+    ts: str | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Message:
+        """Read a stored message. Fields that this version does not know are left out.
+
+        Raises `ValueError` if ``data`` is no JSON object with a type, a body and a msg_id.
+        """
+        try:
+            stored = _decode_object(data)
+        except msgspec.DecodeError as error:
+            raise ValueError("not a stored message") from error
+        known = {name: value for name, value in stored.items() if name in _FIELDS}
+        if not all(isinstance(known.get(name), str) for name in ("type", "body", "msg_id")):
+            raise ValueError("not a stored message")
+        if "to" in known:
+            recipients = known["to"]
+            known["to"] = tuple(recipients) if isinstance(recipients, list) else None
+        return cls(**known)  # type: ignore[arg-type]  # a stored message was validated by its server
+
+
+MessageFields = Message | Mapping[str, object]
+"""What the operations take for a message: a `Message`, or a mapping of its fields by their names."""
+
+_FIELDS: Final = frozenset(attribute.name for attribute in fields(Message))
+encode = msgspec.json.Encoder().encode
+
+
+def fields_of(message: MessageFields) -> dict[str, object]:
+    """The fields that are present, in order; a field that is ``None`` is absent."""
+    given = asdict(message, recurse=False) if isinstance(message, Message) else message
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def as_integer(value: object) -> int | None:
+    """The integer that a JSON number is, or ``None``: ``2.0`` is one, ``true`` and ``1e999`` are not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if abs(value) > sys.float_info.max or int(value) != value:
+        return None
+    return int(value)
+
+
+def require_type(message: Mapping[str, object], *, claim: bool) -> None:
+    """The type rule: claims go through the claim operations, and nothing else does.
+
+    Raises `InvalidMessage` with one issue.
+    """
+    if claim and message.get("type") != "claim":
+        raise InvalidMessage(("type: must be claim for this operation",))
+    if not claim and message.get("type") == "claim":
+        raise InvalidMessage(("type: a claim goes through the claim operations",))
+
+
+def validate(message: Mapping[str, object]) -> None:
+    """Check every field.
+
+    Raises `InvalidMessage` with every problem together. The lengths of ``body``, ``target`` and
+    the entries of ``to`` are looked at only if nothing else is wrong, and give one issue.
+    """
+    issues = tuple(_problems(message)) or tuple(_excess(message))[:1]
+    if issues:
+        raise InvalidMessage(issues)
+
+
+def identity_issues(agent_id: object, owner: object) -> tuple[str, ...]:
+    """The problems of an identity, at most one for each of its two fields."""
+    found = (_name("agent_id", agent_id), _name("owner", owner))
+    return tuple(issue for issue in found if issue)
+
+
+def stamped(message: Mapping[str, object], ts: str) -> dict[str, object]:
+    """The message as it is stored: the caller's fields in their order, with ``v`` and ``ts`` set."""
+    stored = {**message, "v": SCHEMA_VERSION, "ts": ts}
+    if "lease_ttl" in stored:
+        stored["lease_ttl"] = as_integer(stored["lease_ttl"])
+    return stored
+
+
+def target_key(target: str) -> str:
+    """What decides whether two targets are one: trimmed, then Unicode NFC. Case and inner spaces count."""
+    return unicodedata.normalize("NFC", trim(target))
+
+
+def _problems(message: Mapping[str, object]) -> Iterator[str]:
+    kind = message.get("type")
+    if not (isinstance(kind, str) and kind in TYPES):
+        yield f"type: must be one of {', '.join(sorted(TYPES))}"
+    yield from identity_issues(message.get("agent_id"), message.get("owner"))
+    yield from _ulids(message)
+    if not _is_text(message.get("body"), CONTROL_EXCEPT_TAB_NEWLINE):
+        yield "body: must be non-empty text without control characters other than tab and newline"
+    yield from _optional_problems(message)
+    if kind == "claim":
+        yield from _claim_problems(message)
+    else:
+        for name in _CLAIM_ONLY:
+            if name in message:
+                yield f"{name}: is for claims only"
+    yield from _unknown(message)
+
+
+def _ulids(message: Mapping[str, object]) -> Iterator[str]:
+    for name in ("msg_id", "thread", "reply_to"):
+        value = message.get(name)
+        if name != "msg_id" and name not in message:
+            continue
+        if not (isinstance(value, str) and _ULID.fullmatch(value)):
+            yield f"{name}: must be a ULID of 26 upper-case characters"
+
+
+def _optional_problems(message: Mapping[str, object]) -> Iterator[str]:
+    if "to" in message:
+        recipients = message["to"]
+        if not (isinstance(recipients, list | tuple) and 1 <= len(recipients) <= RECIPIENTS):
+            yield f"to: must be a list of 1 to {RECIPIENTS} names"
+        elif not all(_is_text(entry, CONTROL) for entry in recipients):
+            yield "to: every name must be non-empty text without control characters"
+    if "status" in message:
+        status = message["status"]
+        if not (isinstance(status, str) and status in STATUSES):
+            yield f"status: must be one of {', '.join(sorted(STATUSES))}"
+    if "artifact" in message:
+        issue = _name("artifact", message["artifact"])
+        if issue:
+            yield issue
+    if "ts" in message and not (isinstance(message["ts"], str) and message["ts"]):
+        yield "ts: must be non-empty text; the server overwrites it"
+
+
+def _claim_problems(message: Mapping[str, object]) -> Iterator[str]:
+    target = message.get("target")
+    if not (_is_text(target, CONTROL) and trim(str(target))):
+        yield "target: must be text that is not blank, without control characters"
+    if "lease_ttl" in message:
+        seconds = as_integer(message["lease_ttl"])
+        if seconds is None or seconds < 1:
+            yield "lease_ttl: must be a positive integer, in seconds"
+    if "heartbeat" in message and not isinstance(message["heartbeat"], bool):
+        yield "heartbeat: must be true or false"
+
+
+def _unknown(message: Mapping[str, object]) -> Iterator[str]:
+    unknown = [name for name in message if name not in _FIELDS]
+    for name in unknown[:UNKNOWN_FIELDS_NAMED]:
+        yield f"unknown field: {excerpt(str(name))}"
+    if len(unknown) > UNKNOWN_FIELDS_NAMED:
+        yield f"and {len(unknown) - UNKNOWN_FIELDS_NAMED} more unknown fields"
+
+
+def _excess(message: Mapping[str, object]) -> Iterator[str]:
+    if len(str(message["body"])) > BODY_TEXT:
+        yield f"body: must have at most {BODY_TEXT} characters"
+    if len(str(message.get("target", ""))) > SHORT_TEXT:
+        yield f"target: must have at most {SHORT_TEXT} characters"
+    recipients = message.get("to", ())
+    if isinstance(recipients, list | tuple) and any(len(entry) > SHORT_TEXT for entry in recipients):
+        yield f"to: every name must have at most {SHORT_TEXT} characters"
+
+
+def _name(name: str, value: object) -> str | None:
+    if not _is_text(value, CONTROL):
+        return f"{name}: must be non-empty text without control characters"
+    if len(str(value)) > SHORT_TEXT:
+        return f"{name}: must have at most {SHORT_TEXT} characters"
+    return None
+
+
+def _is_text(value: object, refused: re.Pattern[str]) -> bool:
+    return (
+        isinstance(value, str)
+        and value != ""
+        and (value.isascii() or not SURROGATE.search(value))
+        and not refused.search(value)
+    )

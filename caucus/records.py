@@ -1,0 +1,163 @@
+"""The values that cross the interface: descriptors, pages, claim results and what a journal records.
+
+A stored message travels as its exact JSON bytes, encoded once when it was appended; the
+``message`` properties decode a fresh `Message` each time, so nothing that a caller does to one
+changes the log.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from caucus.messages import Message
+
+Verbosity = Literal["quiet", "normal", "chatty"]
+VERBOSITIES: frozenset[str] = frozenset({"quiet", "normal", "chatty"})
+
+
+@frozen
+class Identity:
+    """Who speaks: the session (``agent_id``) and the human it acts for (``owner``)."""
+
+    agent_id: str
+    owner: str
+
+
+@frozen(kw_only=True)
+class Descriptor:
+    """A channel, with ``head``: the cursor after its last message."""
+
+    channel: str
+    kind: str = "ephemeral"
+    purpose: str | None = None
+    verbosity: str = "quiet"
+    render_budget_chars: int = 200
+    created_by: str = ""
+    created_ts: str
+    head: int = 0
+
+
+@frozen
+class Appended:
+    """A message was appended: its stored JSON, and the new head as ``cursor``."""
+
+    message_json: bytes
+    cursor: int
+
+    @property
+    def message(self) -> Message:
+        """The stored message."""
+        return Message.from_json(self.message_json)
+
+
+@frozen
+class Page:
+    """The messages that follow a cursor, as JSON, and the cursor after them."""
+
+    messages_json: tuple[bytes, ...]
+    cursor: int
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages, in the order of the log."""
+        return [Message.from_json(data) for data in self.messages_json]
+
+
+@frozen
+class Holder:
+    """Who holds a target: the identity, and the stamp and msg_id of the message that granted it last."""
+
+    agent_id: str
+    owner: str
+    ts: str
+    msg_id: str
+
+
+@frozen
+class Granted:
+    """The claim operation was granted and its message appended; ``cursor`` is the new head."""
+
+    message_json: bytes
+    cursor: int
+    outcome: Literal["granted"] = "granted"
+
+    @property
+    def message(self) -> Message:
+        """The stored message."""
+        return Message.from_json(self.message_json)
+
+
+@frozen
+class AlreadyClaimed:
+    """Another holds the target, or the caller does and asked for it again. Nothing was written."""
+
+    by: Holder
+    outcome: Literal["already_claimed"] = "already_claimed"
+
+
+@frozen
+class NotHeld:
+    """Nobody holds the target that was to be marked done. Nothing was written."""
+
+    outcome: Literal["not_held"] = "not_held"
+
+
+ClaimResult = Granted | AlreadyClaimed | NotHeld
+
+
+@frozen
+class StoredArtifact:
+    """Where evidence is kept: its logical URI, its lower-case hex SHA-256, its size in bytes.
+
+    ``deduplicated`` says that the same bytes were there already.
+    """
+
+    uri: str
+    sha256: str
+    size: int
+    deduplicated: bool
+
+
+@frozen
+class Held:
+    """A ledger entry: the holder, when it was granted (seconds on the backbone's clock), and its lease."""
+
+    holder: Holder
+    granted: float
+    lease_ttl: int | None
+
+
+@frozen
+class ChannelCreated:
+    """Event: a channel exists from here on."""
+
+    descriptor: Descriptor
+
+
+@frozen
+class MessageAppended:
+    """Event: a message joined a channel's log, with the ledger transition that it is, if it is one.
+
+    ``ts`` is the message's stamp. ``transition`` is ``None`` for a plain post, else the
+    target key and its new entry, or the key and ``None`` where the target became free.
+    """
+
+    channel: str
+    ts: str
+    message_json: bytes
+    transition: tuple[str, Held | None] | None = None
+
+
+@frozen
+class ArtifactAdded:
+    """Event: a channel's evidence grew by these bytes."""
+
+    channel: str
+    sha256: str
+    data: bytes
+
+
+Event = ChannelCreated | MessageAppended | ArtifactAdded
+"""What a journal records. Applying one never validates, refuses or reads a clock."""

@@ -1,0 +1,35 @@
+"""Text rules: control characters, trimming, and what an error may quote of its caller's text."""
+
+from __future__ import annotations
+
+import re
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""The control characters: U+0000-001F, U+007F and U+0080-009F (contract, section 2)."""
+
+CONTROL_EXCEPT_TAB_NEWLINE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""The control characters that a body or a purpose may not hold; ``\\r`` is one of them."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""An unpaired surrogate, which UTF-8 cannot carry. (A pair is one code point in Python.)"""
+
+# ECMA-262: WhiteSpace (TAB, VT, FF, ZWNBSP and category Zs) and LineTerminator (LF, CR, LS, PS).
+# str.strip() would take U+001C-001F and U+0085 too, and leave U+FEFF.
+_ECMASCRIPT_WHITE_SPACE = (
+    "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+EXCERPT_LENGTH = 120
+"""The most code points that an error quotes of one text; an ellipsis follows where it was cut."""
+
+
+def trim(text: str) -> str:
+    """Remove ECMAScript white space from both ends, as ``String.prototype.trim`` does."""
+    return text.strip(_ECMASCRIPT_WHITE_SPACE)
+
+
+def excerpt(text: str) -> str:
+    """``text`` made safe to quote: no control character, at most 120 code points and an ellipsis."""
+    head = SURROGATE.sub("\ufffd", CONTROL.sub("\ufffd", text[:EXCERPT_LENGTH]))
+    return head if len(text) <= EXCERPT_LENGTH else head + "…"
