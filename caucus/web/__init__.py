@@ -1,0 +1,1 @@
+"""HTTP in front of a backbone: routes, and what carries them."""

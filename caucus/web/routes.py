@@ -1,0 +1,201 @@
+"""The Klein tree: each route reads its request, asks the backbone once, and shapes the answer.
+
+The routes stand here and nowhere else. What comes before them, whatever the route, is in
+`caucus.web.dispatch`; statuses of refusals are in `caucus.wire.refusals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import unquote
+
+from klein import Klein
+from klein.interfaces import IKleinRequest
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from twisted.web.resource import IResource
+from werkzeug import exceptions
+
+from caucus.errors import ArtifactTooLarge, CaucusError, InvalidRequest, MethodNotAllowed, NotFound
+from caucus.identity import Tokens
+from caucus.interfaces import IBackbone
+from caucus.limits import Limits
+from caucus.messages import NULL
+from caucus.records import Identity
+from caucus.web.request import ABSENT, JSON_BODY, BodyCap, Request
+from caucus.wire import answers
+
+_ARTIFACT_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Disposition": "attachment",
+    "Cache-Control": "public, max-age=31536000, immutable",
+}
+
+
+class Routes:
+    """The contract's routes over one backbone.
+
+    :param tokens: resolves the bearer of every route that writes.
+    """
+
+    app = Klein()
+
+    def __init__(self, backbone: IBackbone, tokens: Tokens, limits: Limits) -> None:
+        self._backbone = backbone
+        self._tokens = tokens
+        self._artifact_cap = BodyCap(limits.max_artifact_bytes, ArtifactTooLarge(limits.max_artifact_bytes))
+
+    def resource(self) -> IResource:
+        """The tree as Twisted's resource."""
+        return self.app.resource()
+
+    def admit(self, method: bytes, segments: list[str], request: Request) -> BodyCap:
+        """The cap of a request's body, judged by its headers alone.
+
+        Raises `Unauthorized` for an upload without a good token: its bytes are not even read.
+        """
+        if is_artifact(segments) and method == b"PUT":
+            self._identify(request)
+            return self._artifact_cap
+        return JSON_BODY
+
+    @app.route("/healthz", methods=["GET"])
+    def healthz(self, request: Request) -> None:
+        request.answer(200, b'{"ok":true}')
+
+    @app.route("/channels", methods=["POST"])
+    async def create_channel(self, request: Request) -> None:
+        fields = _object(request)
+        identity = self._identify(request)
+        descriptor = await self._backbone.create_channel(
+            cast("str", fields.get("channel", NULL)),
+            purpose=cast("str | None", fields.get("purpose")),
+            created_by=identity.owner,
+            verbosity=cast(
+                "str | None", None if fields.get("verbosity") is NULL else fields.get("verbosity")
+            ),
+            render_budget_chars=cast("int | None", fields.get("renderBudgetChars")),
+        )
+        request.answer(201, answers.encode_descriptor(descriptor))
+
+    @app.route("/channels", methods=["GET"])
+    async def list_channels(self, request: Request) -> None:
+        request.answer(200, answers.encode_channels(await self._backbone.list_channels()))
+
+    @app.route("/channels/<channel>", methods=["GET"])
+    async def describe_channel(self, request: Request, channel: str) -> None:
+        descriptor = await self._backbone.describe_channel(unquote(channel))
+        request.answer(200, answers.encode_descriptor(descriptor))
+
+    @app.route("/channels/<channel>/subscribe", methods=["POST"])
+    async def subscribe(self, request: Request, channel: str) -> None:
+        request.answer(200, answers.encode_cursor(await self._backbone.subscribe(unquote(channel))))
+
+    @app.route("/channels/<channel>/append", methods=["POST"])
+    async def append(self, request: Request, channel: str) -> None:
+        appended = await self._backbone.append(unquote(channel), self._authored(request))
+        request.answer(201, answers.encode_appended(appended))
+
+    @app.route("/channels/<channel>/read", methods=["POST"])
+    async def read_since(self, request: Request, channel: str) -> None:
+        fields = {} if request.json_value is ABSENT else _object(request)
+        page = await self._backbone.read_since(
+            unquote(channel),
+            cast("int", fields.get("cursor", NULL)),
+            cast("int | None", fields.get("limit")),
+        )
+        request.answer(200, answers.encode_page(page))
+
+    @app.route("/channels/<channel>/claim", methods=["POST"])
+    async def claim(self, request: Request, channel: str) -> None:
+        result = await self._backbone.claim(unquote(channel), self._authored(request))
+        request.answer(200, answers.encode_claim(result))
+
+    @app.route("/channels/<channel>/reassign", methods=["POST"])
+    async def reassign_claim(self, request: Request, channel: str) -> None:
+        message = self._authored(request)
+        assignee = message.pop("assignee", NULL)
+        if not isinstance(assignee, dict):
+            raise InvalidRequest("The assignee must be an object with an agent_id and an owner.")
+        given = Identity(assignee.get("agent_id", NULL), assignee.get("owner", NULL))
+        result = await self._backbone.reassign_claim(unquote(channel), message, given)
+        request.answer(200, answers.encode_claim(result))
+
+    @app.route("/channels/<channel>/done", methods=["POST"])
+    async def mark_claim_done(self, request: Request, channel: str) -> None:
+        result = await self._backbone.mark_claim_done(unquote(channel), self._authored(request))
+        request.answer(200, answers.encode_claim(result))
+
+    @app.route("/channels/<channel>/artifacts/<sha256>", methods=["PUT"])
+    async def put_artifact(self, request: Request, channel: str, sha256: str) -> None:
+        self._identify(request)
+        stored = await self._backbone.put_artifact(unquote(channel), unquote(sha256), request.body())
+        request.answer(200 if stored.deduplicated else 201, answers.encode_artifact(stored))
+
+    @app.route("/channels/<channel>/artifacts/<sha256>", methods=["GET"])
+    async def get_artifact(self, request: Request, channel: str, sha256: str) -> None:
+        data = await self._backbone.get_artifact(unquote(channel), unquote(sha256))
+        if data is None:
+            raise NotFound
+        headers = {**_ARTIFACT_HEADERS, "ETag": f'"{sha256}"'}
+        request.answer(200, data, headers, content_type="application/octet-stream")
+
+    @app.route("/channels/<channel>/<action>", methods=["POST"])
+    def unknown_action(self, request: Request, channel: str, action: str) -> None:  # noqa: ARG002
+        """One segment below a channel is 405 for any method but POST, also where nothing is."""
+        raise NotFound
+
+    @app.handle_errors(exceptions.MethodNotAllowed)
+    def refuse_method(self, request: IRequest, failure: Failure) -> None:  # noqa: ARG002
+        allowed = IKleinRequest(request).mapper.allowed_methods()
+        _ours(request).refuse(MethodNotAllowed(tuple(sorted(allowed))))
+
+    @app.handle_errors(exceptions.NotFound)
+    def refuse_path(self, request: IRequest, failure: Failure) -> None:  # noqa: ARG002
+        _ours(request).refuse(NotFound())
+
+    @app.handle_errors(CaucusError)
+    def refuse(self, request: IRequest, failure: Failure) -> None:
+        _ours(request).refuse(cast("CaucusError", failure.value))
+
+    @app.handle_errors(Exception)
+    def fail(self, request: IRequest, failure: Failure) -> None:
+        _ours(request).processingFailed(failure)
+
+    def _identify(self, request: Request) -> Identity:
+        identity = self._tokens.identify(request.requestHeaders.getRawHeaders(b"Authorization") or [])
+        request.agent_id = identity.agent_id
+        return identity
+
+    def _authored(self, request: Request) -> dict[str, object]:
+        """The body's fields, with the token's identity over whatever they claim."""
+        fields = _object(request)
+        identity = self._identify(request)
+        return {**fields, "agent_id": identity.agent_id, "owner": identity.owner}
+
+
+def _ours(request: IRequest) -> Request:
+    return cast("Request", request)
+
+
+def is_artifact(segments: list[str]) -> bool:
+    """Whether a path is that of an artifact, whose body is not JSON."""
+    return len(segments) == 4 and segments[0] == "channels" and segments[2] == "artifacts"
+
+
+def is_stream(segments: list[str]) -> bool:
+    """Whether a path is that of a live stream, whose request has no JSON."""
+    return len(segments) == 3 and segments[0] == "channels" and segments[2] == "stream"
+
+
+def _object(request: Request) -> dict[str, object]:
+    """The body, which must be a JSON object; a ``null`` in it is a wrong value, not an absent one."""
+    if not isinstance(request.json_value, Mapping):
+        raise InvalidRequest("The body must be a JSON object.")
+    return {name: NULL if value is None else value for name, value in request.json_value.items()}
+
+
+# Werkzeug lets HEAD in wherever GET is; the contract answers it 405 (section 5, Edge).
+for _rule in Routes.app.url_map.iter_rules():
+    _rule.methods = (_rule.methods or set()) - {"HEAD"}

@@ -1,0 +1,71 @@
+"""JSON texts: strict JSON in UTF-8 to values, and back."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+import msgspec
+
+from caucus.errors import InvalidJson
+
+CONTENT_TYPE: Final = "application/json; charset=utf-8"
+MAX_BODY: Final = 262_144
+"""The most bytes of a JSON body."""
+MAX_NESTING: Final = 500
+"""The most levels of arrays and objects in a JSON body."""
+
+_BRACKETS_OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+def decode_json(body: bytes) -> object:
+    """The value of a strict JSON text in UTF-8. A number beyond a double's range becomes an infinity.
+
+    Raises `InvalidJson`, also for unpaired surrogates and more than 500 levels of nesting.
+    """
+    try:
+        value: object = _decode(body)
+    except msgspec.ValidationError:
+        value = _decode_wide_numbers(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidJson from None
+    if body.count(b"[") + body.count(b"{") > MAX_NESTING and _nesting(body) > MAX_NESTING:
+        raise InvalidJson
+    return value
+
+
+def encode_json(value: object) -> bytes:
+    """The JSON of a value, in UTF-8. Raises `UnicodeEncodeError` for an unpaired surrogate."""
+    return _encode(value)
+
+
+def _decode_wide_numbers(body: bytes) -> object:
+    """As `decode_json`, for what msgspec refuses but JSON allows: ``1e999``, 5,000 digits."""
+    try:
+        value: object = json.loads(body.decode(), parse_constant=_no_constant, parse_int=_wide_integer)
+        _encode(value)  # finds unpaired surrogates, which json lets through
+    except (ValueError, RecursionError):
+        raise InvalidJson from None
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+def _wide_integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= 400 else float(digits)
+
+
+def _nesting(body: bytes) -> int:
+    depth = deepest = 0
+    for match in _BRACKETS_OUTSIDE_STRINGS.finditer(body):
+        if match[1]:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif match[2]:
+            depth -= 1
+    return deepest

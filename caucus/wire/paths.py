@@ -1,0 +1,31 @@
+"""Paths: segments to percent-encoded text, and back."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, unquote_to_bytes
+
+from caucus.errors import InvalidRequest
+
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def path(*segments: str) -> str:
+    """The path of these segments, each percent-encoded."""
+    return "".join("/" + quote(segment, safe="") for segment in segments)
+
+
+def segments(target: bytes) -> list[str]:
+    """The decoded segments of a request target's path; empty ones are left out, and so is the query.
+
+    Raises `InvalidRequest` for a bad percent escape or bytes that are not UTF-8.
+    """
+    raw = target.partition(b"?")[0]
+    if not raw.startswith(b"/"):
+        raw = re.sub(rb"\A[A-Za-z][A-Za-z0-9+.-]*://[^/]*", b"", raw)  # the absolute form
+    if _BAD_ESCAPE.search(raw):
+        raise InvalidRequest("The path holds a bad percent escape.")
+    try:
+        return [unquote_to_bytes(part).decode() for part in raw.split(b"/") if part]
+    except UnicodeDecodeError:
+        raise InvalidRequest("The path is not UTF-8.") from None

@@ -1,0 +1,155 @@
+"""Refusals: errors to statuses and envelopes, and back. The only place that knows a status."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from caucus import errors
+from caucus.errors import CaucusError
+
+STATUS: Final[Mapping[type[CaucusError], int]] = {
+    errors.InvalidJson: 400,
+    errors.InvalidRequest: 400,
+    errors.InvalidChannelName: 400,
+    errors.InvalidMessage: 400,
+    errors.InvalidCursor: 400,
+    errors.ArtifactIntegrity: 400,
+    errors.BadRequest: 400,
+    errors.Unauthorized: 401,
+    errors.NotFound: 404,
+    errors.UnknownChannel: 404,
+    errors.MethodNotAllowed: 405,
+    errors.RequestTimeout: 408,
+    errors.ChannelExists: 409,
+    errors.DuplicatePost: 409,
+    errors.ChannelFull: 409,
+    errors.ChannelLimit: 409,
+    errors.PayloadTooLarge: 413,
+    errors.ArtifactTooLarge: 413,
+    errors.RateLimited: 429,
+    errors.HeadersTooLarge: 431,
+    errors.InternalError: 500,
+    errors.StorageUnavailable: 503,
+    errors.OutcomeUnknown: 503,
+}
+"""The HTTP status of every refusal that a server can answer."""
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _ErrorDetail(msgspec.Struct, omit_defaults=True):
+    code: str
+    message: str
+    issues: tuple[str, ...] | None = None
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _ErrorDetail
+
+
+_decode_error_body = msgspec.json.Decoder(_ErrorBody).decode
+_LIMIT = re.compile(r"(?:at most|capped at|larger than) (\d{1,18})")
+_WAIT = re.compile(r"Wait ~(\d{1,18})s")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+
+
+def encode_error(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
+    """The status, the headers beside the content's own, and the envelope of a refusal."""
+    headers: dict[str, str] = {}
+    issues = None
+    match error:
+        case errors.InvalidMessage():
+            issues = error.issues
+        case errors.RateLimited():
+            headers["Retry-After"] = str(error.retry_after)
+        case errors.MethodNotAllowed():
+            headers["Allow"] = ", ".join(error.allowed)
+        case errors.Unauthorized():
+            headers["WWW-Authenticate"] = "Bearer"
+    body = _encode(_ErrorBody(_ErrorDetail(error.code, str(error), issues)))
+    return STATUS[type(error)], headers, body
+
+
+def decode_error(status: int, body: bytes, allow: str = "") -> CaucusError:
+    """Rebuild the refusal that an answer holds, its figures from the message's fragments.
+
+    ``allow`` is the answer's ``Allow`` header. What is not the envelope, or has a code that
+    this version does not know, becomes an `HttpError`.
+    """
+    try:
+        detail = _decode_error_body(body).error
+        return _REBUILD[detail.code](detail, allow)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, ValueError):
+        return errors.HttpError(status)
+
+
+def _limit(detail: _ErrorDetail) -> int:
+    found = _LIMIT.search(detail.message)
+    if found is None:
+        raise LookupError("limit")
+    return int(found[1])
+
+
+def _channel(detail: _ErrorDetail) -> str:
+    found = _QUOTED.search(detail.message)
+    if found is None:
+        raise LookupError("channel")
+    return str(json.loads(found[0]))
+
+
+def _invalid_channel_name(detail: _ErrorDetail, _allow: str) -> CaucusError:
+    return errors.InvalidChannelName(_channel(detail) if _QUOTED.search(detail.message) else None)
+
+
+def _rate_limited(detail: _ErrorDetail, _allow: str) -> CaucusError:
+    wait = _WAIT.search(detail.message)
+    if wait is None:
+        raise LookupError("wait")
+    scope: errors.RateScope = "channel"
+    if "channel creates/min" in detail.message:
+        scope = "channel_creates"
+    elif "across all channels" in detail.message:
+        scope = "all_channels"
+    return errors.RateLimited(_limit(detail), scope, int(wait[1]))
+
+
+def _artifact_too_large(detail: _ErrorDetail, _allow: str) -> CaucusError:
+    scope: errors.ArtifactScope = "artifact"
+    if "this channel's artifact store" in detail.message:
+        scope = "channel"
+    elif "the backbone's artifact store" in detail.message:
+        scope = "backbone"
+    return errors.ArtifactTooLarge(_limit(detail), scope)
+
+
+def _without_figures(error: type[CaucusError]) -> _Rebuild:
+    return lambda _detail, _allow: error()
+
+
+_Rebuild = Callable[[_ErrorDetail, str], CaucusError]
+_REBUILD: Final[dict[str, _Rebuild]] = {
+    **{error.code: _without_figures(error) for error in STATUS},
+    "invalid_request": lambda detail, _: errors.InvalidRequest(detail.message),
+    "invalid_cursor": lambda detail, _: errors.InvalidCursor(detail.message),
+    "invalid_message": lambda detail, _: errors.InvalidMessage(detail.issues or (detail.message,)),
+    "invalid_channel_name": _invalid_channel_name,
+    "unknown_channel": lambda detail, _: errors.UnknownChannel(_channel(detail)),
+    "channel_exists": lambda detail, _: errors.ChannelExists(_channel(detail)),
+    "channel_full": lambda detail, _: errors.ChannelFull(_channel(detail), _limit(detail)),
+    "channel_limit": lambda detail, _: errors.ChannelLimit(_limit(detail)),
+    "payload_too_large": lambda detail, _: (
+        errors.PayloadTooLarge(_limit(detail)) if _LIMIT.search(detail.message) else errors.PayloadTooLarge()
+    ),
+    "artifact_too_large": _artifact_too_large,
+    "rate_limited": _rate_limited,
+    "method_not_allowed": lambda _, allow: errors.MethodNotAllowed(
+        tuple(method.strip() for method in allow.split(",") if method.strip())
+    ),
+}
+"""How each code's class is made again."""
