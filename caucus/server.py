@@ -1,0 +1,196 @@
+"""`start_server`: a backbone, its routes and its listeners, put together and taken apart."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+from urllib.parse import quote
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+
+from caucus.backbone import Backbone
+from caucus.errors import ConfigurationError
+from caucus.identity import Tokens
+from caucus.interfaces import IBackbone, IJournal
+from caucus.journals import open_journal
+from caucus.limits import Limits
+from caucus.web.access import AccessLog
+from caucus.web.dispatch import Dispatch
+from caucus.web.routes import Routes
+from caucus.web.site import EdgeSite
+
+GRACE_SECONDS = 3.0
+"""How long `Server.close` lets requests under way finish. Stopping takes 5 s at most in all."""
+
+
+class Listener:
+    """One bound listener.
+
+    ``url`` can be dialled: a wildcard bind is shown as the loopback address. For a Unix socket
+    it is ``http+unix://`` and the path, percent-encoded. ``bound_host`` is the address bound, or
+    a Unix socket's path; ``port`` is the TCP port, 0 for a Unix socket.
+    """
+
+    def __init__(self, port: IListeningPort, site: EdgeSite, *, tls: bool) -> None:
+        self._port = port
+        self._site = site
+        address = cast("Any", port.getHost())
+        if isinstance(address, UNIXAddress):
+            path = address.name.decode("utf-8", "surrogateescape") if address.name else ""
+            self.bound_host, self.port, self.loopback = path, 0, True
+            self.url = "http+unix://" + quote(path, safe="", errors="surrogateescape")
+        else:
+            self.bound_host, self.port = str(address.host), int(address.port)
+            ip = ipaddress.ip_address(self.bound_host.partition("%")[0])
+            self.loopback = ip.is_loopback
+            if ip.is_unspecified:
+                ip = ipaddress.ip_address("127.0.0.1" if ip.version == 4 else "::1")
+            host = f"[{ip}]" if ip.version == 6 else str(ip)
+            self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
+
+    async def stop_listening(self) -> None:
+        """Take no more connections."""
+        await maybeDeferred(self._port.stopListening)
+
+    async def close_connections(self) -> None:
+        """Let requests under way finish, within the grace, then end every connection."""
+        await self._site.close_connections(GRACE_SECONDS)
+
+
+class Server:
+    """A running server. The first listener's ``url``, ``bound_host`` and ``port`` are the server's."""
+
+    def __init__(
+        self, backbone: IBackbone, journal: IJournal | None, access: AccessLog, listeners: Sequence[Listener]
+    ) -> None:
+        self.backbone = backbone
+        self.listeners = tuple(listeners)
+        self.url = self.listeners[0].url
+        self.bound_host = self.listeners[0].bound_host
+        self.port = self.listeners[0].port
+        self._journal = journal
+        self._access = access
+        self._closed: Deferred[None] | None = None
+
+    def close(self) -> Deferred[None]:
+        """Stop: fires once the port is free, every connection is gone and the journal is closed.
+
+        Requests under way get a few seconds to finish. Calling it again waits for the same end.
+        """
+        if self._closed is None:
+            self._closed = Deferred.fromCoroutine(self._close())
+        waiting: Deferred[None] = Deferred()
+        self._closed.addBoth(waiting.callback)
+        return waiting
+
+    async def _close(self) -> None:
+        await _take_down(self.listeners)
+        self._access.flush()
+        if self._journal is not None:
+            await self._journal.close()
+
+
+def start_server(
+    reactor: Any,
+    *,
+    listen: Sequence[str] | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tokens: Tokens | str = "",
+    limits: Limits | None = None,
+    journal: IJournal | str = "memory:",
+    backbone: IBackbone | None = None,
+    clock: IReactorTime | None = None,
+    wall: Callable[[], float] | None = None,
+) -> Deferred[Server]:
+    """Start a backbone and serve it over HTTP.
+
+    :param reactor: what the listeners run on, and the clock if no other is given.
+    :param listen: Twisted endpoint descriptions; without any, ``host`` and ``port``.
+    :param port: 0 for any that is free.
+    :param tokens: who may write: ``token:agent_id:owner`` entries, comma-separated, or `Tokens`.
+    :param journal: an `IJournal`, or the ``scheme:rest`` of one.
+    :param backbone: an `IBackbone` to serve instead of one of the server's own; then ``journal``
+        is not used, and of ``limits`` only what belongs to HTTP is.
+    :param clock: measures durations: leases, windows, deadlines.
+    :param wall: seconds since the epoch, for stamps and logs; ``clock.seconds`` if not given.
+
+    Fails with `ConfigurationError`, one line, if a token entry is bad, the journal cannot be
+    opened or a listener cannot be bound; nothing is left open then.
+    """
+    time = cast("IReactorTime", reactor) if clock is None else clock
+    return Deferred.fromCoroutine(
+        _start(
+            reactor,
+            listen or [f"tcp:{port}:interface={quoteStringArgument(host)}"],
+            tokens,
+            Limits() if limits is None else limits,
+            journal,
+            backbone,
+            time,
+            time.seconds if wall is None else wall,
+        )
+    )
+
+
+async def _start(
+    reactor: Any,
+    listen: Sequence[str],
+    tokens: Tokens | str,
+    limits: Limits,
+    journal: IJournal | str,
+    backbone: IBackbone | None,
+    clock: IReactorTime,
+    wall: Callable[[], float],
+) -> Server:
+    tokens = Tokens.parse(tokens) if isinstance(tokens, str) else tokens
+    endpoints = [_endpoint(reactor, description) for description in listen]
+    opened: IJournal | None = None
+    if backbone is None:
+        opened = await open_journal(journal, clock) if isinstance(journal, str) else journal
+        own = Backbone(opened, clock, limits, wall)
+        await own.replay()
+        backbone = own
+    access = AccessLog(clock, wall)
+    dispatch = Dispatch(Routes(backbone, tokens, limits))
+    listeners: list[Listener] = []
+    try:
+        for description, endpoint in zip(listen, endpoints, strict=True):
+            site = EdgeSite(dispatch, dispatch.admit, clock, access)
+            listeners.append(await _listen(description, endpoint, site))
+    except BaseException:
+        await _take_down(listeners)
+        if opened is not None:
+            await opened.close()
+        raise
+    return Server(backbone, opened, access, listeners)
+
+
+def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    try:
+        return cast("IStreamServerEndpoint", serverFromString(reactor, description))
+    except Exception as error:  # an endpoint parser, which may be a plug-in, fails in its own way
+        raise ConfigurationError(f"--listen {description}: no such endpoint: {_one_line(error)}") from error
+
+
+async def _listen(description: str, endpoint: IStreamServerEndpoint, site: EdgeSite) -> Listener:
+    try:
+        port = await endpoint.listen(site)
+    except Exception as error:
+        raise ConfigurationError(f"cannot listen on {description}: {_one_line(error)}") from error
+    return Listener(port, site, tls=description.startswith(("ssl:", "tls:")))
+
+
+async def _take_down(listeners: Sequence[Listener]) -> None:
+    await DeferredList([Deferred.fromCoroutine(one.stop_listening()) for one in listeners])
+    await DeferredList([Deferred.fromCoroutine(one.close_connections()) for one in listeners])
+
+
+def _one_line(error: Exception) -> str:
+    reason = getattr(error, "socketError", error)  # a CannotListenError repeats the address otherwise
+    text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+    return " ".join(text.split())

@@ -1,0 +1,208 @@
+"""``twist caucus``, ``twistd`` and ``caucus-backbone``: options, environment, and the only reactor."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TextIO, cast
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
+from twisted.python import usage
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from caucus.errors import ConfigurationError
+from caucus.identity import Tokens
+from caucus.journals import installed_journals
+from caucus.limits import Limits, environment_name, limit_fields, option_name
+from caucus.server import Server, start_server
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = "4317"
+
+_log = Logger("caucus")
+
+
+@implementer(IReactorTime)
+class MonotonicTime:
+    """A reactor's timers with a clock that never steps: the reactor's own is the wall clock."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.callLater = reactor.callLater
+        self.getDelayedCalls = reactor.getDelayedCalls
+
+    def seconds(self) -> float:
+        return time.monotonic()
+
+
+class Options(usage.Options):
+    """The options of every way to start, with their defaults from the environment."""
+
+    synopsis = "[options]"
+    longdesc = """\
+Serve the coordination backbone that engineers and their AI agents share during an incident.
+
+CAUCUS_TOKENS says who may write: token:agent_id:owner, comma-separated. Without it nobody may.
+Reading is open to whoever reaches the listener. Each option below can also be given in the
+environment: HOST, PORT, CAUCUS_JOURNAL, and for a cap CAUCUS_ and its name in capitals, as in
+CAUCUS_MAX_STREAMS. The option wins.
+"""
+
+    optParameters = [  # noqa: RUF012
+        ["host", None, None, f"the address to listen on [{DEFAULT_HOST}]"],
+        ["port", "p", None, f"the TCP port to listen on; 0 is any that is free [{DEFAULT_PORT}]"],
+        ["journal", "j", None, "where state lives: scheme:rest, see --list-journals [memory:]"],
+        *([option_name(name)[2:], None, None, text] for name, text in limit_fields()),
+    ]
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, description: str) -> None:
+        """a Twisted endpoint to listen on, instead of --host and --port; may be repeated"""
+        self["listen"].append(description)
+
+    opt_l = opt_listen
+
+    def opt_list_journals(self) -> None:
+        """list the installed journals and exit"""
+        for factory in installed_journals().values():
+            print(factory.help)  # noqa: T201  # it is what was asked for
+        raise SystemExit(0)
+
+    def postOptions(self) -> None:
+        """Fill in the environment and read every value, so that a wrong one stops the start."""
+        try:
+            self.settings = self._read()
+        except ConfigurationError as error:
+            raise usage.UsageError(str(error)) from None
+
+    def _read(self) -> dict[str, Any]:
+        caps = {
+            name: self._value(option_name(name)[2:], environment_name(name)) for name, _help in limit_fields()
+        }
+        port = self._value("port", "PORT") or DEFAULT_PORT
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+            raise ConfigurationError("--port must be an integer from 0 to 65535")
+        return {
+            "listen": self["listen"],
+            "host": self._value("host", "HOST") or DEFAULT_HOST,
+            "port": int(port),
+            "journal": self._value("journal", "CAUCUS_JOURNAL") or "memory:",
+            "limits": Limits.parse({name: text for name, text in caps.items() if text}),
+            "tokens": Tokens.parse(self._environment.get("CAUCUS_TOKENS", "")),
+        }
+
+    def _value(self, option: str, variable: str) -> str:
+        given = self[option]
+        return str(self._environment.get(variable, "") if given is None else given)
+
+
+class CaucusService(Service):
+    """Runs one server from start to stop.
+
+    :param failed: called with the failure if it cannot start, also while the reactor runs.
+    :param out: where the banner goes; standard output when it is needed, if not given.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        reactor: Any,
+        failed: Callable[[Failure], None],
+        out: TextIO | None = None,
+    ) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._failed = failed
+        # Starting Twisted's log may replace sys.stdout: the banner must go to the real one.
+        self._out = sys.stdout if out is None else out
+        self._starting: Deferred[Any] = succeed(None)
+        self._server: Server | None = None
+
+    def startService(self) -> None:
+        super().startService()
+        self._starting = start_server(
+            self._reactor, clock=MonotonicTime(self._reactor), wall=time.time, **self._settings
+        )
+        self._starting.addCallback(self._announce)
+        self._starting.addErrback(self._failed)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._starting
+        if self._server is not None:
+            await self._server.close()
+
+    def _announce(self, server: Server) -> None:
+        self._server = server
+        for listener in server.listeners:
+            print(f"caucus-backbone listening on {listener.url}", file=self._out, flush=True)
+            if not listener.loopback:
+                _log.warn(
+                    "Bound to {host}, beyond loopback: whoever reaches it can read every channel",
+                    host=listener.bound_host,
+                )
+        if not len(self._settings["tokens"]):
+            _log.warn("CAUCUS_TOKENS is not set: nobody may write")
+
+
+def makeService(options: Options) -> CaucusService:
+    """The service for ``twist caucus`` and for twistd."""
+    from twisted.internet import reactor  # noqa: PLC0415  # the plug-in picks it before this runs
+
+    return CaucusService(options.settings, reactor, _stop_process)
+
+
+def _stop_process(failure: Failure) -> None:
+    """Say in one line why it cannot start, and end with status 1, whoever runs the reactor."""
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    _report(failure)
+    if not cast("Any", reactor).running:
+        raise SystemExit(1)
+    cast("Any", reactor).addSystemEventTrigger("after", "shutdown", os._exit, 1)
+    cast("Any", reactor).stop()
+
+
+def _report(failure: Failure) -> None:
+    if failure.check(ConfigurationError):
+        print(f"caucus-backbone: {failure.getErrorMessage()}", file=sys.__stderr__, flush=True)
+    else:
+        _log.failure("The backbone cannot start", failure=failure)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The ``caucus-backbone`` command: the banner on standard output, the log on standard error."""
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    options = Options()
+    try:
+        options.parseOptions(sys.argv[1:] if arguments is None else list(arguments))
+    except usage.UsageError as error:
+        print(f"caucus-backbone: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from None
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    failures: list[Failure] = []
+
+    def failed(failure: Failure) -> None:
+        failures.append(failure)
+        _report(failure)
+        running.stop()
+
+    running = cast("Any", reactor)
+    service = CaucusService(options.settings, running, failed)
+    running.callWhenRunning(service.startService)
+    running.addSystemEventTrigger("before", "shutdown", service.stopService)
+    running.run()
+    raise SystemExit(1 if failures else 0)
