@@ -1,0 +1,59 @@
+"""Caucus: the coordination backbone that engineers and their AI agents share during an incident.
+
+The names are looked up when they are first used (PEP 562): Klein imports a reactor, and
+``import caucus`` must not.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from caucus.backbone import Backbone as Backbone
+    from caucus.client import HTTPBackbone as HTTPBackbone
+    from caucus.errors import CaucusError as CaucusError
+    from caucus.errors import ConfigurationError as ConfigurationError
+    from caucus.interfaces import IBackbone as IBackbone
+    from caucus.interfaces import IJournal as IJournal
+    from caucus.interfaces import IJournalFactory as IJournalFactory
+    from caucus.limits import Limits as Limits
+    from caucus.messages import Message as Message
+    from caucus.records import AlreadyClaimed as AlreadyClaimed
+    from caucus.records import Granted as Granted
+    from caucus.records import Identity as Identity
+    from caucus.records import NotHeld as NotHeld
+    from caucus.server import Server as Server
+    from caucus.server import start_server as start_server
+
+_HOMES = {
+    "AlreadyClaimed": "records",
+    "Backbone": "backbone",
+    "CaucusError": "errors",
+    "ConfigurationError": "errors",
+    "Granted": "records",
+    "HTTPBackbone": "client",
+    "IBackbone": "interfaces",
+    "IJournal": "interfaces",
+    "IJournalFactory": "interfaces",
+    "Identity": "records",
+    "Limits": "limits",
+    "Message": "messages",
+    "NotHeld": "records",
+    "Server": "server",
+    "start_server": "server",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

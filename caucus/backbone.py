@@ -13,13 +13,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from caucus.channel import Channel
+from caucus.channel import Channel, require_channel_name
 from caucus.errors import (
     ArtifactIntegrity,
     ArtifactTooLarge,
     ChannelExists,
     ChannelLimit,
-    InvalidChannelName,
     InvalidMessage,
     InvalidRequest,
     UnknownChannel,
@@ -56,9 +55,8 @@ from caucus.records import (
 )
 from caucus.seatbelts import RateBudget
 from caucus.stamps import Stamps
-from caucus.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, SURROGATE, excerpt
+from caucus.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, SURROGATE
 
-_CHANNEL_NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 P = ParamSpec("P")
@@ -142,7 +140,7 @@ class Backbone:
         verbosity: str | None = "quiet",
         render_budget_chars: int | None = 200,
     ) -> Descriptor:
-        _require_name(channel)
+        require_channel_name(channel)
         if channel in self._channels:
             raise ChannelExists(channel)
         owner = "" if created_by is None else created_by
@@ -246,7 +244,7 @@ class Backbone:
         return self._durable_channel(channel).artifact(sha256, self.journal.durable)
 
     def _channel(self, name: str) -> Channel:
-        _require_name(name)
+        require_channel_name(name)
         channel = self._channels.get(name)
         if channel is None:
             raise UnknownChannel(name)
@@ -316,13 +314,6 @@ class Backbone:
             case ArtifactAdded(channel=name, sha256=sha256, data=data):
                 self._channels[name].add_artifact(sha256, data, position)
                 self._artifact_bytes += len(data)
-
-
-def _require_name(channel: object) -> None:
-    if not isinstance(channel, str):
-        raise InvalidChannelName
-    if not _CHANNEL_NAME.fullmatch(channel):
-        raise InvalidChannelName(excerpt(channel))
 
 
 def _field_issue(purpose: object, created_by: object, verbosity: object, budget: object) -> str | None:

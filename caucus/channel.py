@@ -7,16 +7,28 @@ position up to which the journal is durable.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 from attrs import evolve
 
-from caucus.errors import ArtifactTooLarge, ChannelFull, InvalidCursor
+from caucus.errors import ArtifactTooLarge, ChannelFull, InvalidChannelName, InvalidCursor
 from caucus.ledger import Ledger
 from caucus.limits import Limits
 from caucus.messages import as_integer
 from caucus.records import Descriptor, Held, Page
 from caucus.seatbelts import Duplicates, RateBudget
+from caucus.text import excerpt
+
+_NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
+
+
+def require_channel_name(channel: object) -> None:
+    """Raises `InvalidChannelName` for what is no string or does not match the whole pattern."""
+    if not isinstance(channel, str):
+        raise InvalidChannelName
+    if not _NAME.fullmatch(channel):
+        raise InvalidChannelName(excerpt(channel))
 
 
 class Channel:

@@ -112,7 +112,7 @@ def as_integer(value: object) -> int | None:
     """The integer that a JSON number is, or ``None``: ``2.0`` is one, ``true`` and ``1e999`` are not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if abs(value) > sys.float_info.max or int(value) != value:
+    if not abs(value) <= sys.float_info.max or int(value) != value:  # not <=, for NaN
         return None
     return int(value)
 
