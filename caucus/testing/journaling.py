@@ -1,0 +1,128 @@
+"""Cases: what every journal must do, and what a lasting one must do over a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from zope.interface import Attribute, Interface
+from zope.interface.verify import verifyObject
+
+from caucus.interfaces import IJournal
+from caucus.records import (
+    ArtifactAdded,
+    ChannelCreated,
+    Descriptor,
+    Event,
+    Held,
+    Holder,
+    MessageAppended,
+)
+from caucus.testing.kit import same
+
+EVENTS: tuple[Event, ...] = (
+    ChannelCreated(Descriptor(channel="room", created_ts="2026-01-01T00:00:00.000Z#000000000001")),
+    MessageAppended("room", "2026-01-01T00:00:00.001Z#000000000002", b'{"body":"one"}'),
+    MessageAppended(
+        "room",
+        "2026-01-01T00:00:00.002Z#000000000003",
+        b'{"body":"mine"}',
+        ("t", Held(Holder("alice-agent", "alice", "ts", "id"), 12.5, 60)),
+    ),
+    ArtifactAdded("room", "0" * 64, b"\x00\xff"),
+    MessageAppended("room", "2026-01-01T00:00:00.003Z#000000000004", b'{"body":"done"}', ("t", None)),
+)
+
+
+class IJournalProvider(Interface):
+    """Makes journals over one store, empty at first."""
+
+    lasting: bool = Attribute("Whether events outlive the journal that recorded them.")
+
+    def open(clock: Clock) -> Deferred[IJournal]:
+        """Open a journal on the store, the earlier one being closed."""
+
+    def settle() -> None:
+        """Let what is in flight arrive, as far as that takes anything to be done."""
+
+    def close() -> Deferred[None]:
+        """Take the store away."""
+
+
+class JournalKit:
+    """One journal provider and its clock."""
+
+    def __init__(self, provider: IJournalProvider) -> None:
+        self.provider = provider
+        self.clock = Clock()
+
+    async def open(self) -> tuple[IJournal, list[Event]]:
+        """A journal, and the events that it replayed."""
+        journal = await self.provider.open(self.clock)
+        events: list[Event] = []
+        await journal.replay(events.append)
+        return journal, events
+
+
+JournalCase = Callable[[JournalKit], Awaitable[None]]
+
+
+async def provides_the_journal_interface(kit: JournalKit) -> None:
+    journal, _ = await kit.open()
+    same(verifyObject(IJournal, journal), True)
+    await journal.close()
+
+
+async def an_empty_journal_replays_nothing(kit: JournalKit) -> None:
+    journal, events = await kit.open()
+    same((events, journal.position, journal.durable), ([], 0, 0))
+    await journal.close()
+
+
+async def positions_count_the_events(kit: JournalKit) -> None:
+    journal, _ = await kit.open()
+    same([journal.record(event) for event in EVENTS], [1, 2, 3, 4, 5])
+    same(journal.position, 5)
+    same(0 <= journal.durable <= 5, True)
+    await journal.close()
+
+
+async def what_is_recorded_becomes_durable_in_order(kit: JournalKit) -> None:
+    journal, _ = await kit.open()
+    order: list[int] = []
+    waits = []
+    for event in EVENTS:
+        position = journal.record(event)
+        wait = journal.when_durable(position)
+        wait.addCallback(lambda _, at: order.append(at), position)
+        waits.append(wait)
+    kit.provider.settle()
+    for wait in waits:
+        await wait
+    same((order, journal.durable), ([1, 2, 3, 4, 5], 5))
+    await journal.when_durable(3)
+    await journal.close()
+
+
+async def a_closed_journal_is_replayed_as_it_was_recorded(kit: JournalKit) -> None:
+    if not kit.provider.lasting:
+        return
+    journal, _ = await kit.open()
+    for event in EVENTS:
+        journal.record(event)
+    await journal.close()
+    again, events = await kit.open()
+    same(tuple(events), EVENTS)
+    same((again.position, again.durable), (5, 5))
+    same(again.record(EVENTS[1]), 6)
+    await again.close()
+
+
+CASES = [
+    provides_the_journal_interface,
+    an_empty_journal_replays_nothing,
+    positions_count_the_events,
+    what_is_recorded_becomes_durable_in_order,
+    a_closed_journal_is_replayed_as_it_was_recorded,
+]

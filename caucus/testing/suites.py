@@ -1,0 +1,18 @@
+"""All cases of a backbone, and all of a journal."""
+
+from __future__ import annotations
+
+from caucus.testing import channels, claiming, evidence, journaling, pacing, posting, reading, shape
+from caucus.testing.journaling import JournalCase
+from caucus.testing.kit import Case
+
+BACKBONE_CASES: tuple[Case, ...] = (
+    *shape.CASES,
+    *channels.CASES,
+    *posting.CASES,
+    *reading.CASES,
+    *claiming.CASES,
+    *pacing.CASES,
+    *evidence.CASES,
+)
+JOURNAL_CASES: tuple[JournalCase, ...] = tuple(journaling.CASES)

@@ -1,0 +1,87 @@
+"""How asynchronous tests run here, and what they may not leave behind.
+
+pytest-twisted waits for a test's Deferred for ever, lets failures in lost Deferreds pass, and
+does not mind a reactor that is left dirty: the hook and the fixtures here do.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+DEADLINE_SECONDS = 20.0
+
+settings.register_profile(
+    "caucus", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("caucus")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Give every ``async def`` test to pytest-twisted as a Deferred with a deadline."""
+    test = pyfuncitem.obj
+    if inspect.iscoroutinefunction(test):
+        marker = pyfuncitem.get_closest_marker("deadline")
+        seconds = marker.args[0] if marker else DEADLINE_SECONDS
+        pyfuncitem.obj = _with_deadline(test, seconds)
+
+
+def _with_deadline(test: Callable[..., Any], seconds: float) -> Callable[..., Deferred[Any]]:
+    @functools.wraps(test)
+    def started(*args: Any, **kwargs: Any) -> Deferred[Any]:
+        return Deferred.fromCoroutine(test(*args, **kwargs)).addTimeout(seconds, reactor)
+
+    return started
+
+
+@pytest.fixture
+def logged_failures() -> Iterator[list[Failure]]:
+    """The failures logged during the test; one that expects some takes them out."""
+    failures: list[Failure] = []
+
+    @implementer(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if event.get("log_failure") is not None:
+            failures.append(event["log_failure"])
+
+    globalLogPublisher.addObserver(observe)
+    yield failures
+    globalLogPublisher.removeObserver(observe)
+
+
+@pytest.fixture(autouse=True)
+def _no_lost_failures(logged_failures: list[Failure]) -> Iterator[None]:
+    yield
+    gc.collect()  # a lost Deferred tells of its failure when it is collected
+    if logged_failures:
+        pytest.fail("failures were logged:\n" + "\n".join(one.getTraceback() for one in logged_failures))
+
+
+@pytest.fixture(autouse=True)
+def _clean_reactor() -> Iterator[None]:
+    running: Any = reactor
+    calls = set(running.getDelayedCalls())
+    selectables = set(running.getReaders() + running.getWriters())
+    yield
+    selectables |= running._internalReaders  # its own wakers come with the first test
+    late = [call for call in running.getDelayedCalls() if call not in calls]
+    left = [one for one in running.getReaders() + running.getWriters() if one not in selectables]
+    for call in late:
+        call.cancel()
+    for one in left:
+        running.removeReader(one)
+        running.removeWriter(one)
+    if late or left:
+        pytest.fail(f"the reactor is dirty: {late} {left}")

@@ -1,0 +1,159 @@
+"""The rows of the conformance matrix: a backbone in process, over HTTP in memory, over a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import define, field
+from treq.client import HTTPClient
+from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.task import Clock
+from twisted.test.iosim import FakeTransport, IOPump, connect
+from twisted.web.client import URI, Agent, HTTPConnectionPool
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
+
+from caucus.backbone import Backbone
+from caucus.client import HTTPBackbone
+from caucus.identity import Tokens
+from caucus.interfaces import IBackbone, IJournal
+from caucus.limits import Limits
+from caucus.records import Identity
+from caucus.server import Server, start_server
+from caucus.testing import IBackboneProvider
+from caucus.web.access import AccessLog
+from caucus.web.dispatch import Dispatch
+from caucus.web.routes import Routes
+from caucus.web.site import EdgeSite
+
+OpenJournal = Callable[[], IJournal]
+
+
+def token_of(identity: Identity) -> str:
+    """The token that the HTTP rows give an identity."""
+    return f"token-of-{identity.agent_id}"
+
+
+def token_entries(identities: Sequence[Identity]) -> str:
+    """The tokens of all, as `CAUCUS_TOKENS` holds them."""
+    return ",".join(f"{token_of(one)}:{one.agent_id}:{one.owner}" for one in identities)
+
+
+@implementer(IBackboneProvider)
+@define
+class InProcess:
+    """`Backbone` itself, over a journal."""
+
+    open_journal: OpenJournal
+
+    def open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> Deferred[list[IBackbone]]:
+        backbone: IBackbone = Backbone(self.open_journal(), clock, limits)
+        return succeed([backbone] * len(identities))
+
+    def settle(self) -> None:
+        """Nothing is ever in flight."""
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
+
+
+@implementer(IStreamClientEndpoint)
+@define
+class MemoryEndpoint:
+    """Connects a client to the edge through memory; ``pumps`` gains what moves the bytes."""
+
+    site: EdgeSite
+    pumps: list[IOPump]
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        client: Any = protocolFactory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 4317))
+        server: Any = self.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
+        pump = connect(
+            server, FakeTransport(server, isServer=True), client, FakeTransport(client, isServer=False)
+        )
+        self.pumps.append(pump)
+        return succeed(client)
+
+
+@implementer(IAgentEndpointFactory)
+@define
+class MemoryEndpoints:
+    """Every URI leads to one memory endpoint."""
+
+    endpoint: MemoryEndpoint
+
+    def endpointForURI(self, uri: URI) -> MemoryEndpoint:
+        return self.endpoint
+
+
+def make_site(backbone: IBackbone, tokens: str, limits: Limits, clock: Clock) -> EdgeSite:
+    """The edge and the routes over a backbone, without a listener."""
+    dispatch = Dispatch(Routes(backbone, Tokens.parse(tokens), limits))
+    return EdgeSite(dispatch, dispatch.admit, clock, AccessLog(clock, clock.seconds))
+
+
+@implementer(IBackboneProvider)
+@define
+class HTTPInMemory:
+    """`HTTPBackbone` and our edge, with a pump between them and one clock at both ends."""
+
+    open_journal: OpenJournal
+    pumps: list[IOPump] = field(factory=list)
+
+    def open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> Deferred[list[IBackbone]]:
+        site = make_site(
+            Backbone(self.open_journal(), clock, limits), token_entries(identities), limits, clock
+        )
+        endpoints = MemoryEndpoints(MemoryEndpoint(site, self.pumps))
+        opened: list[IBackbone] = []
+        for identity in identities:
+            pool = HTTPConnectionPool(clock, persistent=True)
+            pool.cachedConnectionTimeout = 4
+            treq = HTTPClient(Agent.usingEndpointFactory(clock, endpoints, pool))
+            opened.append(HTTPBackbone(clock, "http://backbone", token_of(identity), treq=treq, clock=clock))
+        return succeed(opened)
+
+    def settle(self) -> None:
+        while sum(pump.pump() for pump in self.pumps):  # every pump, each time
+            pass
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
+
+
+@implementer(IBackboneProvider)
+@define
+class HTTPOnASocket:
+    """`HTTPBackbone` and a started server, on the real reactor with the clock of the case."""
+
+    open_journal: OpenJournal
+    server: Server | None = None
+    clients: list[HTTPBackbone] = field(factory=list)
+
+    def open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> Deferred[list[IBackbone]]:
+        return Deferred.fromCoroutine(self._open(clock, limits, identities))
+
+    async def _open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> list[IBackbone]:
+        self.server = await start_server(
+            reactor, tokens=token_entries(identities), limits=limits, journal=self.open_journal(), clock=clock
+        )
+        self.clients = [
+            HTTPBackbone(reactor, self.server.url, token_of(identity), clock=clock) for identity in identities
+        ]
+        return list(self.clients)
+
+    def settle(self) -> None:
+        """The reactor does it."""
+
+    def close(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._close())
+
+    async def _close(self) -> None:
+        for client in self.clients:
+            await client.close()
+        if self.server is not None:
+            await self.server.close()
