@@ -28,6 +28,11 @@ settings.register_profile(
 settings.load_profile("caucus")
 
 
+def pytest_collection_finish() -> None:
+    """Leave what was imported so far out of the collections after each test."""
+    gc.freeze()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Give every ``async def`` test to pytest-twisted as a Deferred with a deadline."""

@@ -40,7 +40,7 @@ class Dispatch(Resource):
             if body and not is_artifact(decoded) and not is_stream(decoded):
                 request.json_value = decode_json(body)
         except CaucusError as refusal:
-            request.refuse(refusal)
+            request.send(request.refusal(refusal))
         else:
             # Klein joins what it finds here by slashes; quoted again, %2F stays inside its segment.
             request.postpath = [quote(segment, safe="").encode() for segment in decoded]

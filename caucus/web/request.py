@@ -76,18 +76,15 @@ class Request(server.Request):
         self.site = self.channel.site
         self.setHeader(b"Server", b"caucus-backbone")
         self.setHeader(b"Date", datetimeToString())
-        if self.channel.persistent:
-            self.setHeader(b"Keep-Alive", b"timeout=%d" % KEEP_ALIVE_SECONDS)
         try:
             self.site.resource.render(self)
         except Exception:
             self.processingFailed(Failure())
 
     def processingFailed(self, reason: Failure) -> None:
-        """Whatever is not a refusal is the backbone's own fault: logged whole, answered without detail."""
-        _log.failure("A request failed", failure=reason)
+        body = self.failure(reason)
         if not self.startedWriting:
-            self.refuse(InternalError())
+            self.send(body)
         elif not self._disconnected:
             self.channel.forceAbortClient()
 
@@ -99,10 +96,15 @@ class Request(server.Request):
         """The bytes of the body."""
         return self._received.getvalue()
 
-    def refuse(self, error: CaucusError) -> None:
-        """Answer with a refusal's envelope."""
+    def refusal(self, error: CaucusError) -> bytes:
+        """Set the answer's head for a refusal, and give its body, the envelope."""
         status, headers, body = encode_error(error)
-        self.answer(status, body, headers)
+        return self.answer(status, body, headers)
+
+    def failure(self, reason: Failure) -> bytes:
+        """As `refusal`, for what is the backbone's own fault: logged whole, answered without detail."""
+        _log.failure("A request failed", failure=reason)
+        return self.refusal(InternalError())
 
     def answer(
         self,
@@ -110,13 +112,21 @@ class Request(server.Request):
         body: bytes,
         headers: Mapping[str, str] | None = None,
         content_type: str = CONTENT_TYPE,
-    ) -> None:
-        """Send the whole answer and finish."""
+    ) -> bytes:
+        """Set the answer's head, and give its body, which is still to be sent."""
         self.setResponseCode(status, HTTPStatus(status).phrase.encode())
         self.setHeader(b"Content-Type", content_type.encode())
         self.setHeader(b"Content-Length", b"%d" % len(body))
+        if self.channel.persistent:
+            self.setHeader(b"Keep-Alive", b"timeout=%d" % KEEP_ALIVE_SECONDS)
+        else:
+            self.setHeader(b"Connection", b"close")
         for name, value in (headers or {}).items():
             self.setHeader(name.encode(), value.encode())
+        return body
+
+    def send(self, body: bytes) -> None:
+        """Send the whole body and finish."""
         if not self._disconnected:
             self.write(body)
             self.finish()

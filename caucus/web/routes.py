@@ -61,11 +61,11 @@ class Routes:
         return JSON_BODY
 
     @app.route("/healthz", methods=["GET"])
-    def healthz(self, request: Request) -> None:
-        request.answer(200, b'{"ok":true}')
+    def healthz(self, request: Request) -> bytes:
+        return request.answer(200, b'{"ok":true}')
 
     @app.route("/channels", methods=["POST"])
-    async def create_channel(self, request: Request) -> None:
+    async def create_channel(self, request: Request) -> bytes:
         fields = _object(request)
         identity = self._identify(request)
         descriptor = await self._backbone.create_channel(
@@ -77,91 +77,91 @@ class Routes:
             ),
             render_budget_chars=cast("int | None", fields.get("renderBudgetChars")),
         )
-        request.answer(201, answers.encode_descriptor(descriptor))
+        return request.answer(201, answers.encode_descriptor(descriptor))
 
     @app.route("/channels", methods=["GET"])
-    async def list_channels(self, request: Request) -> None:
-        request.answer(200, answers.encode_channels(await self._backbone.list_channels()))
+    async def list_channels(self, request: Request) -> bytes:
+        return request.answer(200, answers.encode_channels(await self._backbone.list_channels()))
 
     @app.route("/channels/<channel>", methods=["GET"])
-    async def describe_channel(self, request: Request, channel: str) -> None:
+    async def describe_channel(self, request: Request, channel: str) -> bytes:
         descriptor = await self._backbone.describe_channel(unquote(channel))
-        request.answer(200, answers.encode_descriptor(descriptor))
+        return request.answer(200, answers.encode_descriptor(descriptor))
 
     @app.route("/channels/<channel>/subscribe", methods=["POST"])
-    async def subscribe(self, request: Request, channel: str) -> None:
-        request.answer(200, answers.encode_cursor(await self._backbone.subscribe(unquote(channel))))
+    async def subscribe(self, request: Request, channel: str) -> bytes:
+        return request.answer(200, answers.encode_cursor(await self._backbone.subscribe(unquote(channel))))
 
     @app.route("/channels/<channel>/append", methods=["POST"])
-    async def append(self, request: Request, channel: str) -> None:
+    async def append(self, request: Request, channel: str) -> bytes:
         appended = await self._backbone.append(unquote(channel), self._authored(request))
-        request.answer(201, answers.encode_appended(appended))
+        return request.answer(201, answers.encode_appended(appended))
 
     @app.route("/channels/<channel>/read", methods=["POST"])
-    async def read_since(self, request: Request, channel: str) -> None:
+    async def read_since(self, request: Request, channel: str) -> bytes:
         fields = {} if request.json_value is ABSENT else _object(request)
         page = await self._backbone.read_since(
             unquote(channel),
             cast("int", fields.get("cursor", NULL)),
             cast("int | None", fields.get("limit")),
         )
-        request.answer(200, answers.encode_page(page))
+        return request.answer(200, answers.encode_page(page))
 
     @app.route("/channels/<channel>/claim", methods=["POST"])
-    async def claim(self, request: Request, channel: str) -> None:
+    async def claim(self, request: Request, channel: str) -> bytes:
         result = await self._backbone.claim(unquote(channel), self._authored(request))
-        request.answer(200, answers.encode_claim(result))
+        return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/reassign", methods=["POST"])
-    async def reassign_claim(self, request: Request, channel: str) -> None:
+    async def reassign_claim(self, request: Request, channel: str) -> bytes:
         message = self._authored(request)
         assignee = message.pop("assignee", NULL)
         if not isinstance(assignee, dict):
             raise InvalidRequest("The assignee must be an object with an agent_id and an owner.")
         given = Identity(assignee.get("agent_id", NULL), assignee.get("owner", NULL))
         result = await self._backbone.reassign_claim(unquote(channel), message, given)
-        request.answer(200, answers.encode_claim(result))
+        return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/done", methods=["POST"])
-    async def mark_claim_done(self, request: Request, channel: str) -> None:
+    async def mark_claim_done(self, request: Request, channel: str) -> bytes:
         result = await self._backbone.mark_claim_done(unquote(channel), self._authored(request))
-        request.answer(200, answers.encode_claim(result))
+        return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["PUT"])
-    async def put_artifact(self, request: Request, channel: str, sha256: str) -> None:
+    async def put_artifact(self, request: Request, channel: str, sha256: str) -> bytes:
         self._identify(request)
         stored = await self._backbone.put_artifact(unquote(channel), unquote(sha256), request.body())
-        request.answer(200 if stored.deduplicated else 201, answers.encode_artifact(stored))
+        return request.answer(200 if stored.deduplicated else 201, answers.encode_artifact(stored))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["GET"])
-    async def get_artifact(self, request: Request, channel: str, sha256: str) -> None:
+    async def get_artifact(self, request: Request, channel: str, sha256: str) -> bytes:
         data = await self._backbone.get_artifact(unquote(channel), unquote(sha256))
         if data is None:
             raise NotFound
         headers = {**_ARTIFACT_HEADERS, "ETag": f'"{sha256}"'}
-        request.answer(200, data, headers, content_type="application/octet-stream")
+        return request.answer(200, data, headers, content_type="application/octet-stream")
 
     @app.route("/channels/<channel>/<action>", methods=["POST"])
-    def unknown_action(self, request: Request, channel: str, action: str) -> None:  # noqa: ARG002
+    def unknown_action(self, request: Request, channel: str, action: str) -> bytes:  # noqa: ARG002
         """One segment below a channel is 405 for any method but POST, also where nothing is."""
         raise NotFound
 
     @app.handle_errors(exceptions.MethodNotAllowed)
-    def refuse_method(self, request: IRequest, failure: Failure) -> None:  # noqa: ARG002
+    def refuse_method(self, request: IRequest, failure: Failure) -> bytes:  # noqa: ARG002
         allowed = IKleinRequest(request).mapper.allowed_methods()
-        _ours(request).refuse(MethodNotAllowed(tuple(sorted(allowed))))
+        return _ours(request).refusal(MethodNotAllowed(tuple(sorted(allowed))))
 
     @app.handle_errors(exceptions.NotFound)
-    def refuse_path(self, request: IRequest, failure: Failure) -> None:  # noqa: ARG002
-        _ours(request).refuse(NotFound())
+    def refuse_path(self, request: IRequest, failure: Failure) -> bytes:  # noqa: ARG002
+        return _ours(request).refusal(NotFound())
 
     @app.handle_errors(CaucusError)
-    def refuse(self, request: IRequest, failure: Failure) -> None:
-        _ours(request).refuse(cast("CaucusError", failure.value))
+    def refuse(self, request: IRequest, failure: Failure) -> bytes:
+        return _ours(request).refusal(cast("CaucusError", failure.value))
 
     @app.handle_errors(Exception)
-    def fail(self, request: IRequest, failure: Failure) -> None:
-        _ours(request).processingFailed(failure)
+    def fail(self, request: IRequest, failure: Failure) -> bytes:
+        return _ours(request).failure(failure)
 
     def _identify(self, request: Request) -> Identity:
         identity = self._tokens.identify(request.requestHeaders.getRawHeaders(b"Authorization") or [])

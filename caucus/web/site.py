@@ -119,10 +119,7 @@ class EdgeChannel(HTTPChannel):
     def checkPersistence(self, request: Request, version: bytes) -> bool:
         values = b",".join(request.requestHeaders.getRawHeaders(b"Connection") or ())
         options = {option.strip().lower() for option in values.split(b",")}
-        if version == b"HTTP/1.1" and b"close" not in options and not self.site.closing:
-            return True
-        request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-        return False
+        return version == b"HTTP/1.1" and b"close" not in options and not self.site.closing
 
     def requestDone(self, request: Request) -> None:
         self._receiving = False
@@ -226,9 +223,6 @@ class EdgeChannel(HTTPChannel):
         """Close once the request under way is answered; at once if there is none."""
         if self._handlingRequest:
             self.persistent = False
-            request = self.requests[0]
-            if not request.startedWriting:
-                request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
         elif self._receiving:
             self.persistent = not self.requests
         else:

@@ -1,0 +1,354 @@
+"""The edge: deadlines, caps, malformed requests, and how a connection ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from caucus import start_server
+from caucus.web.site import LINGER_BYTES, EdgeChannel
+from tests.raw import Edge, Peer, make_edge, parse_answers
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST /channels/room/read HTTP/1.1\r\nHost: a\r\n"
+READ = b'{"cursor":0}'
+
+
+@pytest.fixture
+def edge() -> Edge:
+    opened = make_edge()
+    opened.make_room()
+    return opened
+
+
+def refusal(peer: Peer) -> tuple[int, str | None]:
+    """The one answer that a refused peer gets before the server stops sending."""
+    (answer,) = peer.answers()
+    assert answer.headers["connection"] == "close"
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert peer.transport.half_closed
+    return answer.status, answer.code
+
+
+MALFORMED = {
+    "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",
+    "two Hosts": b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+    "two Hosts in HTTP/1.0": b"GET /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+    "no version": b"GET /healthz\r\n\r\n",
+    "HTTP/2.0": b"GET /healthz HTTP/2.0\r\nHost: a\r\n\r\n",
+    "a method that is no token": b"G@T /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+    "two spaces": b"GET  /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+    "white space first": b"GET /healthz HTTP/1.1\r\n X: b\r\nHost: a\r\n\r\n",
+    "a folded header": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
+    "a header without a colon": b"GET /healthz HTTP/1.1\r\nHost: a\r\nXb\r\n\r\n",
+    "a space before the colon": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n",
+    "NUL in a header": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+    "a bare LF in a header": b"GET /healthz HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+    "length and chunks": POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+    "two lengths": POST + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+    "a signed length": POST + b"Content-Length: +3\r\n\r\nabc",
+    "a negative length": POST + b"Content-Length: -1\r\n\r\n",
+    "an unknown coding": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a bad chunk size": POST + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n",
+    "a chunk without its end": POST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcXX0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED.keys())
+@pytest.mark.parametrize("step", [1, 10_000], ids=["bytewise", "whole"])
+def test_a_malformed_request_is_answered_once_with_the_envelope(edge: Edge, raw: bytes, step: int) -> None:
+    peer = edge.connect()
+    for start in range(0, len(raw), step):
+        peer.send(raw[start : start + step])
+    peer.send(GET)
+    assert refusal(peer) == (400, "bad_request")
+
+
+TOO_LARGE = {
+    "a long request line": b"GET /" + b"a" * 17_000 + b" HTTP/1.1\r\n",
+    "an endless line": b"A" * 40_000,
+    "a long header": b"GET / HTTP/1.1\r\nX: " + b"a" * 17_000 + b"\r\n",
+    "long headers": b"GET / HTTP/1.1\r\n" + b"X: " + b"a" * 9000 + b"\r\nY: " + b"a" * 9000 + b"\r\n",
+    "many headers": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: b\r\n" * 101 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("raw", TOO_LARGE.values(), ids=TOO_LARGE.keys())
+def test_headers_too_large_or_too_many_are_431(edge: Edge, raw: bytes) -> None:
+    peer = edge.connect()
+    peer.send(raw)
+    assert refusal(peer) == (431, "headers_too_large")
+
+
+def test_http_1_0_needs_no_host_and_is_closed_after_its_answer(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(b"GET /healthz HTTP/1.0\r\n\r\n")
+    (answer,) = peer.answers()
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert peer.closed
+
+
+@pytest.mark.parametrize("value", [b"close", b"Close", b"keep-alive, close", b"close, TE"])
+def test_a_connection_is_closed_when_the_peer_asks_for_it(edge: Edge, value: bytes) -> None:
+    peer = edge.connect()
+    peer.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: " + value + b"\r\n\r\n" + GET)
+    (answer,) = peer.answers()
+    assert answer.headers["connection"] == "close"
+    assert "keep-alive" not in answer.headers
+    assert peer.closed
+
+
+def test_pipelined_requests_are_answered_in_order(edge: Edge) -> None:
+    peer = edge.connect()
+    read = POST + b"Content-Length: 12\r\n\r\n" + READ
+    peer.send(GET + read + b"GET /nope HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+    assert [answer.status for answer in peer.answers()] == [200, 200, 404, 200]
+    assert not peer.closed
+
+
+def test_a_chunked_body_is_a_body(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(
+        POST
+        + b"Transfer-Encoding: chunked\r\n\r\n3\r\n"
+        + READ[:3]
+        + b"\r\n9;x=y\r\n"
+        + READ[3:]
+        + b"\r\n0\r\nT: x\r\n\r\n"
+    )
+    (answer,) = peer.answers()
+    assert answer.json == {"messages": [], "cursor": 0}
+
+
+def test_a_client_that_expects_it_is_told_to_continue(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(POST + b"Expect: 100-continue\r\nContent-Length: 12\r\n\r\n")
+    assert [answer.status for answer in peer.answers()] == [100]
+    peer.send(READ)
+    assert [answer.status for answer in peer.answers()] == [200]
+
+
+# Bodies
+
+
+def test_a_body_at_the_cap_is_read(edge: Edge) -> None:
+    answer = edge.ask("POST", "/channels/room/read", READ + b" " * (262_144 - len(READ)))
+    assert answer.status == 200
+
+
+def test_a_body_over_the_cap_is_refused_by_its_length_alone(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(POST + b"Expect: 100-continue\r\nContent-Length: 262145\r\n\r\n")
+    assert refusal(peer) == (413, "payload_too_large")
+
+
+def test_a_chunked_body_over_the_cap_is_cut_off_while_it_arrives(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+    for _ in range(4):
+        peer.send(b"10000\r\n" + b"a" * 65_536 + b"\r\n")
+        assert peer.answers() == []
+    peer.send(b"1\r\na\r\n")
+    assert refusal(peer) == (413, "payload_too_large")
+
+
+def test_a_refused_peer_may_go_on_sending_for_a_while(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(POST + b"Content-Length: 9999999999\r\n\r\n")
+    assert refusal(peer) == (413, "payload_too_large")
+    for _ in range(LINGER_BYTES // 65_536):
+        peer.send(b"a" * 65_536)
+    assert not peer.closed
+    peer.send(b"a")
+    assert peer.transport.aborted
+
+
+def test_a_refused_peer_is_not_listened_to_for_long(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(b"nonsense\r\n")
+    edge.clock.advance(5)
+    assert peer.transport.disconnecting
+    assert not peer.transport.aborted
+    edge.clock.advance(5)
+    assert peer.transport.aborted
+
+
+def test_an_upload_without_a_token_is_refused_before_its_first_byte(edge: Edge) -> None:
+    peer = edge.connect()
+    put = f"PUT /channels/room/artifacts/{'0' * 64} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+    peer.send(put.encode())
+    assert refusal(peer) == (401, "unauthorized")
+
+
+def test_an_upload_has_a_cap_of_its_own() -> None:
+    edge = make_edge(max_artifact_bytes=300_000)
+    target = f"/channels/nowhere/artifacts/{'0' * 64}"
+    assert edge.ask("PUT", target, b"[" * 300_000, "tok-bob").code == "unknown_channel"
+    assert edge.ask("PUT", target, b"[" * 300_001, "tok-bob").code == "artifact_too_large"
+
+
+# Deadlines
+
+
+def test_a_silent_connection_is_closed_without_an_answer(edge: Edge) -> None:
+    peer = edge.connect()
+    edge.clock.advance(9.9)
+    assert not peer.closed
+    edge.clock.advance(0.1)
+    assert peer.closed
+    assert peer.answers() == []
+
+
+def test_headers_have_ten_seconds_however_they_trickle(edge: Edge) -> None:
+    peer = edge.connect()
+    for _ in range(19):
+        peer.send(b"G")
+        edge.clock.advance(0.5)
+    assert peer.answers() == []
+    edge.clock.advance(0.5)
+    assert refusal(peer) == (408, "request_timeout")
+
+
+def test_a_whole_request_has_thirty_seconds_however_it_trickles(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(POST + b"Content-Length: 1000\r\n")
+    edge.clock.advance(5)
+    peer.send(b"\r\n")
+    for _ in range(49):
+        peer.send(b"a")
+        edge.clock.advance(0.5)
+    assert peer.answers() == []
+    edge.clock.advance(0.5)
+    assert refusal(peer) == (408, "request_timeout")
+
+
+def test_an_idle_connection_is_kept_for_at_least_five_seconds_and_then_closed(edge: Edge) -> None:
+    peer = edge.connect()
+    for _ in range(3):
+        peer.send(GET)
+        (answer,) = peer.answers()
+        assert answer.headers["keep-alive"] == "timeout=5"
+        edge.clock.advance(5)
+        assert not peer.closed
+    edge.clock.advance(1)
+    assert peer.closed
+    assert peer.answers() == []
+
+
+def test_a_later_request_has_its_own_ten_seconds_for_headers(edge: Edge) -> None:
+    peer = edge.connect()
+    edge.clock.advance(8)
+    peer.send(GET)
+    peer.answers()
+    edge.clock.advance(4)
+    peer.send(b"G")
+    edge.clock.advance(9)
+    assert not peer.closed
+    assert peer.answers() == []
+    edge.clock.advance(1)
+    assert refusal(peer) == (408, "request_timeout")
+
+
+def test_a_peer_that_never_takes_its_answer_is_cut_off(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(GET)
+    edge.clock.advance(6)
+    assert peer.closed
+    assert not peer.transport.aborted
+    edge.clock.advance(30)
+    assert peer.transport.aborted
+
+
+def test_a_lost_connection_leaves_no_timer_behind(edge: Edge) -> None:
+    for raw in (b"", b"G", GET, POST + b"Content-Length: 9\r\n\r\n", b"nonsense\r\n"):
+        peer = edge.connect()
+        peer.send(raw)
+        peer.lose()
+    edge.site.access.flush()
+    assert edge.clock.getDelayedCalls() == []
+    assert edge.site.channels == set()
+
+
+# On a real socket
+
+
+class Collector(Protocol):
+    """Sends and collects; ``closed`` fires with everything received once the server is done."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.received = b""
+        self.closed: Deferred[bytes] = Deferred()
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.write(self.raw)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.closed.callback(self.received)
+
+
+async def send_all(port: int, raw: bytes) -> bytes:
+    """Everything that a server says to these bytes until it closes."""
+    collector = Collector(raw)
+    endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
+    await connectProtocol(endpoint, collector)
+    return await collector.closed
+
+
+@pytest.mark.parametrize("size", [300_000, 3_000_000])
+async def test_a_client_that_sends_on_gets_to_read_its_413(size: int) -> None:
+    server = await start_server(reactor)
+    head = f"POST /channels HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode()
+    received = await send_all(server.port, head + b"a" * size)
+    (answer,) = parse_answers(received)
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (413, "payload_too_large")
+    await server.close()
+
+
+async def test_closing_waits_for_no_idle_connection() -> None:
+    server = await start_server(reactor)
+    waiting = Deferred.fromCoroutine(send_all(server.port, GET))
+    await deferLater(reactor, 0.05)
+    await server.close()
+    assert [answer.status for answer in parse_answers(await waiting)] == [200]
+
+
+def test_a_request_under_way_is_answered_before_its_connection_is_closed(edge: Edge) -> None:
+    peer, idle, silent = edge.connect(), edge.connect(), edge.connect()
+    idle.send(GET)
+    peer.send(POST + b"Content-Length: 12\r\n\r\n" + READ[:5])
+    gone = edge.site.close_connections(3)
+    assert idle.closed
+    assert silent.closed
+    assert not peer.closed
+    peer.send(READ[5:])
+    (answer,) = peer.answers()
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert peer.closed
+    for one in (peer, idle, silent):
+        one.lose()
+    assert gone.called
+
+
+def test_what_is_under_way_for_too_long_is_cut_off_on_closing(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(b"GET /heal")
+    gone = edge.site.close_connections(3)
+    edge.clock.advance(3)
+    assert peer.transport.aborted
+    peer.lose()
+    assert gone.called
+    assert isinstance(peer.channel, EdgeChannel)

@@ -1,0 +1,93 @@
+"""Exchanges recorded from the service whose clients must work against this one, played again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caucus.limits import Limits, environment_name, limit_fields
+from tests.raw import Answer, Edge, make_edge
+
+SESSIONS: dict[str, dict[str, Any]] = {
+    session["name"]: session
+    for session in map(json.loads, (Path(__file__).parent / "recorded/sessions.jsonl").open(encoding="utf-8"))
+}
+LATER = {"stream-faults", "admin", "admin-faults", "admin-off"}
+"""Sessions of routes that do not exist yet."""
+
+
+@pytest.mark.parametrize("name", sorted(SESSIONS.keys() - LATER))
+def test_recorded_session(name: str) -> None:
+    session = SESSIONS[name]
+    environment = session["env"]
+    caps = {field: environment.get(environment_name(field), "") for field, _ in limit_fields()}
+    limits = Limits.parse({field: text for field, text in caps.items() if text})
+    edge = make_edge(environment.get("CAUCUS_TOKENS", ""), **{name: getattr(limits, name) for name in caps})
+    stamps: set[str] = set()
+    for number, step in enumerate(session["steps"]):
+        if "sleep" in step:
+            edge.clock.advance(step["sleep"])
+        else:
+            differences = _differences(step["expect"], _play(edge, step), stamps)
+            assert not differences, f"step {number}, {step['method']} {step['path']}"
+
+
+def _play(edge: Edge, step: dict[str, Any]) -> Answer:
+    body: bytes | None = None
+    if "json" in step:
+        body = json.dumps(step["json"]).encode()
+    elif "raw" in step:
+        body = step["raw"].encode()
+    elif "repeat" in step:
+        unit, count = step["repeat"]
+        body = unit.encode() * count
+    elif "base64" in step:
+        body = base64.b64decode(step["base64"])
+    return edge.ask(step["method"], step["path"], body, headers=tuple(step["headers"].items()))
+
+
+def _differences(expected: dict[str, Any], answer: Answer, stamps: set[str]) -> list[str]:
+    """What differs, each as ``what: expected, got``."""
+    content_type = answer.headers["content-type"].partition(";")[0]
+    pairs = [("status", expected["status"], answer.status), ("type", expected["type"], content_type)]
+    if content_type != "application/json":
+        pairs.append(("bytes", expected["base64"], base64.b64encode(answer.body).decode()))
+    elif "error" in expected:
+        error = answer.json.get("error", {})
+        issues = len(error["issues"]) if "issues" in error else None
+        pairs.append(("code", expected["error"], error.get("code")))
+        pairs.append(("issues", expected.get("issues"), issues))
+        message = error.get("message", "")
+        pairs += [
+            (pattern, True, bool(re.search(pattern, message))) for pattern in expected.get("message_has", ())
+        ]
+        pairs += [("echo", False, text in message) for text in expected.get("message_lacks", ())]
+    else:
+        pairs.append(("body", expected["body"], _with_placeholders(answer.json, stamps)))
+    return [f"{what}: {wanted!r}, got {got!r}" for what, wanted, got in pairs if wanted != got]
+
+
+def _with_placeholders(value: Any, stamps: set[str]) -> Any:
+    """The value with each stamp replaced; every stamp must be a non-empty string."""
+    if isinstance(value, dict):
+        return {
+            name: "<ts>"
+            if name in ("ts", "created_ts") and _is_stamp(inner, stamps)
+            else _with_placeholders(inner, stamps)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_placeholders(inner, stamps) for inner in value]
+    return value
+
+
+def _is_stamp(value: object, stamps: set[str]) -> bool:
+    if isinstance(value, str) and value:
+        stamps.add(value)
+        return True
+    return False
