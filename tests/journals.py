@@ -1,0 +1,69 @@
+"""A journal for tests: keeps its events, and says "durable" only when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from caucus.errors import StorageUnavailable
+from caucus.interfaces import IJournal
+from caucus.records import Event
+
+
+@implementer(IJournal)
+class SlowJournal:
+    """Keeps events in a list, which outlives it; `sync` makes them durable, `lose` fails the waits."""
+
+    def __init__(self, events: list[Event] | None = None) -> None:
+        self.events: list[Event] = [] if events is None else events
+        self.durable = 0
+        self.closed = False
+        self.refusing = False
+        self._waits: list[tuple[int, Deferred[None]]] = []
+
+    @property
+    def position(self) -> int:
+        return len(self.events)
+
+    def replay(self, apply: Callable[[Event], None]) -> Deferred[None]:
+        for event in self.events:
+            apply(event)
+        self.durable = self.position
+        return succeed(None)
+
+    def record(self, event: Event) -> int:
+        if self.refusing:
+            raise StorageUnavailable
+        self.events.append(event)
+        return self.position
+
+    def when_durable(self, position: int) -> Deferred[None]:
+        if position <= self.durable:
+            return succeed(None)
+        if self.refusing:
+            return fail(StorageUnavailable())
+        waiting: Deferred[None] = Deferred()
+        self._waits.append((position, waiting))
+        return waiting
+
+    def sync(self, position: int | None = None) -> None:
+        """Everything up to ``position``, or all, is durable."""
+        self.durable = self.position if position is None else position
+        ready = [waiting for at, waiting in self._waits if at <= self.durable]
+        self._waits = [(at, waiting) for at, waiting in self._waits if at > self.durable]
+        for waiting in ready:
+            waiting.callback(None)
+
+    def lose(self) -> None:
+        """What waits is not kept, and nothing more is taken."""
+        self.refusing = True
+        waits, self._waits = self._waits, []
+        for _, waiting in waits:
+            waiting.errback(StorageUnavailable())
+
+    def close(self) -> Deferred[None]:
+        self.sync()
+        self.closed = True
+        return succeed(None)

@@ -1,0 +1,227 @@
+"""The backbone and its journal: what waits, what shows, what is refused, what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from caucus.backbone import Backbone
+from caucus.errors import (
+    CaucusError,
+    ChannelExists,
+    DuplicatePost,
+    InvalidMessage,
+    StorageUnavailable,
+    UnknownChannel,
+)
+from caucus.limits import Limits
+from caucus.messages import Message
+from caucus.records import Event, Identity
+from tests.journals import SlowJournal
+
+ALICE, BOB = Identity("alice-agent", "alice"), Identity("bob-agent", "bob")
+DATA = b"evidence"
+ADDRESS = sha256(DATA).hexdigest()
+
+
+class Pending:
+    """What has become of an operation so far."""
+
+    def __init__(self, operation: Deferred[Any]) -> None:
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = False
+        operation.addCallbacks(self._succeeded, self._failed)
+
+    def _succeeded(self, result: Any) -> None:
+        self.result, self.done = result, True
+
+    def _failed(self, failure: Any) -> None:
+        self.error, self.done = failure.value, True
+
+
+class Room:
+    """A backbone over a slow journal, with a durable channel ``room``."""
+
+    def __init__(self, events: list[Event] | None = None, **limits: int) -> None:
+        self.clock = Clock()
+        self.journal = SlowJournal(events)
+        self.backbone = Backbone(self.journal, self.clock, Limits(**limits), wall=lambda: 1e9)
+        self.backbone.replay()
+        if not events:
+            self.backbone.create_channel("room")
+            self.journal.sync()
+
+    def post(self, body: str, who: Identity = ALICE) -> Pending:
+        message = Message("note", body, agent_id=who.agent_id, owner=who.owner)
+        return Pending(self.backbone.append("room", message))
+
+    def claim(self, who: Identity = ALICE, **fields: Any) -> Pending:
+        message = Message("claim", "mine", target="t", agent_id=who.agent_id, owner=who.owner, **fields)
+        return Pending(self.backbone.claim("room", message))
+
+    def read(self) -> list[str]:
+        return [message.body for message in Pending(self.backbone.read_since("room", 0)).result.messages]
+
+    def head(self) -> int:
+        return int(Pending(self.backbone.subscribe("room")).result)
+
+
+def test_an_answer_to_a_write_waits_until_it_is_durable() -> None:
+    room = Room()
+    one, two = room.post("one"), room.post("two")
+    room.journal.sync(2)
+    assert (one.done, two.done) == (True, False)
+    room.journal.sync()
+    assert two.result.cursor == 2
+
+
+def test_reads_show_the_durable_state_and_never_wait() -> None:
+    room = Room()
+    room.post("one")
+    room.post("two")
+    assert (room.read(), room.head()) == ([], 0)
+    room.journal.sync(2)
+    assert (room.read(), room.head()) == (["one"], 1)
+    assert Pending(room.backbone.describe_channel("room")).result.head == 1
+
+
+def test_a_lost_claim_waits_for_the_claim_that_it_lost_to() -> None:
+    room = Room()
+    won, lost = room.claim(ALICE), room.claim(BOB)
+    assert (won.done, lost.done) == (False, False)
+    room.journal.sync()
+    assert (won.result.outcome, lost.result.outcome) == ("granted", "already_claimed")
+    assert lost.result.by.owner == "alice"
+
+
+@pytest.mark.parametrize(
+    ("refused", "kind"),
+    [
+        (lambda room: room.post("one"), DuplicatePost),
+        (lambda room: Pending(room.backbone.create_channel("other")), ChannelExists),
+        (lambda room: room.post(""), InvalidMessage),
+    ],
+)
+def test_a_refusal_waits_for_what_it_may_rest_on(
+    refused: Callable[[Room], Pending], kind: type[CaucusError]
+) -> None:
+    room = Room()
+    Pending(room.backbone.create_channel("other"))
+    room.post("one")
+    answer = refused(room)
+    assert not answer.done
+    room.journal.sync()
+    assert type(answer.error) is kind
+
+
+def test_a_channel_shows_once_it_is_durable_and_takes_writes_before() -> None:
+    room = Room()
+    Pending(room.backbone.create_channel("new"))
+    message = Message("note", "early", agent_id="a", owner="o")
+    early = Pending(room.backbone.append("new", message))
+    for operation in (
+        room.backbone.describe_channel("new"),
+        room.backbone.read_since("new", 0),
+        room.backbone.subscribe("new"),
+        room.backbone.get_artifact("new", ADDRESS),
+    ):
+        assert isinstance(Pending(operation).error, UnknownChannel)
+    assert [one.channel for one in Pending(room.backbone.list_channels()).result] == ["room"]
+    room.journal.sync()
+    assert early.result.cursor == 1
+    assert [one.channel for one in Pending(room.backbone.list_channels()).result] == ["room", "new"]
+
+
+def test_evidence_shows_once_it_is_durable() -> None:
+    room = Room()
+    stored = Pending(room.backbone.put_artifact("room", ADDRESS, DATA))
+    again = Pending(room.backbone.put_artifact("room", ADDRESS, DATA))
+    assert Pending(room.backbone.get_artifact("room", ADDRESS)).result is None
+    assert not again.done
+    room.journal.sync()
+    assert (stored.result.deduplicated, again.result.deduplicated) == (False, True)
+    assert Pending(room.backbone.get_artifact("room", ADDRESS)).result == DATA
+
+
+def test_what_the_journal_does_not_take_changes_nothing() -> None:
+    room = Room(max_posts_per_minute=1, max_channel_creates_per_minute=2)
+    room.journal.refusing = True
+    for operation in (
+        lambda: room.post("one"),
+        room.claim,
+        lambda: Pending(room.backbone.create_channel("new")),
+        lambda: Pending(room.backbone.put_artifact("room", ADDRESS, DATA)),
+    ):
+        assert isinstance(operation().error, StorageUnavailable)
+    room.journal.refusing = False
+    posted, claimed = room.post("one"), room.claim(BOB)
+    made = Pending(room.backbone.create_channel("new"))
+    stored = Pending(room.backbone.put_artifact("room", ADDRESS, DATA))
+    room.journal.sync()
+    assert (posted.result.cursor, claimed.result.outcome) == (1, "granted")
+    assert made.result.channel == "new"
+    assert not stored.result.deduplicated
+
+
+def test_what_the_journal_loses_is_neither_acknowledged_nor_shown() -> None:
+    room = Room()
+    won, lost = room.claim(ALICE), room.claim(BOB)
+    refused = room.post("")
+    room.journal.lose()
+    for answer in (won, lost, refused):
+        assert isinstance(answer.error, StorageUnavailable)
+    assert (room.read(), room.head()) == ([], 0)
+
+
+def test_a_new_run_goes_on_where_the_journal_ends() -> None:
+    first = Room()
+    first.post("one")
+    first.claim(ALICE, lease_ttl=60)
+    Pending(first.backbone.put_artifact("room", ADDRESS, DATA))
+    first.journal.sync()
+    before = Pending(first.backbone.read_since("room", 0)).result
+    descriptors = Pending(first.backbone.list_channels()).result
+
+    second = Room(first.journal.events)
+    assert Pending(second.backbone.read_since("room", 0)).result == before
+    assert Pending(second.backbone.list_channels()).result == descriptors
+    assert Pending(second.backbone.get_artifact("room", ADDRESS)).result == DATA
+    assert second.claim(BOB).result.outcome == "already_claimed"
+    later = second.post("two", BOB)
+    second.journal.sync()
+    assert later.result.cursor == 3
+    assert later.result.message.ts > before.messages[-1].ts
+
+
+def test_a_target_that_was_done_is_free_in_a_new_run() -> None:
+    first = Room()
+    first.claim(ALICE)
+    message = Message("claim", "done", target="t", agent_id="alice-agent", owner="alice")
+    Pending(first.backbone.mark_claim_done("room", message))
+    first.journal.sync()
+    second = Room(first.journal.events)
+    won = second.claim(BOB)
+    second.journal.sync()
+    assert won.result.outcome == "granted"
+
+
+def test_evidence_of_earlier_runs_counts_against_the_caps() -> None:
+    first = Room()
+    Pending(first.backbone.put_artifact("room", ADDRESS, DATA))
+    second = Room(first.journal.events, max_total_artifact_bytes=len(DATA))
+    other = b"x"
+    refused = Pending(second.backbone.put_artifact("room", sha256(other).hexdigest(), other))
+    assert "capped at 8 bytes" in str(refused.error)
+
+
+def test_the_record_of_a_post_is_its_exact_bytes() -> None:
+    room = Room()
+    posted = room.post("text")
+    room.journal.sync()
+    assert posted.result.message_json == room.journal.events[-1].message_json  # type: ignore[union-attr]

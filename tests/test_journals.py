@@ -1,0 +1,127 @@
+"""Journals: the suite over each, and how one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.plugin import IPlugin, getPlugins
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from caucus.errors import ConfigurationError
+from caucus.interfaces import IJournal, IJournalFactory
+from caucus.journals import installed_journals, open_journal
+from caucus.journals.memory import MemoryJournal, MemoryJournalFactory
+from caucus.records import Event
+from caucus.testing import JOURNAL_CASES, IJournalProvider, JournalKit
+from caucus.testing.journaling import JournalCase
+from tests.journals import SlowJournal
+
+
+@implementer(IJournalProvider)
+@define
+class InMemory:
+    """The memory journal."""
+
+    lasting = False
+
+    def open(self, clock: Clock) -> Deferred[IJournal]:
+        return MemoryJournalFactory().open("", clock)
+
+    def settle(self) -> None:
+        """Nothing is in flight."""
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
+
+
+@implementer(IJournalProvider)
+@define
+class Slow:
+    """The tests' own journal, so that the suite is tried on a lasting one."""
+
+    lasting = True
+    events: list[Event] = field(factory=list)
+    journal: SlowJournal = field(factory=SlowJournal)
+
+    def open(self, clock: Clock) -> Deferred[IJournal]:
+        self.journal = SlowJournal(self.events)
+        opened: IJournal = self.journal
+        return succeed(opened)
+
+    def settle(self) -> None:
+        self.journal.sync()
+
+    def close(self) -> Deferred[None]:
+        return succeed(None)
+
+
+@pytest.mark.parametrize("case", JOURNAL_CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("provider", [InMemory, Slow])
+async def test_journal_suite(provider: Callable[[], IJournalProvider], case: JournalCase) -> None:
+    opened = provider()
+    await case(JournalKit(opened))
+    await opened.close()
+
+
+class Forgetful(SlowJournal):
+    """A journal that loses its last event when it is closed."""
+
+    def close(self) -> Deferred[None]:
+        self.events.pop()
+        return super().close()
+
+
+async def test_the_suite_finds_a_journal_that_forgets() -> None:
+    class Losing(Slow):
+        def open(self, clock: Clock) -> Deferred[IJournal]:
+            self.journal = Forgetful(self.events)
+            opened: IJournal = self.journal
+            return succeed(opened)
+
+    case = next(one for one in JOURNAL_CASES if "replayed" in one.__name__)
+    with pytest.raises(AssertionError):
+        await case(JournalKit(Losing()))
+
+
+def test_the_memory_journal_is_installed() -> None:
+    factory = installed_journals()["memory"]
+    assert verifyObject(IJournalFactory, factory)
+    assert IPlugin.providedBy(factory)
+    assert factory.help.startswith("memory:")
+
+
+async def test_a_journal_is_opened_by_its_scheme() -> None:
+    assert isinstance(await open_journal("memory:", Clock()), MemoryJournal)
+
+
+@pytest.mark.parametrize("description", ["tape:/dev/st0", "memory", "", ":", "Memory:"])
+async def test_an_unknown_scheme_lists_those_installed(description: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--journal .*installed are .*memory:"):
+        await open_journal(description, Clock())
+
+
+async def test_the_memory_journal_takes_nothing_after_the_colon() -> None:
+    with pytest.raises(ConfigurationError, match="nothing after the colon"):
+        await open_journal("memory:/tmp/x", Clock())
+
+
+async def test_two_journals_with_one_scheme_are_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "caucus_rival.py").write_text(
+        "from caucus.journals.memory import MemoryJournalFactory\nrival = MemoryJournalFactory()\n"
+    )
+    import twisted.plugins  # noqa: PLC0415
+
+    monkeypatch.setattr(twisted.plugins, "__path__", [*twisted.plugins.__path__, str(plugins)])
+    assert len(list(getPlugins(IJournalFactory))) == 2
+    with pytest.raises(ConfigurationError, match="two installed journals have the scheme memory:"):
+        await open_journal("memory:", Clock())
