@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 import msgspec
 from attrs import frozen
 from treq.client import HTTPClient
 from treq.content import content
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed  # noqa: A004
-from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
-from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.internet.endpoints import TCP6ClientEndpoint, UNIXClientEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.interfaces import IConsumer, IReactorTime, IStreamClientEndpoint
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, HTTPConnectionPool
+from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer
 from zope.interface import implementer
@@ -88,15 +88,17 @@ class HTTPBackbone:
     ) -> None:
         self._clock = cast("IReactorTime", reactor) if clock is None else clock
         self._timeout = timeout
-        self._headers = {"Authorization": [f"Bearer {token}"]} if token else {}
         self._pool = HTTPConnectionPool(self._clock)
         self._pool.cachedConnectionTimeout = KEEP_SECONDS
         self._pool.maxPersistentPerHost = CONNECTIONS
-        self._url, agent = _base_and_agent(reactor, url, self._pool)
+        self._shown = url
+        self._url, self._headers, agent = _base_and_agent(reactor, url, self._pool)
+        if token:
+            self._headers["Authorization"] = [f"Bearer {token}"]
         self._treq = HTTPClient(agent) if treq is None else treq
 
     def __repr__(self) -> str:
-        return f"<HTTPBackbone {self._url}>"
+        return f"<HTTPBackbone {self._shown}>"
 
     def close(self) -> Deferred[None]:
         """Close the connections that are kept alive; fires when they are gone."""
@@ -199,14 +201,23 @@ class HTTPBackbone:
 
     async def _exchange(self, method: str, route: str, body: bytes | None, *, writes: bool) -> _Answer:
         """One request and its whole answer. Raises `Unreachable` if there is none."""
+        given_up = False
+
+        def give_up(_waiting: Deferred[_Answer]) -> None:
+            nonlocal given_up
+            given_up = True
+            under_way.cancel()
+
         under_way = Deferred.fromCoroutine(self._send(method, route, body))
         under_way.addTimeout(self._timeout, self._clock, onTimeoutCancel=_timed_out)
+        waiting: Deferred[_Answer] = Deferred(give_up)
+        under_way.chainDeferred(waiting)
         try:
-            return await under_way
-        except CancelledError:
-            raise
+            return await waiting
         except Exception as error:
-            raise _unreachable(error, writes=writes) from None
+            if given_up:  # a cancelled connection attempt fails in a dozen ways
+                raise CancelledError from None
+            raise _unreachable(error, writes=writes) from error
 
     async def _send(self, method: str, route: str, body: bytes | None) -> _Answer:
         headers = Headers(self._headers)
@@ -260,25 +271,43 @@ class _Body:
 
 @implementer(IAgentEndpointFactory)
 @frozen
-class _UnixEndpoints:
-    reactor: Any
-    socket: str
+class _OneEndpoint:
+    """Leads every request to one endpoint, whatever its URL says."""
 
-    def endpointForURI(self, uri: URI) -> UNIXClientEndpoint:  # noqa: ARG002, N802
-        return UNIXClientEndpoint(self.reactor, self.socket)
+    endpoint: IStreamClientEndpoint
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: ARG002, N802
+        return self.endpoint
 
 
-def _base_and_agent(reactor: Any, url: str, pool: HTTPConnectionPool) -> tuple[str, IAgent]:
+def _base_and_agent(
+    reactor: Any, url: str, pool: HTTPConnectionPool
+) -> tuple[str, dict[str, list[str]], IAgent]:
+    """The URL to put paths behind, the headers that go with it, and what makes the requests."""
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ValueError("the URL of a backbone has a scheme, a host, a port and a path only")
     if parts.scheme == "http+unix":
         socket = unquote_to_bytes(parts.netloc + parts.path).decode("utf-8", "surrogateescape")
-        endpoints = _UnixEndpoints(reactor, socket)
-        return "http://localhost", Agent.usingEndpointFactory(reactor, endpoints, pool)
+        endpoints = _OneEndpoint(UNIXClientEndpoint(reactor, socket))
+        return "http://localhost", {}, Agent.usingEndpointFactory(reactor, endpoints, pool)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("the URL of a backbone begins with http://, https:// or http+unix://")
-    return url.rstrip("/"), Agent(reactor, pool=pool)
+    if ":" in parts.hostname:
+        # treq puts every host through IDNA, which refuses the colons of an IPv6 literal.
+        base = parts._replace(netloc="localhost").geturl().rstrip("/")
+        endpoints = _OneEndpoint(_ipv6_endpoint(reactor, parts))
+        return base, {"Host": [parts.netloc]}, Agent.usingEndpointFactory(reactor, endpoints, pool)
+    return url.rstrip("/"), {}, Agent(reactor, pool=pool)
+
+
+def _ipv6_endpoint(reactor: Any, parts: SplitResult) -> IStreamClientEndpoint:
+    tls = parts.scheme == "https"
+    host, port = str(parts.hostname), parts.port or (443 if tls else 80)
+    endpoint: IStreamClientEndpoint = TCP6ClientEndpoint(reactor, host, port)
+    if tls:
+        endpoint = wrapClientTLS(BrowserLikePolicyForHTTPS().creatorForNetloc(host.encode(), port), endpoint)
+    return endpoint
 
 
 def _channel_path(channel: str, *rest: str) -> str:
@@ -296,7 +325,7 @@ def _timed_out(_result: object, _seconds: float) -> Failure:
 
 def _unreachable(error: Exception, *, writes: bool) -> Unreachable:
     """What a failed exchange means for the caller."""
-    if isinstance(error, ConnectError | ConnectingCancelledError | DNSLookupError):
+    if isinstance(error, ConnectError | DNSLookupError):
         return Unreachable("no connection could be made", retryable=True)
     if isinstance(error, TimeoutError):
         return Unreachable("it took too long", retryable=not writes)
