@@ -26,21 +26,26 @@ class Limits:
     Raises `ConfigurationError`, which names the option, for any other value.
     """
 
-    max_posts_per_minute: int = _limit(30, "posts a window, per agent and channel")
+    max_posts_per_minute: int = _limit(30, "most posts of an agent in a channel within the window")
     global_max_posts_per_minute: int = field(
         validator=_positive,
-        metadata={"help": "posts a window, per agent over all channels", "default": "4 x the one above"},
+        metadata={
+            "help": "most posts of an agent over all channels",
+            "default": "4 x --max-posts-per-minute",
+        },
     )
-    max_channel_creates_per_minute: int = _limit(10, "channels created a window, per owner")
-    window_seconds: int = _limit(60, "the sliding window of these budgets, in seconds")
-    max_tracked_agents: int = _limit(4096, "agents tracked in each table; the least recently used go first")
-    max_channels: int = _limit(1000, "channels")
-    max_messages_per_channel: int = _limit(10_000, "messages in a channel")
-    max_read_limit: int = _limit(500, "messages in one page")
-    max_streams: int = _limit(1024, "open streams")
-    max_artifact_bytes: int = _limit(1_048_576, "bytes of one artifact")
-    max_channel_artifact_bytes: int = _limit(16_777_216, "bytes of artifacts in a channel")
-    max_total_artifact_bytes: int = _limit(134_217_728, "bytes of artifacts in all")
+    max_channel_creates_per_minute: int = _limit(10, "most channels that an owner creates within the window")
+    window_seconds: int = _limit(60, "the sliding window of the budgets, in seconds")
+    max_tracked_agents: int = _limit(
+        4096, "most agents that a budget keeps in mind; those not seen for longest are forgotten first"
+    )
+    max_channels: int = _limit(1000, "most channels")
+    max_messages_per_channel: int = _limit(10_000, "most messages in a channel")
+    max_read_limit: int = _limit(500, "most messages in one page")
+    max_streams: int = _limit(1024, "most open streams")
+    max_artifact_bytes: int = _limit(1_048_576, "most bytes of one artifact")
+    max_channel_artifact_bytes: int = _limit(16_777_216, "most bytes of artifacts in a channel")
+    max_total_artifact_bytes: int = _limit(134_217_728, "most bytes of artifacts in all")
 
     @global_max_posts_per_minute.default
     def _four_channels_worth(self) -> int:

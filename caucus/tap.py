@@ -6,7 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TextIO, cast
+from importlib.metadata import version
+from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -77,12 +78,21 @@ CAUCUS_MAX_STREAMS. The option wins.
             print(factory.help)  # noqa: T201  # it is what was asked for
         raise SystemExit(0)
 
+    def opt_version(self) -> None:
+        """print the version and exit"""
+        print(f"caucus-backbone {version('caucus-backbone')}, Twisted {version('twisted')}")  # noqa: T201
+        raise SystemExit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Read everything; what is wrong ends the process with one line and status 1."""
+        try:
+            super().parseOptions(options)
+        except (usage.UsageError, ConfigurationError) as error:
+            raise SystemExit(f"caucus-backbone: {error}") from None
+
     def postOptions(self) -> None:
         """Fill in the environment and read every value, so that a wrong one stops the start."""
-        try:
-            self.settings = self._read()
-        except ConfigurationError as error:
-            raise usage.UsageError(str(error)) from None
+        self.settings = self._read()
 
     def _read(self) -> dict[str, Any]:
         caps = {
@@ -108,44 +118,40 @@ CAUCUS_MAX_STREAMS. The option wins.
 class CaucusService(Service):
     """Runs one server from start to stop.
 
-    :param failed: called with the failure if it cannot start, also while the reactor runs.
-    :param out: where the banner goes; standard output when it is needed, if not given.
+    :param failed: called with the failure if it cannot start: within `startService` if that is
+        known at once, else while the reactor runs.
     """
 
-    def __init__(
-        self,
-        settings: Mapping[str, Any],
-        reactor: Any,
-        failed: Callable[[Failure], None],
-        out: TextIO | None = None,
-    ) -> None:
+    def __init__(self, settings: Mapping[str, Any], reactor: Any, failed: Callable[[Failure], None]) -> None:
         self._settings = settings
         self._reactor = reactor
         self._failed = failed
         # Starting Twisted's log may replace sys.stdout: the banner must go to the real one.
-        self._out = sys.stdout if out is None else out
-        self._starting: Deferred[Any] = succeed(None)
-        self._server: Server | None = None
+        self._out = sys.stdout
+        self._starting: Deferred[Server | None] = succeed(None)
 
     def startService(self) -> None:
         super().startService()
-        self._starting = start_server(
+        starting = start_server(
             self._reactor, clock=MonotonicTime(self._reactor), wall=time.time, **self._settings
         )
-        self._starting.addCallback(self._announce)
-        self._starting.addErrback(self._failed)
+        if starting.called and isinstance(starting.result, Failure):
+            failure = starting.result
+            starting.addErrback(lambda _: None)
+            self._failed(failure)  # outside the Deferred, which would keep a SystemExit to itself
+        else:
+            self._starting = starting.addCallbacks(self._announce, self._failed)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._starting
-        if self._server is not None:
-            await self._server.close()
+        server = await self._starting
+        if server is not None:
+            await server.close()
 
-    def _announce(self, server: Server) -> None:
-        self._server = server
+    def _announce(self, server: Server) -> Server:
         for listener in server.listeners:
             print(f"caucus-backbone listening on {listener.url}", file=self._out, flush=True)
             if not listener.loopback:
@@ -155,11 +161,12 @@ class CaucusService(Service):
                 )
         if not len(self._settings["tokens"]):
             _log.warn("CAUCUS_TOKENS is not set: nobody may write")
+        return server
 
 
 def makeService(options: Options) -> CaucusService:
     """The service for ``twist caucus`` and for twistd."""
-    from twisted.internet import reactor  # noqa: PLC0415  # the plug-in picks it before this runs
+    from twisted.internet import reactor  # noqa: PLC0415  # whoever runs it has installed it by now
 
     return CaucusService(options.settings, reactor, _stop_process)
 
@@ -168,11 +175,12 @@ def _stop_process(failure: Failure) -> None:
     """Say in one line why it cannot start, and end with status 1, whoever runs the reactor."""
     from twisted.internet import reactor  # noqa: PLC0415
 
+    running = cast("Any", reactor)
     _report(failure)
-    if not cast("Any", reactor).running:
+    if not running.running:
         raise SystemExit(1)
-    cast("Any", reactor).addSystemEventTrigger("after", "shutdown", os._exit, 1)
-    cast("Any", reactor).stop()
+    running.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+    running.stop()
 
 
 def _report(failure: Failure) -> None:
@@ -182,27 +190,14 @@ def _report(failure: Failure) -> None:
         _log.failure("The backbone cannot start", failure=failure)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """The ``caucus-backbone`` command: the banner on standard output, the log on standard error."""
+    options = Options()
+    options.parseOptions()
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
     from twisted.internet import reactor  # noqa: PLC0415
 
-    options = Options()
-    try:
-        options.parseOptions(sys.argv[1:] if arguments is None else list(arguments))
-    except usage.UsageError as error:
-        print(f"caucus-backbone: {error}", file=sys.stderr)  # noqa: T201
-        raise SystemExit(1) from None
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
-    failures: list[Failure] = []
-
-    def failed(failure: Failure) -> None:
-        failures.append(failure)
-        _report(failure)
-        running.stop()
-
-    running = cast("Any", reactor)
-    service = CaucusService(options.settings, running, failed)
-    running.callWhenRunning(service.startService)
-    running.addSystemEventTrigger("before", "shutdown", service.stopService)
-    running.run()
-    raise SystemExit(1 if failures else 0)
+    service = makeService(options)
+    cast("Any", reactor).addSystemEventTrigger("before", "shutdown", service.stopService)
+    service.startService()
+    cast("Any", reactor).run()

@@ -238,6 +238,7 @@ class EdgeSite(Site):
     :param clock: runs the deadlines.
     """
 
+    noisy = False
     protocol = EdgeChannel  # type: ignore[assignment]  # HTTPFactory types its own proxy, which only serves h2
     requestFactory = Request
 
