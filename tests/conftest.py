@@ -10,6 +10,7 @@ import functools
 import gc
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from tests.daemon import Start
 
 DEADLINE_SECONDS = 20.0
 
@@ -49,6 +52,16 @@ def _with_deadline(test: Callable[..., Any], seconds: float) -> Callable[..., De
         return Deferred.fromCoroutine(test(*args, **kwargs)).addTimeout(seconds, reactor)
 
     return started
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    starter = Start(tmp_path)
+    yield starter
+    for daemon in starter.started:
+        if daemon.process.poll() is None:
+            daemon.process.kill()
+        daemon.process.communicate()
 
 
 @pytest.fixture

@@ -3,112 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
 
 import pytest
 
-BIN = Path(sys.executable).parent
-TAC = Path(__file__).parent.parent / "caucus.tac"
-SECONDS = 20
-WAYS: dict[str, list[str]] = {
-    "caucus-backbone": [str(BIN / "caucus-backbone")],
-    "twist": [str(BIN / "twist"), "caucus"],
-    "twistd": [str(BIN / "twistd"), "--pidfile=", "-noy", str(TAC)],
-}
-
-
-class Daemon:
-    """A started process, with what it wrote."""
-
-    def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path) -> None:
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("CAUCUS_", "PORT", "HOST"))
-        }
-        self.process = subprocess.Popen(
-            command,
-            env={**inherited, "PORT": "0", **environment},
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines: list[str] = []
-
-    def until_listening(self, listeners: int = 1) -> list[str]:
-        """The URLs that it announces."""
-        urls = []
-        for line in self._stdout:
-            self.lines.append(line)
-            found = re.fullmatch(r"caucus-backbone listening on (\S+)\n", line)
-            if found:
-                urls.append(found[1])
-            if len(urls) == listeners:
-                return urls
-        raise AssertionError(f"it never listened: {self.lines} {self.process.communicate()}")
-
-    @property
-    def _stdout(self) -> IO[str]:
-        assert self.process.stdout is not None
-        return self.process.stdout
-
-    def end(self, how: int = signal.SIGTERM) -> tuple[int, str, str]:
-        """Status, standard output and standard error after a signal; 5 s is the promise."""
-        self.process.send_signal(how)
-        out, err = self.process.communicate(timeout=5)
-        return self.process.returncode, "".join(self.lines) + out, err
-
-    def run_out(self) -> tuple[int, str, str]:
-        """Status, standard output and standard error of what ends by itself."""
-        out, err = self.process.communicate(timeout=SECONDS)
-        return self.process.returncode, out, err
-
-
-class Start:
-    """Starts daemons, and kills what is left of them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.started: list[Daemon] = []
-
-    def __call__(self, way: str, *arguments: str, **environment: str) -> Daemon:
-        daemon = Daemon([*WAYS[way], *arguments], environment, self.folder)
-        self.started.append(daemon)
-        return daemon
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    starter = Start(tmp_path)
-    yield starter
-    for daemon in starter.started:
-        if daemon.process.poll() is None:
-            daemon.process.kill()
-        daemon.process.communicate()
+from tests.daemon import BIN, SECONDS, WAYS, Daemon, Start, ask
 
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
-
-
-def ask(url: str, body: object = None, token: str = "") -> Any:
-    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode())
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-        return json.load(answer)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -244,8 +154,6 @@ def test_a_bad_token_entry_stops_twistd_with_one_line(start: Start) -> None:
 
 
 LATE_JOURNAL = """\
-import sys
-
 from twisted.internet.defer import Deferred
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -263,7 +171,7 @@ class Late:
         opening = Deferred()
         failure = ConfigurationError("the disk is gone") if rest == "never" else None
         if rest == "tell":
-            clock.callLater(0, print, "opening", file=sys.stderr, flush=True)
+            clock.callLater(0, print, "opening", flush=True)
         clock.callLater(0.2, opening.errback if failure else opening.callback, failure or MemoryJournal())
         return opening
 
@@ -303,8 +211,8 @@ def test_a_journal_that_fails_late_still_ends_with_its_line(
 
 def test_it_can_be_stopped_while_its_journal_is_opening(start: Start, late_journal: dict[str, str]) -> None:
     daemon = start("caucus-backbone", "--journal=late:tell", **late_journal)
-    assert daemon.process.stderr is not None
-    assert daemon.process.stderr.readline() == "opening\n"
+    assert daemon.process.stdout is not None
+    assert daemon.process.stdout.readline() == "opening\n"
     status, _, err = daemon.end()
     assert status == 0
     assert "Traceback" not in err
