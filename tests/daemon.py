@@ -86,7 +86,11 @@ class Start:
         self.started: list[Daemon] = []
 
     def __call__(self, way: str, *arguments: str, **environment: str) -> Daemon:
-        daemon = Daemon([*WAYS[way], *arguments], environment, self.folder)
+        return self.command([*WAYS[way], *arguments], environment)
+
+    def command(self, command: Sequence[str], environment: dict[str, str] | None = None) -> Daemon:
+        """Start whatever the command starts."""
+        daemon = Daemon(command, environment or {}, self.folder)
         self.started.append(daemon)
         return daemon
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon import BIN, SECONDS, WAYS, Daemon, Start, ask
+from tests.daemon import BIN, SECONDS, WAYS, Start, ask
 
 
 @pytest.fixture
@@ -106,9 +106,8 @@ def make_certificate(path: Path) -> None:
     path.write_bytes(private + certificate.public_bytes(pem))
 
 
-def test_twist_logs_json_when_asked(start: Start, tmp_path: Path) -> None:
-    daemon = Daemon([str(BIN / "twist"), "--log-format=json", "caucus"], {}, tmp_path)
-    start.started.append(daemon)
+def test_twist_logs_json_when_asked(start: Start) -> None:
+    daemon = start.command([str(BIN / "twist"), "--log-format=json", "caucus"])
     (url,) = daemon.until_listening()
     ask(url + "/healthz?secret=1")
     _, out, _ = daemon.end()

@@ -1,0 +1,68 @@
+"""`make run`: start the backbone and say how to use it.
+
+Tokens for alice, bob and carol are made up unless CAUCUS_TOKENS is set; those are never printed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+BANNER = "caucus-backbone listening on "
+ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+
+def main() -> int:
+    environment = dict(os.environ)
+    throwaway = not environment.get("CAUCUS_TOKENS")
+    if throwaway:
+        tokens = {owner: secrets.token_hex(8) for owner in ("alice", "bob", "carol")}
+        environment["CAUCUS_TOKENS"] = ",".join(f"{tokens[one]}:{one}-agent:{one}" for one in tokens)
+    command = [str(Path(sys.executable).with_name("caucus-backbone")), *sys.argv[1:]]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        server.send_signal(number)
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.signal(signal.SIGINT, lambda *_: None)  # the terminal sends it to the server as well
+    assert server.stdout is not None
+    told = False
+    for line in server.stdout:
+        print(line, end="", flush=True)
+        url = line.removeprefix(BANNER).strip()
+        if line.startswith(BANNER) and url.startswith("http://") and not told:
+            told = True
+            tell(url, environment["CAUCUS_TOKENS"] if throwaway else "")
+    return server.wait()
+
+
+def tell(url: str, tokens: str) -> None:
+    """Print three commands that work when pasted, and how to play the demo here."""
+    token = tokens.partition(":")[0] or "${CAUCUS_TOKENS%%:*}"
+    bearer = f'-H "authorization: Bearer {token}"'
+    claim = f'{{"type":"claim","msg_id":"{ULID}","body":"on it","target":"auth-timeout repro"}}'
+    given = f"CAUCUS_TOKENS={tokens}" if tokens else 'CAUCUS_TOKENS="$CAUCUS_TOKENS"'
+    print(
+        f"""
+Create a channel, claim a piece of work in it, read what was said:
+
+  curl {bearer} {url}/channels -d '{{"channel":"war-room","purpose":"login 500s"}}'
+  curl {bearer} {url}/channels/war-room/claim -d '{claim}'
+  curl {url}/channels/war-room/read -d '{{"cursor":0}}'
+
+Or play the whole story, from another terminal:
+
+  make demo CAUCUS_URL={url} {given}
+""",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
