@@ -23,7 +23,7 @@ from caucus.errors import (
     InvalidRequest,
     UnknownChannel,
 )
-from caucus.interfaces import IBackbone, IJournal
+from caucus.interfaces import IBackbone, IJournal, IWatchable
 from caucus.limits import Limits
 from caucus.messages import (
     SHORT_TEXT,
@@ -99,7 +99,7 @@ def _reads(look: Operation[P, T]) -> AsynchronousOperation[P, T]:
     return operation
 
 
-@implementer(IBackbone)
+@implementer(IBackbone, IWatchable)
 class Backbone:
     """The rules put together: each operation decides, records and applies in one turn of the reactor.
 
@@ -243,6 +243,11 @@ class Backbone:
     def get_artifact(self, channel: str, sha256: str) -> bytes | None:
         return self._durable_channel(channel).artifact(sha256, self.journal.durable)
 
+    def watch(self, channel: str, wake: Callable[[], None]) -> Callable[[], None]:
+        watchers = self._durable_channel(channel).watchers
+        watchers.append(wake)
+        return lambda: watchers.remove(wake)
+
     def _channel(self, name: str) -> Channel:
         require_channel_name(name)
         channel = self._channels.get(name)
@@ -303,7 +308,16 @@ class Backbone:
             self._stamps.resume(event.ts)
 
     def _record(self, event: Event) -> None:
-        self._apply(event, self.journal.record(event))
+        position = self.journal.record(event)
+        self._apply(event, position)
+        if isinstance(event, MessageAppended):
+            watchers = self._channels[event.channel].watchers
+            if self.journal.durable >= position:
+                _wake(watchers)
+            elif watchers:
+                # If it is lost, nothing became readable; the writer is told by its own wait.
+                shown = self.journal.when_durable(position)
+                shown.addCallbacks(lambda _: _wake(watchers), lambda _: None)
 
     def _apply(self, event: Event, position: int) -> None:
         match event:
@@ -314,6 +328,11 @@ class Backbone:
             case ArtifactAdded(channel=name, sha256=sha256, data=data):
                 self._channels[name].add_artifact(sha256, data, position)
                 self._artifact_bytes += len(data)
+
+
+def _wake(watchers: list[Callable[[], None]]) -> None:
+    for wake in list(watchers):
+        wake()
 
 
 def _field_issue(purpose: object, created_by: object, verbosity: object, budget: object) -> str | None:

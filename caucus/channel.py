@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 
 from attrs import evolve
 
@@ -43,6 +44,7 @@ class Channel:
         )
         self.duplicates = Duplicates(limits.window_seconds, limits.max_tracked_agents)
         self.artifact_bytes = 0
+        self.watchers: list[Callable[[], None]] = []
         self._descriptor = descriptor
         self._limits = limits
         self._log: list[bytes] = []

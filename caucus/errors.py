@@ -265,6 +265,37 @@ class OutcomeUnknown(CaucusError):
 
 
 @frozen
+class StreamCapacity(CaucusError):
+    """``limit`` streams are open already. Retrying helps once one of them ends."""
+
+    code = "stream_capacity"
+    limit: int
+
+    def __str__(self) -> str:
+        return f"The backbone serves at most {self.limit} streams at a time."
+
+
+@frozen
+class MisdirectedRequest(CaucusError):
+    """The request names a host that this server does not go by. Retrying cannot help."""
+
+    code = "misdirected_request"
+
+    def __str__(self) -> str:
+        return "This server does not go by the name that the request gives it."
+
+
+@frozen
+class ForbiddenOrigin(CaucusError):
+    """The request comes from a web page of somewhere else. Retrying cannot help."""
+
+    code = "forbidden_origin"
+
+    def __str__(self) -> str:
+        return "Web pages of other origins may not use this server."
+
+
+@frozen
 class BadRequest(CaucusError):
     """The request is not well-formed HTTP. Retrying cannot help."""
 

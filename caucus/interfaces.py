@@ -159,6 +159,16 @@ class IBackbone(Interface):
         """The bytes at an address, or ``None`` if the channel has none there, as at a malformed address."""
 
 
+class IWatchable(Interface):
+    """What a backbone may provide beside `IBackbone`: live streams are pushed where it does."""
+
+    def watch(channel: str, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` whenever the channel's durable head has advanced, in that turn of the reactor.
+
+        Returns a function that ends it. Raises `InvalidChannelName` or `UnknownChannel`.
+        """
+
+
 class IJournal(Interface):
     """Where a backbone's state lives: an ordered record of events.
 

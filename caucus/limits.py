@@ -43,6 +43,9 @@ class Limits:
     max_messages_per_channel: int = _limit(10_000, "most messages in a channel")
     max_read_limit: int = _limit(500, "most messages in one page")
     max_streams: int = _limit(1024, "most open streams")
+    max_stream_buffer_bytes: int = _limit(
+        1_048_576, "most bytes kept for a stream's reader that does not read; then it is dropped"
+    )
     max_artifact_bytes: int = _limit(1_048_576, "most bytes of one artifact")
     max_channel_artifact_bytes: int = _limit(16_777_216, "most bytes of artifacts in a channel")
     max_total_artifact_bytes: int = _limit(134_217_728, "most bytes of artifacts in all")

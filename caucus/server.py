@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
+from attrs import field, frozen
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
@@ -16,12 +17,15 @@ from caucus.backbone import Backbone
 from caucus.errors import ConfigurationError
 from caucus.identity import Tokens
 from caucus.interfaces import IBackbone, IJournal
+from caucus.issuer import Issuer
 from caucus.journals import open_journal
 from caucus.limits import Limits
 from caucus.web.access import AccessLog
 from caucus.web.dispatch import Dispatch
+from caucus.web.door import Door
 from caucus.web.routes import Routes
 from caucus.web.site import EdgeSite
+from caucus.web.stream import Streams
 
 GRACE_SECONDS = 3.0
 """How long `Server.close` lets requests under way finish. Stopping takes 5 s at most in all."""
@@ -35,11 +39,12 @@ class Listener:
     a Unix socket's path; ``port`` is the TCP port, 0 for a Unix socket.
     """
 
-    def __init__(self, port: IListeningPort, site: EdgeSite, *, tls: bool) -> None:
+    def __init__(self, port: IListeningPort, site: EdgeSite, names: Sequence[str], *, tls: bool) -> None:
         self._port = port
         self._site = site
         address = cast("Any", port.getHost())
         if isinstance(address, UNIXAddress):
+            site.door = Door(names, local=True, literals=False)
             path = address.name.decode("utf-8", "surrogateescape") if address.name else ""
             self.bound_host, self.port, self.loopback = path, 0, True
             self.url = "http+unix://" + quote(path, safe="", errors="surrogateescape")
@@ -47,6 +52,8 @@ class Listener:
             self.bound_host, self.port = str(address.host), int(address.port)
             ip = ipaddress.ip_address(self.bound_host.partition("%")[0])
             self.loopback = ip.is_loopback
+            local = self.bound_host in ("127.0.0.1", "::1")
+            site.door = Door([*names, self.bound_host], local=local, literals=not self.loopback)
             if ip.is_unspecified:
                 ip = ipaddress.ip_address("127.0.0.1" if ip.version == 4 else "::1")
             host = f"[{ip}]" if ip.version == 6 else str(ip)
@@ -65,10 +72,16 @@ class Server:
     """A running server. The first listener's ``url``, ``bound_host`` and ``port`` are the server's."""
 
     def __init__(
-        self, backbone: IBackbone, journal: IJournal | None, access: AccessLog, listeners: Sequence[Listener]
+        self,
+        backbone: IBackbone,
+        journal: IJournal | None,
+        streams: Streams,
+        access: AccessLog,
+        listeners: Sequence[Listener],
     ) -> None:
         self.backbone = backbone
         self.listeners = tuple(listeners)
+        self._streams = streams
         self.url = self.listeners[0].url
         self.bound_host = self.listeners[0].bound_host
         self.port = self.listeners[0].port
@@ -79,7 +92,8 @@ class Server:
     def close(self) -> Deferred[None]:
         """Stop: fires once the port is free, every connection is gone and the journal is closed.
 
-        Requests under way get a few seconds to finish. Calling it again waits for the same end.
+        Requests under way get a few seconds to finish, and streams end cleanly. Calling it again
+        waits for the same end.
         """
         if self._closed is None:
             self._closed = Deferred.fromCoroutine(self._close())
@@ -88,7 +102,7 @@ class Server:
         return waiting
 
     async def _close(self) -> None:
-        await _take_down(self.listeners)
+        await _take_down(self.listeners, self._streams)
         self._access.flush()
         if self._journal is not None:
             await self._journal.close()
@@ -104,6 +118,10 @@ def start_server(
     limits: Limits | None = None,
     journal: IJournal | str = "memory:",
     backbone: IBackbone | None = None,
+    allowed_hosts: Sequence[str] = (),
+    read_token: bool = False,
+    admin_token: str = "",
+    audit: Callable[[str], None] | None = None,
     clock: IReactorTime | None = None,
     wall: Callable[[], float] | None = None,
 ) -> Deferred[Server]:
@@ -115,7 +133,13 @@ def start_server(
     :param tokens: who may write: ``token:agent_id:owner`` entries, comma-separated, or `Tokens`.
     :param journal: an `IJournal`, or the ``scheme:rest`` of one.
     :param backbone: an `IBackbone` to serve instead of one of the server's own; then ``journal``
-        is not used, and of ``limits`` only what belongs to HTTP is.
+        is not used, and of ``limits`` only what belongs to HTTP is. It has live streams if it
+        provides `IWatchable` too.
+    :param allowed_hosts: names and addresses that the server goes by beside those it is bound to.
+    :param read_token: whether reading needs a write token too.
+    :param admin_token: opens the routes that mint and revoke tokens, on loopback listeners and Unix
+        sockets only; empty keeps them shut.
+    :param audit: takes a JSON line for each use of those routes.
     :param clock: measures durations: leases, windows, deadlines.
     :param wall: seconds since the epoch, for stamps and logs; ``clock.seconds`` if not given.
 
@@ -123,51 +147,69 @@ def start_server(
     opened or a listener cannot be bound; nothing is left open then.
     """
     time = cast("IReactorTime", reactor) if clock is None else clock
-    return Deferred.fromCoroutine(
-        _start(
-            reactor,
-            listen or [f"tcp:{port}:interface={quoteStringArgument(host)}"],
-            tokens,
-            Limits() if limits is None else limits,
-            journal,
-            backbone,
-            time,
-            time.seconds if wall is None else wall,
-        )
+    settings = _Settings(
+        reactor=reactor,
+        listen=listen or [f"tcp:{port}:interface={quoteStringArgument(host)}"],
+        names=[*allowed_hosts, *([] if listen else [host])],
+        tokens=tokens,
+        limits=Limits() if limits is None else limits,
+        journal=journal,
+        backbone=backbone,
+        read_token=read_token,
+        admin_token=admin_token,
+        audit=audit,
+        clock=time,
+        wall=time.seconds if wall is None else wall,
     )
+    return Deferred.fromCoroutine(_start(settings))
 
 
-async def _start(
-    reactor: Any,
-    listen: Sequence[str],
-    tokens: Tokens | str,
-    limits: Limits,
-    journal: IJournal | str,
-    backbone: IBackbone | None,
-    clock: IReactorTime,
-    wall: Callable[[], float],
-) -> Server:
-    tokens = Tokens.parse(tokens) if isinstance(tokens, str) else tokens
-    endpoints = [_endpoint(reactor, description) for description in listen]
-    opened: IJournal | None = None
+@frozen(kw_only=True)
+class _Settings:
+    """What `start_server` was given, defaults filled in."""
+
+    reactor: Any
+    listen: Sequence[str]
+    names: Sequence[str]
+    tokens: Tokens | str = field(repr=False)
+    limits: Limits
+    journal: IJournal | str
+    backbone: IBackbone | None
+    read_token: bool
+    admin_token: str = field(repr=False)
+    audit: Callable[[str], None] | None
+    clock: IReactorTime
+    wall: Callable[[], float]
+
+
+async def _start(settings: _Settings) -> Server:
+    limits, clock, wall = settings.limits, settings.clock, settings.wall
+    tokens = Tokens.parse(settings.tokens) if isinstance(settings.tokens, str) else settings.tokens
+    endpoints = [_endpoint(settings.reactor, description) for description in settings.listen]
+    journal: IJournal | None = None
+    backbone = settings.backbone
     if backbone is None:
-        opened = await open_journal(journal, clock) if isinstance(journal, str) else journal
-        own = Backbone(opened, clock, limits, wall)
+        given = settings.journal
+        journal = await open_journal(given, clock) if isinstance(given, str) else given
+        own = Backbone(journal, clock, limits, wall)
         await own.replay()
         backbone = own
     access = AccessLog(clock, wall)
-    dispatch = Dispatch(Routes(backbone, tokens, limits))
+    streams = Streams(backbone, limits, clock)
+    issuer = Issuer(tokens, settings.admin_token, settings.audit, wall)
+    routes = Routes(backbone, tokens, limits, streams, issuer, read_token=settings.read_token)
+    dispatch = Dispatch(routes)
     listeners: list[Listener] = []
     try:
-        for description, endpoint in zip(listen, endpoints, strict=True):
+        for description, endpoint in zip(settings.listen, endpoints, strict=True):
             site = EdgeSite(dispatch, dispatch.admit, clock, access)
-            listeners.append(await _listen(description, endpoint, site))
+            listeners.append(await _listen(description, endpoint, site, settings.names))
     except BaseException:
-        await _take_down(listeners)
-        if opened is not None:
-            await opened.close()
+        await _take_down(listeners, streams)
+        if journal is not None:
+            await journal.close()
         raise
-    return Server(backbone, opened, access, listeners)
+    return Server(backbone, journal, streams, access, listeners)
 
 
 def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
@@ -177,16 +219,19 @@ def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
         raise ConfigurationError(f"--listen {description}: no such endpoint: {_one_line(error)}") from error
 
 
-async def _listen(description: str, endpoint: IStreamServerEndpoint, site: EdgeSite) -> Listener:
+async def _listen(
+    description: str, endpoint: IStreamServerEndpoint, site: EdgeSite, names: Sequence[str]
+) -> Listener:
     try:
         port = await endpoint.listen(site)
     except Exception as error:
         raise ConfigurationError(f"cannot listen on {description}: {_one_line(error)}") from error
-    return Listener(port, site, tls=description.startswith(("ssl:", "tls:")))
+    return Listener(port, site, names, tls=description.startswith(("ssl:", "tls:")))
 
 
-async def _take_down(listeners: Sequence[Listener]) -> None:
+async def _take_down(listeners: Sequence[Listener], streams: Streams) -> None:
     await DeferredList([Deferred.fromCoroutine(one.stop_listening()) for one in listeners])
+    streams.close()
     await DeferredList([Deferred.fromCoroutine(one.close_connections()) for one in listeners])
 
 

@@ -49,8 +49,11 @@ class Options(usage.Options):
 Serve the coordination backbone that engineers and their AI agents share during an incident.
 
 CAUCUS_TOKENS says who may write: token:agent_id:owner, comma-separated. Without it nobody may.
-Reading is open to whoever reaches the listener. Each option below can also be given in the
-environment: HOST, PORT, CAUCUS_JOURNAL, and for a cap CAUCUS_ and its name in capitals, as in
+Reading is open to whoever reaches the listener, unless --read-token asks for a token. With
+CAUCUS_ADMIN_TOKEN set, tokens can be minted and revoked over loopback; each use writes an audit
+line to standard error unless CAUCUS_ADMIN_AUDIT is 0. Each option below can also be given in the
+environment: HOST, PORT, CAUCUS_JOURNAL, CAUCUS_ALLOWED_HOSTS (comma-separated),
+CAUCUS_REQUIRE_READ_TOKEN=1, and for a cap CAUCUS_ and its name in capitals, as in
 CAUCUS_MAX_STREAMS. The option wins.
 """
 
@@ -65,12 +68,22 @@ CAUCUS_MAX_STREAMS. The option wins.
         self._environment = os.environ if environment is None else environment
         super().__init__()
         self["listen"] = []
+        self["allowed-host"] = []
+        self["read-token"] = False
 
     def opt_listen(self, description: str) -> None:
         """a Twisted endpoint to listen on, instead of --host and --port; may be repeated"""
         self["listen"].append(description)
 
     opt_l = opt_listen
+
+    def opt_allowed_host(self, name: str) -> None:
+        """a name that it goes by beside its own, such as one that a proxy forwards; may be repeated"""
+        self["allowed-host"].append(name)
+
+    def opt_read_token(self) -> None:
+        """ask for a token on reads as well"""
+        self["read-token"] = True
 
     def opt_list_journals(self) -> None:
         """list the installed journals and exit"""
@@ -108,7 +121,17 @@ CAUCUS_MAX_STREAMS. The option wins.
             "journal": self._value("journal", "CAUCUS_JOURNAL") or "memory:",
             "limits": Limits.parse({name: text for name, text in caps.items() if text}),
             "tokens": Tokens.parse(self._environment.get("CAUCUS_TOKENS", "")),
+            "allowed_hosts": self["allowed-host"]
+            or _names(self._environment.get("CAUCUS_ALLOWED_HOSTS", "")),
+            "read_token": self["read-token"] or self._switch("CAUCUS_REQUIRE_READ_TOKEN", default=False),
+            "admin_token": self._environment.get("CAUCUS_ADMIN_TOKEN", ""),
+            "audit": _audit if self._switch("CAUCUS_ADMIN_AUDIT", default=True) else None,
         }
+
+    def _switch(self, variable: str, *, default: bool) -> bool:
+        """An environment variable that turns something on, or with ``0 false off no`` off."""
+        text = self._environment.get(variable, "").strip().lower()
+        return text not in ("0", "false", "off", "no") if text else default
 
     def _value(self, option: str, variable: str) -> str:
         given = self[option]
@@ -155,13 +178,26 @@ class CaucusService(Service):
         for listener in server.listeners:
             print(f"caucus-backbone listening on {listener.url}", file=self._out, flush=True)
             if not listener.loopback:
+                readers = (
+                    "a token" if self._settings["read_token"] else "no token: whoever reaches it can read all"
+                )
                 _log.warn(
-                    "Bound to {host}, beyond loopback: whoever reaches it can read every channel",
+                    "Bound to {host}, beyond loopback; reading needs {readers}",
                     host=listener.bound_host,
+                    readers=readers,
                 )
         if not len(self._settings["tokens"]):
             _log.warn("CAUCUS_TOKENS is not set: nobody may write")
         return server
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _audit(line: str) -> None:
+    """Audit lines go to standard error, bare: no log has a hold on them."""
+    print(line, file=sys.__stderr__, flush=True)
 
 
 def makeService(options: Options) -> CaucusService:

@@ -21,14 +21,17 @@ from caucus.backbone import Backbone
 from caucus.client import HTTPBackbone
 from caucus.identity import Tokens
 from caucus.interfaces import IBackbone, IJournal
+from caucus.issuer import Issuer
 from caucus.limits import Limits
 from caucus.records import Identity
 from caucus.server import Server, start_server
 from caucus.testing import IBackboneProvider
 from caucus.web.access import AccessLog
 from caucus.web.dispatch import Dispatch
+from caucus.web.door import Door
 from caucus.web.routes import Routes
 from caucus.web.site import EdgeSite
+from caucus.web.stream import Streams
 
 OpenJournal = Callable[[], IJournal]
 
@@ -90,10 +93,24 @@ class MemoryEndpoints:
         return self.endpoint
 
 
-def make_site(backbone: IBackbone, tokens: str, limits: Limits, clock: Clock) -> EdgeSite:
-    """The edge and the routes over a backbone, without a listener."""
-    dispatch = Dispatch(Routes(backbone, Tokens.parse(tokens), limits))
-    return EdgeSite(dispatch, dispatch.admit, clock, AccessLog(clock, clock.seconds))
+def make_site(
+    backbone: IBackbone,
+    tokens: str,
+    limits: Limits,
+    clock: Clock,
+    admin_token: str = "",
+    audit: Callable[[str], None] | None = None,
+    door: Door | None = None,
+    *,
+    read_token: bool = False,
+) -> EdgeSite:
+    """The edge and the routes over a backbone, without a listener; by default as on loopback."""
+    known = Tokens.parse(tokens)
+    streams = Streams(backbone, limits, clock)
+    issuer = Issuer(known, admin_token, audit, clock.seconds)
+    dispatch = Dispatch(Routes(backbone, known, limits, streams, issuer, read_token=read_token))
+    door = Door((), local=True, literals=False) if door is None else door
+    return EdgeSite(dispatch, dispatch.admit, clock, AccessLog(clock, clock.seconds), door)
 
 
 @implementer(IBackboneProvider)
@@ -114,7 +131,7 @@ class HTTPInMemory:
             pool = HTTPConnectionPool(clock, persistent=True)
             pool.cachedConnectionTimeout = 4
             treq = HTTPClient(Agent.usingEndpointFactory(clock, endpoints, pool))
-            opened.append(HTTPBackbone(clock, "http://backbone", token_of(identity), treq=treq, clock=clock))
+            opened.append(HTTPBackbone(clock, "http://localhost", token_of(identity), treq=treq, clock=clock))
         return succeed(opened)
 
     def settle(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
@@ -16,6 +17,7 @@ from caucus.backbone import Backbone
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
+from caucus.web.door import Door
 from caucus.web.site import EdgeChannel, EdgeSite
 from tests.providers import make_site
 
@@ -93,7 +95,7 @@ class Edge:
     ) -> Answer:
         """One request on a connection of its own; ``body`` is sent as it is, or as JSON."""
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        given = [("Host", "backbone"), *headers]
+        given = [("Host", "localhost:4317"), *headers]
         if token is not None:
             given.append(("Authorization", f"Bearer {token}"))
         if body is not None:
@@ -134,10 +136,20 @@ class Peer:
         return self.transport.aborted or self.transport.disconnecting
 
 
-def make_edge(tokens: str = TOKENS, backbone: IBackbone | None = None, **limits: int) -> Edge:
-    """A fresh edge over a fresh backbone, with tokens for alice, bob and carol."""
+def make_edge(
+    tokens: str = TOKENS,
+    backbone: IBackbone | None = None,
+    *,
+    admin_token: str = "",
+    audit: Callable[[str], None] | None = None,
+    door: Door | None = None,
+    read_token: bool = False,
+    **limits: int,
+) -> Edge:
+    """A fresh edge over a fresh backbone, with tokens for alice, bob and carol, as on loopback."""
     clock = Clock()
     clock.advance(1_700_000_000)
     capped = Limits(**limits)
     backbone = Backbone(MemoryJournal(), clock, capped) if backbone is None else backbone
-    return Edge(make_site(backbone, tokens, capped, clock), clock, backbone)
+    site = make_site(backbone, tokens, capped, clock, admin_token, audit, door, read_token=read_token)
+    return Edge(site, clock, backbone)

@@ -196,7 +196,7 @@ async def test_a_connection_is_used_again_for_less_than_the_server_keeps_it() ->
     pool = HTTPConnectionPool(edge.clock)
     pool.cachedConnectionTimeout = 4
     treq = HTTPClient(Agent.usingEndpointFactory(edge.clock, MemoryEndpoints(endpoint), pool))
-    client = HTTPBackbone(edge.clock, "http://backbone", treq=treq, clock=edge.clock)
+    client = HTTPBackbone(edge.clock, "http://localhost", treq=treq, clock=edge.clock)
 
     async def ask() -> None:
         operation = client.list_channels()

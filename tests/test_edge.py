@@ -16,8 +16,8 @@ from caucus import start_server
 from caucus.web.site import LINGER_BYTES, EdgeChannel
 from tests.raw import Edge, Peer, make_edge, parse_answers
 
-GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
-POST = b"POST /channels/room/read HTTP/1.1\r\nHost: a\r\n"
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /channels/room/read HTTP/1.1\r\nHost: localhost\r\n"
 READ = b'{"cursor":0}'
 
 
@@ -39,18 +39,18 @@ def refusal(peer: Peer) -> tuple[int, str | None]:
 
 MALFORMED = {
     "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",
-    "two Hosts": b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-    "two Hosts in HTTP/1.0": b"GET /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n",
+    "two Hosts": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+    "two Hosts in HTTP/1.0": b"GET /healthz HTTP/1.0\r\nHost: localhost\r\nHost: b\r\n\r\n",
     "no version": b"GET /healthz\r\n\r\n",
-    "HTTP/2.0": b"GET /healthz HTTP/2.0\r\nHost: a\r\n\r\n",
-    "a method that is no token": b"G@T /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
-    "two spaces": b"GET  /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
-    "white space first": b"GET /healthz HTTP/1.1\r\n X: b\r\nHost: a\r\n\r\n",
-    "a folded header": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
-    "a header without a colon": b"GET /healthz HTTP/1.1\r\nHost: a\r\nXb\r\n\r\n",
-    "a space before the colon": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n",
-    "NUL in a header": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
-    "a bare LF in a header": b"GET /healthz HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+    "HTTP/2.0": b"GET /healthz HTTP/2.0\r\nHost: localhost\r\n\r\n",
+    "a method that is no token": b"G@T /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "two spaces": b"GET  /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "white space first": b"GET /healthz HTTP/1.1\r\n X: b\r\nHost: localhost\r\n\r\n",
+    "a folded header": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: b\r\n c\r\n\r\n",
+    "a header without a colon": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nXb\r\n\r\n",
+    "a space before the colon": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX : b\r\n\r\n",
+    "NUL in a header": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\n\r\n",
+    "a bare LF in a header": b"GET /healthz HTTP/1.1\r\nHost: localhost\nX: b\r\n\r\n",
     "length and chunks": POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
     "two lengths": POST + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
@@ -78,7 +78,7 @@ TOO_LARGE = {
     "an endless line": b"A" * 40_000,
     "a long header": b"GET / HTTP/1.1\r\nX: " + b"a" * 17_000 + b"\r\n",
     "long headers": b"GET / HTTP/1.1\r\n" + b"X: " + b"a" * 9000 + b"\r\nY: " + b"a" * 9000 + b"\r\n",
-    "many headers": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: b\r\n" * 101 + b"\r\n",
+    "many headers": b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: b\r\n" * 101 + b"\r\n",
 }
 
 
@@ -100,7 +100,7 @@ def test_http_1_0_needs_no_host_and_is_closed_after_its_answer(edge: Edge) -> No
 @pytest.mark.parametrize("value", [b"close", b"Close", b"keep-alive, close", b"close, TE"])
 def test_a_connection_is_closed_when_the_peer_asks_for_it(edge: Edge, value: bytes) -> None:
     peer = edge.connect()
-    peer.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: " + value + b"\r\n\r\n" + GET)
+    peer.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: " + value + b"\r\n\r\n" + GET)
     (answer,) = peer.answers()
     assert answer.headers["connection"] == "close"
     assert "keep-alive" not in answer.headers
@@ -110,7 +110,7 @@ def test_a_connection_is_closed_when_the_peer_asks_for_it(edge: Edge, value: byt
 def test_pipelined_requests_are_answered_in_order(edge: Edge) -> None:
     peer = edge.connect()
     read = POST + b"Content-Length: 12\r\n\r\n" + READ
-    peer.send(GET + read + b"GET /nope HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+    peer.send(GET + read + b"GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n" + GET)
     assert [answer.status for answer in peer.answers()] == [200, 200, 404, 200]
     assert not peer.closed
 
@@ -184,7 +184,7 @@ def test_a_refused_peer_is_not_listened_to_for_long(edge: Edge) -> None:
 
 def test_an_upload_without_a_token_is_refused_before_its_first_byte(edge: Edge) -> None:
     peer = edge.connect()
-    put = f"PUT /channels/room/artifacts/{'0' * 64} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
+    put = f"PUT /channels/room/artifacts/{'0' * 64} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
     peer.send(put.encode())
     assert refusal(peer) == (401, "unauthorized")
 
@@ -311,7 +311,7 @@ async def send_all(port: int, raw: bytes) -> bytes:
 @pytest.mark.parametrize("size", [300_000, 3_000_000])
 async def test_a_client_that_sends_on_gets_to_read_its_413(size: int) -> None:
     server = await start_server(reactor)
-    head = f"POST /channels HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n".encode()
+    head = f"POST /channels HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode()
     received = await send_all(server.port, head + b"a" * size)
     (answer,) = parse_answers(received)
     assert (answer.status, json.loads(answer.body)["error"]["code"]) == (413, "payload_too_large")

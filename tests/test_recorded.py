@@ -17,27 +17,33 @@ SESSIONS: dict[str, dict[str, Any]] = {
     session["name"]: session
     for session in map(json.loads, (Path(__file__).parent / "recorded/sessions.jsonl").open(encoding="utf-8"))
 }
-LATER = {"stream-faults", "admin", "admin-faults", "admin-off"}
-"""Sessions of routes that do not exist yet."""
 
 
-@pytest.mark.parametrize("name", sorted(SESSIONS.keys() - LATER))
+@pytest.mark.parametrize("name", sorted(SESSIONS))
 def test_recorded_session(name: str) -> None:
     session = SESSIONS[name]
     environment = session["env"]
     caps = {field: environment.get(environment_name(field), "") for field, _ in limit_fields()}
     limits = Limits.parse({field: text for field, text in caps.items() if text})
-    edge = make_edge(environment.get("CAUCUS_TOKENS", ""), **{name: getattr(limits, name) for name in caps})
+    edge = make_edge(
+        environment.get("CAUCUS_TOKENS", ""),
+        admin_token=environment.get("CAUCUS_ADMIN_TOKEN", ""),
+        **{name: getattr(limits, name) for name in caps},
+    )
+    minted: list[str] = []
     stamps: set[str] = set()
     for number, step in enumerate(session["steps"]):
         if "sleep" in step:
             edge.clock.advance(step["sleep"])
         else:
-            differences = _differences(step["expect"], _play(edge, step), stamps)
+            differences = _differences(step["expect"], _play(edge, step, minted), stamps)
             assert not differences, f"step {number}, {step['method']} {step['path']}"
 
 
-def _play(edge: Edge, step: dict[str, Any]) -> Answer:
+def _play(edge: Edge, step: dict[str, Any], minted: list[str]) -> Answer:
+    """Send a step, with the tokens in it that earlier steps were given."""
+    filled = re.sub(r"\$\{token:(\d+)\}", lambda found: minted[int(found[1])], json.dumps(step))
+    step = json.loads(filled)
     body: bytes | None = None
     if "json" in step:
         body = json.dumps(step["json"]).encode()
@@ -48,7 +54,10 @@ def _play(edge: Edge, step: dict[str, Any]) -> Answer:
         body = unit.encode() * count
     elif "base64" in step:
         body = base64.b64decode(step["base64"])
-    return edge.ask(step["method"], step["path"], body, headers=tuple(step["headers"].items()))
+    answer = edge.ask(step["method"], step["path"], body, headers=tuple(step["headers"].items()))
+    if b'"token":' in answer.body:
+        minted.append(answer.json["token"])
+    return answer
 
 
 def _differences(expected: dict[str, Any], answer: Answer, stamps: set[str]) -> list[str]:
@@ -75,6 +84,7 @@ def _differences(expected: dict[str, Any], answer: Answer, stamps: set[str]) -> 
 def _with_placeholders(value: Any, stamps: set[str]) -> Any:
     """The value with each stamp replaced; every stamp must be a non-empty string."""
     if isinstance(value, dict):
+        value = {name: "<token>" if name == "token" else inner for name, inner in value.items()}
         return {
             name: "<ts>"
             if name in ("ts", "created_ts") and _is_stamp(inner, stamps)

@@ -80,7 +80,7 @@ def test_one_segment_below_a_channel_takes_post_only_even_where_nothing_is(edge:
         "/healthz?x=%ZZ",
         "/%68ealthz",
         "//healthz//?",
-        "http://other/healthz",
+        "http://localhost:1/healthz",
     ],
 )
 def test_a_path_may_be_written_in_many_ways_and_nothing_redirects(edge: Edge, target: str) -> None:

@@ -86,6 +86,9 @@ REFUSALS: list[CaucusError] = [
     errors.BadRequest(),
     errors.RequestTimeout(),
     errors.HeadersTooLarge(),
+    errors.StreamCapacity(32),
+    errors.MisdirectedRequest(),
+    errors.ForbiddenOrigin(),
 ]
 
 

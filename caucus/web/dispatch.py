@@ -12,7 +12,7 @@ from caucus.errors import CaucusError, InvalidRequest
 from caucus.web.request import JSON_BODY, BodyCap, Request
 from caucus.web.routes import Routes, is_artifact, is_stream
 from caucus.wire.jsontext import decode_json
-from caucus.wire.paths import segments
+from caucus.wire.paths import authority, segments
 
 
 class Dispatch(Resource):
@@ -21,12 +21,22 @@ class Dispatch(Resource):
     isLeaf = True
 
     def __init__(self, routes: Routes) -> None:
+        """``routes`` are those of one backbone; every listener of a server shares this."""
         super().__init__()
         self._routes = routes
         self._tree = routes.resource()
 
     def admit(self, request: Request) -> BodyCap:
-        """The cap of the request's body; a path that cannot be decoded outranks a body too large."""
+        """The cap of the request's body, once the door let it in.
+
+        A path that cannot be decoded outranks a body too large.
+        """
+        headers = request.requestHeaders
+        request.site.door.check(
+            authority(request.uri),
+            headers.getRawHeaders(b"Host") or (),
+            headers.getRawHeaders(b"Origin") or (),
+        )
         try:
             decoded = segments(request.uri)
         except InvalidRequest as refusal:

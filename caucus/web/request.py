@@ -20,7 +20,7 @@ from caucus.wire.jsontext import CONTENT_TYPE, MAX_BODY
 from caucus.wire.refusals import encode_error
 
 if TYPE_CHECKING:
-    from caucus.web.site import EdgeChannel
+    from caucus.web.site import EdgeChannel, EdgeSite
 
 KEEP_ALIVE_SECONDS: Final = 5
 """How long an idle connection is kept at least, as it is announced."""
@@ -56,6 +56,7 @@ class Request(server.Request):
     """
 
     channel: EdgeChannel
+    site: EdgeSite
     cap: BodyCap = JSON_BODY
     json_value: object = ABSENT
     agent_id: str | None = None
@@ -114,16 +115,20 @@ class Request(server.Request):
         content_type: str = CONTENT_TYPE,
     ) -> bytes:
         """Set the answer's head, and give its body, which is still to be sent."""
+        self.setHeader(b"Content-Length", b"%d" % len(body))
+        self.begin(content_type, headers or {}, status)
+        return body
+
+    def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+        """Set the answer's head; what is written without a length goes out in chunks."""
         self.setResponseCode(status, HTTPStatus(status).phrase.encode())
         self.setHeader(b"Content-Type", content_type.encode())
-        self.setHeader(b"Content-Length", b"%d" % len(body))
         if self.channel.persistent:
             self.setHeader(b"Keep-Alive", b"timeout=%d" % KEEP_ALIVE_SECONDS)
         else:
             self.setHeader(b"Connection", b"close")
-        for name, value in (headers or {}).items():
+        for name, value in headers.items():
             self.setHeader(name.encode(), value.encode())
-        return body
 
     def send(self, body: bytes) -> None:
         """Send the whole body and finish."""

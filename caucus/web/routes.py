@@ -6,7 +6,8 @@ The routes stand here and nowhere else. What comes before them, whatever the rou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import unquote
 
@@ -17,15 +18,26 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource
 from werkzeug import exceptions
 
-from caucus.errors import ArtifactTooLarge, CaucusError, InvalidRequest, MethodNotAllowed, NotFound
+from caucus.errors import (
+    ArtifactTooLarge,
+    CaucusError,
+    InvalidCursor,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+)
 from caucus.identity import Tokens
 from caucus.interfaces import IBackbone
+from caucus.issuer import Issuer
 from caucus.limits import Limits
 from caucus.messages import NULL
 from caucus.records import Identity
 from caucus.web.request import ABSENT, JSON_BODY, BodyCap, Request
+from caucus.web.stream import Streams
 from caucus.wire import answers
 
+MAX_SAFE_INTEGER = 2**53 - 1
+_DIGITS = re.compile(rb"[0-9]{1,16}")
 _ARTIFACT_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Disposition": "attachment",
@@ -37,13 +49,26 @@ class Routes:
     """The contract's routes over one backbone.
 
     :param tokens: resolves the bearer of every route that writes.
+    :param read_token: whether routes that read need a write token too.
     """
 
     app = Klein()
 
-    def __init__(self, backbone: IBackbone, tokens: Tokens, limits: Limits) -> None:
+    def __init__(
+        self,
+        backbone: IBackbone,
+        tokens: Tokens,
+        limits: Limits,
+        streams: Streams,
+        issuer: Issuer,
+        *,
+        read_token: bool = False,
+    ) -> None:
         self._backbone = backbone
         self._tokens = tokens
+        self._streams = streams
+        self._issuer = issuer
+        self._read_token = read_token
         self._artifact_cap = BodyCap(limits.max_artifact_bytes, ArtifactTooLarge(limits.max_artifact_bytes))
 
     def resource(self) -> IResource:
@@ -81,15 +106,18 @@ class Routes:
 
     @app.route("/channels", methods=["GET"])
     async def list_channels(self, request: Request) -> bytes:
+        self._may_read(request)
         return request.answer(200, answers.encode_channels(await self._backbone.list_channels()))
 
     @app.route("/channels/<channel>", methods=["GET"])
     async def describe_channel(self, request: Request, channel: str) -> bytes:
+        self._may_read(request)
         descriptor = await self._backbone.describe_channel(unquote(channel))
         return request.answer(200, answers.encode_descriptor(descriptor))
 
     @app.route("/channels/<channel>/subscribe", methods=["POST"])
     async def subscribe(self, request: Request, channel: str) -> bytes:
+        self._may_read(request)
         return request.answer(200, answers.encode_cursor(await self._backbone.subscribe(unquote(channel))))
 
     @app.route("/channels/<channel>/append", methods=["POST"])
@@ -99,6 +127,7 @@ class Routes:
 
     @app.route("/channels/<channel>/read", methods=["POST"])
     async def read_since(self, request: Request, channel: str) -> bytes:
+        self._may_read(request)
         fields = {} if request.json_value is ABSENT else _object(request)
         page = await self._backbone.read_since(
             unquote(channel),
@@ -135,20 +164,63 @@ class Routes:
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["GET"])
     async def get_artifact(self, request: Request, channel: str, sha256: str) -> bytes:
+        self._may_read(request)
         data = await self._backbone.get_artifact(unquote(channel), unquote(sha256))
         if data is None:
             raise NotFound
         headers = {**_ARTIFACT_HEADERS, "ETag": f'"{sha256}"'}
         return request.answer(200, data, headers, content_type="application/octet-stream")
 
+    @app.route("/channels/<channel>/stream", methods=["GET"])
+    async def stream(self, request: Request, channel: str) -> bytes:
+        self._may_read(request)
+        name = unquote(channel)
+        resumed = request.requestHeaders.getRawHeaders(b"Last-Event-ID")
+        since = None if resumed else _since(request.args)
+        head = await self._backbone.subscribe(name)
+        start, comment = head, "from the head on"
+        if resumed:
+            start, comment = _resume(resumed[0], head)
+        elif since is not None:
+            if since > head:
+                raise InvalidCursor(f"The cursor must be an integer from 0 to the head, which is {head}.")
+            start, comment = since, f"from {since} on"
+        return await self._streams.serve(request, name, start, comment)
+
+    @app.route("/admin/tokens", methods=["POST"])
+    def mint(self, request: Request) -> bytes:
+        self._authorize(request, "mint")
+        token, identity = self._issuer.mint(request.json_value)
+        return request.answer(201, answers.encode_token(token, identity))
+
+    @app.route("/admin/tokens/revoke", methods=["POST"])
+    def revoke(self, request: Request) -> bytes:
+        self._authorize(request, "revoke")
+        return request.answer(200, answers.encode_revoked(self._issuer.revoke(request.json_value)))
+
+    @app.route("/admin/tokens/rotate", methods=["POST"])
+    def rotate(self, request: Request) -> bytes:
+        self._authorize(request, "rotate")
+        token, identity = self._issuer.rotate(request.json_value)
+        return request.answer(201, answers.encode_token(token, identity))
+
+    @app.route("/admin/tokens/<action>", methods=["POST"])
+    def unknown_admin_action(self, request: Request, action: str) -> bytes:  # noqa: ARG002
+        """As below a channel: 405 for any method but POST, also where nothing is."""
+        raise NotFound
+
     @app.route("/channels/<channel>/<action>", methods=["POST"])
     def unknown_action(self, request: Request, channel: str, action: str) -> bytes:  # noqa: ARG002
         """One segment below a channel is 405 for any method but POST, also where nothing is."""
+        if unquote(action) == "stream":
+            raise exceptions.MethodNotAllowed
         raise NotFound
 
     @app.handle_errors(exceptions.MethodNotAllowed)
     def refuse_method(self, request: IRequest, failure: Failure) -> bytes:  # noqa: ARG002
-        allowed = IKleinRequest(request).mapper.allowed_methods()
+        path = [unquote(segment.decode()) for segment in [*request.prepath, *request.postpath]]
+        # `unknown_action` would take a POST there, and refuse it.
+        allowed = {"GET"} if is_stream(path) else IKleinRequest(request).mapper.allowed_methods()
         return _ours(request).refusal(MethodNotAllowed(tuple(sorted(allowed))))
 
     @app.handle_errors(exceptions.NotFound)
@@ -168,11 +240,36 @@ class Routes:
         request.agent_id = identity.agent_id
         return identity
 
+    def _may_read(self, request: Request) -> None:
+        if self._read_token:
+            self._identify(request)
+
+    def _authorize(self, request: Request, operation: str) -> None:
+        authorization = request.requestHeaders.getRawHeaders(b"Authorization") or ()
+        self._issuer.authorize(operation, authorization, request.json_value, local=request.site.door.local)
+
     def _authored(self, request: Request) -> dict[str, object]:
         """The body's fields, with the token's identity over whatever they claim."""
         fields = _object(request)
         identity = self._identify(request)
         return {**fields, "agent_id": identity.agent_id, "owner": identity.owner}
+
+
+def _since(arguments: Mapping[bytes, Sequence[bytes]]) -> int | None:
+    """The first ``since`` of a query, if there is one: ASCII digits, at most 2^53-1."""
+    given = arguments.get(b"since")
+    if given is None:
+        return None
+    if not _DIGITS.fullmatch(given[0]) or int(given[0]) > MAX_SAFE_INTEGER:
+        raise InvalidRequest("since must be digits, at most 9007199254740991.")
+    return int(given[0])
+
+
+def _resume(last_event_id: bytes, head: int) -> tuple[int, str]:
+    """Where a reader that comes back goes on. Any answer but 200 would end an ``EventSource`` for ever."""
+    if _DIGITS.fullmatch(last_event_id) and int(last_event_id) <= head:
+        return int(last_event_id), f"resumed from {int(last_event_id)} on"
+    return 0, "the last event is not known here; from 0 on"
 
 
 def _ours(request: IRequest) -> Request:

@@ -22,6 +22,7 @@ from twisted.web.server import Site
 
 from caucus.errors import BadRequest, CaucusError, HeadersTooLarge, RequestTimeout
 from caucus.web.access import AccessLog
+from caucus.web.door import Door
 from caucus.web.request import KEEP_ALIVE_SECONDS, BodyCap, Request
 from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import encode_error
@@ -61,6 +62,8 @@ class EdgeChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
+        if self._handlingRequest and self.requests:
+            self.site.log(self.requests[0])  # its answer never ended
         super().connectionLost(reason)
         self.site.connection_lost(self)
 
@@ -100,6 +103,7 @@ class EdgeChannel(HTTPChannel):
         request.method, request.uri, request.clientproto = self._command, self._path, self._version
         try:
             self._check_headers(request)
+            request.site = self.site
             request.cap = self.site.admit(request)
             if self.length is not None and self.length > request.cap.limit:
                 raise request.cap.refusal
@@ -236,17 +240,26 @@ class EdgeSite(Site):
     :param admit: called when a request's headers are here, before its body: the cap of the body,
         or a refusal, raised.
     :param clock: runs the deadlines.
+    :param door: knows whom to let in; it is put in place once the listener is bound.
     """
 
     noisy = False
     protocol = EdgeChannel  # type: ignore[assignment]  # HTTPFactory types its own proxy, which only serves h2
     requestFactory = Request
 
-    def __init__(self, resource: IResource, admit: Admit, clock: IReactorTime, access: AccessLog) -> None:
+    def __init__(
+        self,
+        resource: IResource,
+        admit: Admit,
+        clock: IReactorTime,
+        access: AccessLog,
+        door: Door | None = None,
+    ) -> None:
         super().__init__(resource, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
         self.admit = admit
         self.clock = clock
         self.access = access
+        self.door = Door((), local=False, literals=False) if door is None else door
         self.channels: set[EdgeChannel] = set()
         self.closing = False
         self._gone: Deferred[None] | None = None

@@ -17,6 +17,7 @@ from caucus.records import (
     Descriptor,
     Granted,
     Holder,
+    Identity,
     NotHeld,
     Page,
     StoredArtifact,
@@ -78,6 +79,16 @@ class _ArtifactBody(msgspec.Struct):
     uri: str
     sha256: str
     size: int
+
+
+class _TokenBody(msgspec.Struct):
+    token: str
+    agent_id: str
+    owner: str
+
+
+class _RevokedBody(msgspec.Struct):
+    revoked: bool
 
 
 _ClaimBody = _GrantedBody | _AlreadyClaimedBody | _NotHeldBody
@@ -160,6 +171,14 @@ def decode_artifact(body: bytes, *, deduplicated: bool) -> StoredArtifact:
     """Whether it was there already is said by the status: 200 if so, else 201."""
     read = _decode_artifact_body(body)
     return StoredArtifact(read.uri, read.sha256, read.size, deduplicated)
+
+
+def encode_token(token: str, identity: Identity) -> bytes:
+    return _encode(_TokenBody(token, identity.agent_id, identity.owner))
+
+
+def encode_revoked(revoked: bool) -> bytes:
+    return _encode(_RevokedBody(revoked))
 
 
 def _message_json(raw: msgspec.Raw) -> bytes:

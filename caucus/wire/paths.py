@@ -10,9 +10,18 @@ from caucus.errors import InvalidRequest
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
+_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?]*)")
+
+
 def path(*segments: str) -> str:
     """The path of these segments, each percent-encoded."""
     return "".join("/" + quote(segment, safe="") for segment in segments)
+
+
+def authority(target: bytes) -> bytes | None:
+    """The host and port in a request target of the absolute form; ``None`` in the others."""
+    absolute = _ABSOLUTE.match(target)
+    return absolute[1] if absolute else None
 
 
 def segments(target: bytes) -> list[str]:
@@ -21,8 +30,9 @@ def segments(target: bytes) -> list[str]:
     Raises `InvalidRequest` for a bad percent escape or bytes that are not UTF-8.
     """
     raw = target.partition(b"?")[0]
-    if not raw.startswith(b"/"):
-        raw = re.sub(rb"\A[A-Za-z][A-Za-z0-9+.-]*://[^/]*", b"", raw)  # the absolute form
+    absolute = _ABSOLUTE.match(raw)
+    if absolute:
+        raw = raw[absolute.end() :]
     if _BAD_ESCAPE.search(raw):
         raise InvalidRequest("The path holds a bad percent escape.")
     try:

@@ -25,15 +25,18 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
     errors.UnknownChannel: 404,
     errors.MethodNotAllowed: 405,
     errors.RequestTimeout: 408,
+    errors.ForbiddenOrigin: 403,
     errors.ChannelExists: 409,
     errors.DuplicatePost: 409,
     errors.ChannelFull: 409,
     errors.ChannelLimit: 409,
     errors.PayloadTooLarge: 413,
     errors.ArtifactTooLarge: 413,
+    errors.MisdirectedRequest: 421,
     errors.RateLimited: 429,
     errors.HeadersTooLarge: 431,
     errors.InternalError: 500,
+    errors.StreamCapacity: 503,
     errors.StorageUnavailable: 503,
     errors.OutcomeUnknown: 503,
 }
@@ -142,6 +145,7 @@ _REBUILD: Final[dict[str, _Rebuild]] = {
     "unknown_channel": lambda detail, _: errors.UnknownChannel(_channel(detail)),
     "channel_exists": lambda detail, _: errors.ChannelExists(_channel(detail)),
     "channel_full": lambda detail, _: errors.ChannelFull(_channel(detail), _limit(detail)),
+    "stream_capacity": lambda detail, _: errors.StreamCapacity(_limit(detail)),
     "channel_limit": lambda detail, _: errors.ChannelLimit(_limit(detail)),
     "payload_too_large": lambda detail, _: (
         errors.PayloadTooLarge(_limit(detail)) if _LIMIT.search(detail.message) else errors.PayloadTooLarge()

@@ -1,0 +1,127 @@
+"""The issuer: mints, revokes and rotates write tokens, with an audit line for each attempt.
+
+Contract, section 5, Issuer. A minted token is shown once, as the return value, and kept as a digest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from caucus.errors import InvalidRequest, Unauthorized
+from caucus.identity import Tokens, bearer_digest, token_digest
+from caucus.messages import identity_issues
+from caucus.records import Identity
+from caucus.text import excerpt
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class Issuer:
+    """Changes who may write, for whoever holds the admin token.
+
+    :param admin_token: taken as it is; empty turns the issuer off.
+    :param audit: takes one JSON line, without its end, for each attempt; ``None`` writes none.
+    :param wall: seconds since the epoch, for the audit's instants.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        admin_token: str,
+        audit: Callable[[str], None] | None,
+        wall: Callable[[], float],
+    ) -> None:
+        self._tokens = tokens
+        self._admin = token_digest(admin_token.encode("utf-8", "surrogateescape")) if admin_token else None
+        self._audit = audit
+        self._wall = wall
+
+    def authorize(self, operation: str, authorization: Sequence[bytes], body: object, *, local: bool) -> None:
+        """Raises `Unauthorized` unless the admin token came in by a ``local`` listener.
+
+        Where the issuer is on, what was refused is audited, with the identity that ``body`` claims.
+        """
+        if self._admin is None or not local:
+            raise Unauthorized
+        if bearer_digest(authorization) != self._admin:
+            claimed = {name: excerpt(text) for name, text in _texts(body).items() if name != "digest"}
+            self._note(operation, "unauthorized", claimed)
+            raise Unauthorized
+
+    def mint(self, body: object) -> tuple[str, Identity]:
+        """A new token for ``agent_id`` and ``owner``. Raises `InvalidRequest`."""
+        identity = self._identity("mint", body)
+        token, digest = self._mint(identity)
+        self._note("mint", "ok", _named(identity), digest.hex())
+        return token, identity
+
+    def revoke(self, body: object) -> bool:
+        """Remove the minted tokens that ``digest`` or else ``agent_id`` names; says whether any went.
+
+        Raises `InvalidRequest` if it names none.
+        """
+        given = _texts(body)
+        if not given.keys() & {"digest", "agent_id"}:
+            self._note("revoke", "invalid_request", {})
+            raise InvalidRequest("An agent_id or a digest is needed, a non-empty string.")
+        gone = [self._tokens.remove(digest) for digest in self._targets(given)]
+        named = {} if "digest" in given else {"agent_id": excerpt(given["agent_id"])}
+        self._note("revoke", "revoked" if any(gone) else "not_found", named, given.get("digest"))
+        return any(gone)
+
+    def rotate(self, body: object) -> tuple[str, Identity]:
+        """As `mint`; the minted tokens that ``digest`` or else ``agent_id`` names go once it is made."""
+        identity = self._identity("rotate", body)
+        old = self._targets(_texts(body))
+        token, digest = self._mint(identity)
+        for target in old:
+            self._tokens.remove(target)
+        self._note("rotate", "ok", _named(identity), digest.hex())
+        return token, identity
+
+    def _identity(self, operation: str, body: object) -> Identity:
+        given = _texts(body)
+        identity = Identity(given.get("agent_id", ""), given.get("owner", ""))
+        issues = identity_issues(identity.agent_id, identity.owner)
+        if issues:
+            named = {name: excerpt(text) for name, text in given.items() if name != "digest"}
+            self._note(operation, "invalid_request", named)
+            raise InvalidRequest(f"{'; '.join(issues)}.")
+        return identity
+
+    def _mint(self, identity: Identity) -> tuple[str, bytes]:
+        token = "tok_" + secrets.token_urlsafe(32)
+        digest = token_digest(token.encode())
+        self._tokens.add(digest, identity)
+        return token, digest
+
+    def _targets(self, given: Mapping[str, str]) -> list[bytes]:
+        if "digest" not in given:
+            return self._tokens.minted_for(given["agent_id"])
+        return [bytes.fromhex(given["digest"])] if _DIGEST.fullmatch(given["digest"]) else []
+
+    def _note(self, operation: str, result: str, named: Mapping[str, str], digest: str | None = None) -> None:
+        if self._audit is None:
+            return
+        line = {"kind": "caucus.admin.audit", "op": operation, **named}
+        if digest is not None and _DIGEST.fullmatch(digest):  # anything else may be part of a token
+            line["digest"] = digest[:12]
+        instant = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
+        line |= {"ts": instant.replace("+00:00", "Z"), "result": result}
+        self._audit(json.dumps(line))
+
+
+def _texts(body: object) -> dict[str, str]:
+    """The fields that name somebody; a value that is no non-empty string counts as absent."""
+    if not isinstance(body, Mapping):
+        return {}
+    names = ("agent_id", "owner", "digest")
+    return {name: body[name] for name in names if isinstance(body.get(name), str) and body[name]}
+
+
+def _named(identity: Identity) -> dict[str, str]:
+    return {"agent_id": identity.agent_id, "owner": identity.owner}

@@ -1,0 +1,242 @@
+"""Live streams: server-sent events, pushed in the turn in which a message becomes readable.
+
+The log is the buffer: a reader that cannot take more is left behind at its cursor and catches up
+when it can, and is dropped once what it has not taken passes a bound.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from caucus.errors import NotFound, StreamCapacity
+from caucus.interfaces import IBackbone, IWatchable
+from caucus.limits import Limits
+from caucus.records import Page
+
+if TYPE_CHECKING:
+    from caucus.web.request import Request
+
+CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
+HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+QUIET_SECONDS: Final = 15
+"""After so much quiet a comment keeps the connection alive."""
+STALLED_SECONDS: Final = 30
+"""A reader that takes nothing for so long is dropped, however little it is behind."""
+
+_log = Logger("caucus.web")
+
+
+class Streams:
+    """All open streams of a server."""
+
+    def __init__(self, backbone: IBackbone, limits: Limits, clock: IReactorTime) -> None:
+        self.backbone = backbone
+        self.clock = clock
+        self.buffer_bytes = limits.max_stream_buffer_bytes
+        self._limit = limits.max_streams
+        self._feeds: dict[str, Feed] = {}
+        self._open = 0
+
+    async def serve(self, request: Request, channel: str, start: int, comment: str) -> bytes:
+        """Stream a channel from a cursor until the reader goes, is dropped, or the server closes.
+
+        Raises `StreamCapacity`, and `NotFound` if the backbone cannot be watched.
+        """
+        if self._open >= self._limit:
+            raise StreamCapacity(self._limit)
+        if not IWatchable.providedBy(self.backbone):
+            raise NotFound
+        feed = self._feeds.get(channel)
+        if feed is None:
+            feed = self._feeds[channel] = Feed(self, channel, start)
+        reader = Reader(feed, request, start)
+        self._open += 1
+        try:
+            reader.start(comment)
+            await reader.ended
+        finally:
+            self._open -= 1
+            reader.stop()
+            feed.readers.discard(reader)
+            if not feed.readers and self._feeds.get(channel) is feed:
+                del self._feeds[channel]
+                feed.close()
+        return b""
+
+    def close(self) -> None:
+        """End every stream, as an answer that is complete."""
+        for feed in list(self._feeds.values()):
+            feed.end()
+
+
+class Feed:
+    """One channel's readers, and the frames of what is new, made once for all who are in step.
+
+    ``cursor`` is how far the frames have been made.
+    """
+
+    def __init__(self, streams: Streams, channel: str, cursor: int) -> None:
+        self.streams = streams
+        self.channel = channel
+        self.cursor = cursor
+        self.readers: set[Reader] = set()
+        self._advancing = False
+        self._quiet_since = streams.clock.seconds()
+        self._unwatch = cast("IWatchable", streams.backbone).watch(channel, self._wake)
+        self._timer: IDelayedCall = streams.clock.callLater(QUIET_SECONDS, self._tick)
+
+    def read(self, cursor: int) -> Deferred[Page]:
+        """A page of the channel after ``cursor``."""
+        return self.streams.backbone.read_since(self.channel, cursor)
+
+    def end(self) -> None:
+        """End every reader's stream."""
+        for reader in list(self.readers):
+            reader.end()
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self._unwatch()
+        self._timer.cancel()
+
+    def _wake(self) -> None:
+        if not self._advancing:
+            Deferred.fromCoroutine(self._advance()).addErrback(self.fail)
+
+    async def _advance(self) -> None:
+        self._advancing = True
+        try:
+            while (page := await self.read(self.cursor)).messages_json:
+                start, self.cursor = self.cursor, page.cursor
+                data = frames(page, start)
+                self._quiet_since = self.streams.clock.seconds()
+                for reader in list(self.readers):
+                    reader.offer(start, data, page.cursor)
+        finally:
+            self._advancing = False
+
+    def fail(self, failure: Failure) -> None:
+        """The backbone failed to answer: log it, and end the streams so that readers come back."""
+        _log.failure("A stream failed", failure=failure)
+        self.end()
+
+    def _tick(self) -> None:
+        now = self.streams.clock.seconds()
+        quiet = now - self._quiet_since
+        if quiet >= QUIET_SECONDS:
+            self._quiet_since, quiet = now, 0.0
+            for reader in list(self.readers):
+                reader.keep_alive()
+        for reader in list(self.readers):
+            reader.drop_if_stalled(now)
+        self._timer = self.streams.clock.callLater(QUIET_SECONDS - quiet, self._tick)
+
+
+@implementer(IPushProducer)
+class Reader:
+    """One open stream. ``cursor`` is the cursor after the last message written to it."""
+
+    def __init__(self, feed: Feed, request: Request, cursor: int) -> None:
+        self.cursor = cursor
+        self.ended: Deferred[None] = Deferred()
+        self._feed = feed
+        self._request = request
+        self._behind = 0
+        self._paused_at: float | None = None
+        self._catching_up = False
+        self._done = False
+
+    def start(self, comment: str) -> None:
+        """Send the head and an opening comment, then everything up to now."""
+        self._request.begin(CONTENT_TYPE, HEADERS)
+        self._request.registerProducer(self, True)
+        self._request.write(f": {comment}\n\n".encode())
+        self._feed.readers.add(self)
+        self._catch_up()
+
+    def stop(self) -> None:
+        """It is over; nothing is written any more."""
+        if not self._done:
+            self._done = True
+            if self._request.channel is not None:
+                self._request.unregisterProducer()
+
+    def end(self) -> None:
+        """Let the answer end here."""
+        self.stop()
+        if not self.ended.called:
+            self.ended.callback(None)
+
+    def offer(self, start: int, data: bytes, cursor: int) -> None:
+        """Frames from ``start`` to ``cursor`` are new: take them, or fall behind."""
+        if self._paused_at is not None:
+            self._behind += len(data)
+            if self._behind > self._feed.streams.buffer_bytes:
+                self._drop("it is too far behind")
+        elif self.cursor == start and not self._catching_up:
+            self._write(data, cursor)
+        else:
+            self._catch_up()
+
+    def keep_alive(self) -> None:
+        """Send a comment."""
+        if self._paused_at is None and not self._done:
+            self._request.write(b": keep-alive\n\n")
+
+    def drop_if_stalled(self, now: float) -> None:
+        """Give up on a reader that has taken nothing for long."""
+        if self._paused_at is not None and now - self._paused_at >= STALLED_SECONDS:
+            self._drop("it takes nothing")
+
+    def pauseProducing(self) -> None:
+        if self._paused_at is None:
+            self._paused_at = self._feed.streams.clock.seconds()
+
+    def resumeProducing(self) -> None:
+        self._paused_at = None
+        self._behind = 0
+        self._catch_up()
+
+    def stopProducing(self) -> None:
+        self.stop()
+
+    def _catch_up(self) -> None:
+        if not self._catching_up:
+            Deferred.fromCoroutine(self._replay()).addErrback(self._feed.fail)
+
+    async def _replay(self) -> None:
+        """Write pages from its own cursor until it is in step with the feed, or can take no more."""
+        self._catching_up = True
+        try:
+            while not self._done and self._paused_at is None:
+                start = self.cursor
+                page = await self._feed.read(start)
+                if page.messages_json:
+                    self._write(frames(page, start), page.cursor)
+                elif self.cursor >= self._feed.cursor:
+                    break
+        finally:
+            self._catching_up = False
+
+    def _write(self, data: bytes, cursor: int) -> None:
+        if not self._done:
+            self.cursor = cursor
+            self._request.write(data)
+
+    def _drop(self, reason: str) -> None:
+        _log.info("Dropped a stream's reader: {reason}", reason=reason)
+        self.stop()
+        self._request.channel.forceAbortClient()
+
+
+def frames(page: Page, start: int) -> bytes:
+    """The frames of a page that begins at the cursor ``start``: each has the cursor after it as its id."""
+    return b"".join(
+        b"id: %d\ndata: %b\n\n" % (cursor, data) for cursor, data in enumerate(page.messages_json, start + 1)
+    )

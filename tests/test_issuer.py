@@ -1,0 +1,157 @@
+"""The issuer: who may mint, what is audited, and that no secret shows."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from caucus.web.door import Door
+from tests.raw import Answer, Edge, make_edge
+
+ADMIN = "adm-secret"
+DAVE = {"agent_id": "dave-agent", "owner": "dave"}
+
+
+class Office:
+    """An edge with an issuer, and its audit lines."""
+
+    def __init__(self, admin_token: str = ADMIN, door: Door | None = None) -> None:
+        self.lines: list[str] = []
+        self.edge: Edge = make_edge(admin_token=admin_token, audit=self.lines.append, door=door)
+
+    def ask(self, action: str, body: Any, token: str | None = ADMIN) -> Answer:
+        path = "/admin/tokens" if action == "mint" else f"/admin/tokens/{action}"
+        return self.edge.ask("POST", path, body, token)
+
+    def mint(self, body: Any = DAVE) -> str:
+        return str(self.ask("mint", body).json["token"])
+
+    def may_write(self, token: str) -> bool:
+        return self.edge.ask("POST", "/channels", {}, token).status != 401
+
+    @property
+    def audit(self) -> list[dict[str, str]]:
+        lines, self.lines[:] = [json.loads(line) for line in self.lines], []
+        for line in lines:
+            assert line.pop("kind") == "caucus.admin.audit"
+            assert line.pop("ts") == "2023-11-14T22:13:20.000Z"
+        return lines
+
+
+def digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+def test_a_minted_token_is_shown_once_and_speaks_for_its_identity() -> None:
+    office = Office()
+    answer = office.ask("mint", {**DAVE, "extra": 1})
+    token = answer.json["token"]
+    assert (answer.status, answer.json) == (201, {"token": token, **DAVE})
+    assert token.startswith("tok_")
+    assert len(token) == 4 + 43
+    made = office.edge.ask("POST", "/channels", {"channel": "room"}, token)
+    assert made.json["created_by"] == "dave"
+    assert office.audit == [{"op": "mint", **DAVE, "digest": digest(token)[:12], "result": "ok"}]
+
+
+def test_revoking_by_agent_removes_all_its_minted_tokens() -> None:
+    office = Office()
+    one, two, other = office.mint(), office.mint(), office.mint({"agent_id": "eve-agent", "owner": "dave"})
+    _ = office.audit
+    assert office.ask("revoke", {"agent_id": "dave-agent"}).json == {"revoked": True}
+    assert [office.may_write(token) for token in (one, two, other)] == [False, False, True]
+    assert office.ask("revoke", {"agent_id": "dave-agent"}).json == {"revoked": False}
+    assert office.audit == [
+        {"op": "revoke", "agent_id": "dave-agent", "result": "revoked"},
+        {"op": "revoke", "agent_id": "dave-agent", "result": "not_found"},
+    ]
+
+
+def test_revoking_by_digest_removes_that_token_and_wins() -> None:
+    office = Office()
+    one, two = office.mint(), office.mint()
+    _ = office.audit
+    assert office.ask("revoke", {"digest": digest(one), "agent_id": "dave-agent"}).json == {"revoked": True}
+    assert [office.may_write(token) for token in (one, two)] == [False, True]
+    assert office.audit == [{"op": "revoke", "digest": digest(one)[:12], "result": "revoked"}]
+
+
+@pytest.mark.parametrize("change", [str.upper, lambda text: text[:-1], lambda text: "sha256:" + text])
+def test_a_digest_is_64_lower_case_hex_digits_or_names_nothing(change: Any) -> None:
+    office = Office()
+    token = office.mint()
+    _ = office.audit
+    assert office.ask("revoke", {"digest": change(digest(token))}).json == {"revoked": False}
+    assert office.audit == [{"op": "revoke", "result": "not_found"}]
+
+
+def test_seeded_tokens_cannot_be_revoked() -> None:
+    office = Office()
+    for body in ({"agent_id": "alice-agent"}, {"digest": digest("tok-alice")}):
+        assert office.ask("revoke", body).json == {"revoked": False}
+    assert office.may_write("tok-alice")
+
+
+def test_rotating_replaces_the_old_tokens_by_one_new_one() -> None:
+    office = Office()
+    old = [office.mint(), office.mint()]
+    answer = office.ask("rotate", DAVE)
+    assert (answer.status, office.may_write(answer.json["token"])) == (201, True)
+    assert [office.may_write(token) for token in old] == [False, False]
+
+
+def test_rotating_by_digest_replaces_that_one() -> None:
+    office = Office()
+    one, two = office.mint(), office.mint()
+    _ = office.audit
+    new = office.ask("rotate", {**DAVE, "digest": digest(one)}).json["token"]
+    assert [office.may_write(token) for token in (one, two, new)] == [False, True, True]
+    assert office.audit == [{"op": "rotate", **DAVE, "digest": digest(new)[:12], "result": "ok"}]
+
+
+@pytest.mark.parametrize("action", ["mint", "revoke", "rotate"])
+@pytest.mark.parametrize("token", [None, "nope", "tok-alice", ADMIN + "x", ADMIN[:-1]])
+def test_whoever_lacks_the_admin_token_is_refused_and_audited(action: str, token: str | None) -> None:
+    office = Office()
+    answer = office.ask(action, {**DAVE, "digest": "s3cret"}, token)
+    assert (answer.status, answer.code) == (401, "unauthorized")
+    assert office.audit == [{"op": action, **DAVE, "result": "unauthorized"}]
+
+
+@pytest.mark.parametrize("action", ["mint", "revoke", "rotate"])
+def test_the_token_is_looked_at_before_the_body(action: str) -> None:
+    office = Office()
+    assert office.ask(action, b"[]", "nope").code == "unauthorized"
+    assert office.ask(action, b"{", "nope").code == "invalid_json"
+    for body in (b"[]", None, {}, {"agent_id": ""}, {"agent_id": 7, "owner": "x"}, {"owner": "x"}):
+        assert office.ask(action, body).code == "invalid_request"
+    assert {line["result"] for line in office.audit} == {"unauthorized", "invalid_request"}
+
+
+@pytest.mark.parametrize("field", ["agent_id", "owner"])
+@pytest.mark.parametrize("value", ["esc\x1b", "x" * 1025])
+def test_a_minted_identity_keeps_the_rules_of_its_fields(field: str, value: str) -> None:
+    office = Office()
+    assert office.ask("mint", {**DAVE, field: value}).code == "invalid_request"
+    assert len(office.lines[0]) < 400
+
+
+@pytest.mark.parametrize(
+    "office",
+    [Office(admin_token=""), Office(door=Door((), local=False, literals=True))],
+    ids=["no admin token", "bound beyond loopback"],
+)
+def test_where_it_is_off_everything_is_401_and_nothing_is_audited(office: Office) -> None:
+    for action in ("mint", "revoke", "rotate"):
+        assert office.ask(action, DAVE).code == "unauthorized"
+        assert office.ask(action, DAVE, "").code == "unauthorized"
+    assert office.ask("nope", DAVE).code == "not_found"
+    assert office.edge.ask("GET", "/admin/tokens").headers["allow"] == "POST"
+    assert office.lines == []
+
+
+def test_an_admin_token_is_no_write_token() -> None:
+    assert not Office().may_write(ADMIN)
