@@ -18,11 +18,12 @@ from twisted.internet.interfaces import IConsumer, IReactorTime, IStreamClientEn
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from caucus.channel import require_channel_name
-from caucus.errors import HttpError, InvalidMessage, NotFound, Unreachable
+from caucus.errors import CaucusError, HttpError, InvalidMessage, NotFound, Unreachable
+from caucus.follow import Follow
 from caucus.interfaces import IBackbone
 from caucus.messages import MessageFields, fields_of
 from caucus.records import Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
@@ -189,6 +190,28 @@ class HTTPBackbone:
             return None
         raise error
 
+    def follow(self, channel: str, cursor: int) -> Follow:
+        """The channel's messages from ``cursor`` on, each as it is appended; see `Follow`."""
+
+        def connect(at: int, resumed: bool) -> Deferred[IResponse]:
+            opening = self._open_stream(channel, at, resumed=resumed)
+            return Deferred.fromCoroutine(self._answered(opening, writes=False))
+
+        return Follow(connect, cursor, self._clock)
+
+    async def _open_stream(self, channel: str, cursor: int, *, resumed: bool) -> IResponse:
+        headers = Headers(self._headers)
+        if resumed:
+            # Wins over since where the server knows it, and starts anew if the log was lost.
+            headers.setRawHeaders("Last-Event-ID", [str(cursor)])
+        url = f"{self._url}{_channel_path(channel, 'stream')}?since={cursor}"
+        response = await self._treq.request(
+            "GET", url, headers=headers, allow_redirects=False, unbuffered=True
+        )
+        if response.code != 200:
+            raise decode_error(response.code, await content(response))
+        return cast("IResponse", response)
+
     async def _get(self, route: str) -> _Answer:
         return await self._exchange("GET", route, None, writes=False)
 
@@ -201,19 +224,25 @@ class HTTPBackbone:
 
     async def _exchange(self, method: str, route: str, body: bytes | None, *, writes: bool) -> _Answer:
         """One request and its whole answer. Raises `Unreachable` if there is none."""
+        return await self._answered(self._send(method, route, body), writes=writes)
+
+    async def _answered(self, exchange: Coroutine[Any, Any, T], *, writes: bool) -> T:
+        """The outcome of an exchange within the timeout. Raises `Unreachable` if there is none."""
         given_up = False
 
-        def give_up(_waiting: Deferred[_Answer]) -> None:
+        def give_up(_waiting: Deferred[T]) -> None:
             nonlocal given_up
             given_up = True
             under_way.cancel()
 
-        under_way = Deferred.fromCoroutine(self._send(method, route, body))
+        under_way = Deferred.fromCoroutine(exchange)
         under_way.addTimeout(self._timeout, self._clock, onTimeoutCancel=_timed_out)
-        waiting: Deferred[_Answer] = Deferred(give_up)
+        waiting: Deferred[T] = Deferred(give_up)
         under_way.chainDeferred(waiting)
         try:
             return await waiting
+        except CaucusError:
+            raise
         except Exception as error:
             if given_up:  # a cancelled connection attempt fails in a dozen ways
                 raise CancelledError from None

@@ -9,7 +9,8 @@ from attrs import define, field
 from treq.client import HTTPClient
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionRefusedError  # noqa: A004
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import Clock
 from twisted.test.iosim import FakeTransport, IOPump, connect
@@ -67,12 +68,20 @@ class InProcess:
 @implementer(IStreamClientEndpoint)
 @define
 class MemoryEndpoint:
-    """Connects a client to the edge through memory; ``pumps`` gains what moves the bytes."""
+    """Connects a client to the edge through memory; ``pumps`` gains what moves the bytes.
+
+    ``attempts`` counts the connections asked for; ``refusing`` refuses them.
+    """
 
     site: EdgeSite
     pumps: list[IOPump]
+    refusing: bool = False
+    attempts: int = 0
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        self.attempts += 1
+        if self.refusing:
+            return fail(ConnectionRefusedError())
         client: Any = protocolFactory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 4317))
         server: Any = self.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
         pump = connect(
