@@ -17,20 +17,26 @@ if TYPE_CHECKING:
     from caucus.interfaces import IBackbone as IBackbone
     from caucus.interfaces import IJournal as IJournal
     from caucus.interfaces import IJournalFactory as IJournalFactory
+    from caucus.journals.memory import MemoryJournal as MemoryJournal
     from caucus.limits import Limits as Limits
     from caucus.messages import Message as Message
     from caucus.records import AlreadyClaimed as AlreadyClaimed
+    from caucus.records import Appended as Appended
+    from caucus.records import Descriptor as Descriptor
     from caucus.records import Granted as Granted
     from caucus.records import Identity as Identity
     from caucus.records import NotHeld as NotHeld
+    from caucus.records import Page as Page
     from caucus.server import Server as Server
     from caucus.server import start_server as start_server
 
 _HOMES = {
     "AlreadyClaimed": "records",
+    "Appended": "records",
     "Backbone": "backbone",
     "CaucusError": "errors",
     "ConfigurationError": "errors",
+    "Descriptor": "records",
     "Granted": "records",
     "HTTPBackbone": "client",
     "IBackbone": "interfaces",
@@ -38,8 +44,10 @@ _HOMES = {
     "IJournalFactory": "interfaces",
     "Identity": "records",
     "Limits": "limits",
+    "MemoryJournal": "journals.memory",
     "Message": "messages",
     "NotHeld": "records",
+    "Page": "records",
     "Server": "server",
     "start_server": "server",
 }

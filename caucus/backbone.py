@@ -21,6 +21,8 @@ from caucus.errors import (
     ChannelLimit,
     InvalidMessage,
     InvalidRequest,
+    OutcomeUnknown,
+    StorageUnavailable,
     UnknownChannel,
 )
 from caucus.interfaces import IBackbone, IJournal, IWatchable
@@ -45,8 +47,8 @@ from caucus.records import (
     ClaimResult,
     Descriptor,
     Event,
+    Grant,
     Granted,
-    Held,
     Holder,
     Identity,
     MessageAppended,
@@ -70,23 +72,16 @@ def _writes(decide: Operation[P, T]) -> AsynchronousOperation[P, T]:
 
     @wraps(decide)
     def operation(self: Backbone, /, *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        if self._lost:
+            return defer.fail(StorageUnavailable())
         answer = defer.execute(decide, self, *args, **kwargs)
         position = self.journal.position
         if self.journal.durable >= position:
             return answer
         # A refusal waits too: it may rest on something that is not durable yet.
-        return Deferred.fromCoroutine(_once_durable(answer, self.journal.when_durable(position)))
+        return Deferred.fromCoroutine(self._once_durable(answer, position))
 
     return operation
-
-
-async def _once_durable(answer: Deferred[T], durable: Deferred[None]) -> T:
-    try:
-        await durable
-    except BaseException:
-        answer.addErrback(lambda _: None)  # nobody will get it: a refusal is not an unhandled error
-        raise
-    return await answer
 
 
 def _reads(look: Operation[P, T]) -> AsynchronousOperation[P, T]:
@@ -122,13 +117,24 @@ class Backbone:
         self._stamps = Stamps()
         self._channels: dict[str, Channel] = {}
         self._artifact_bytes = 0
+        self._lost = False
         window, tracked = limits.window_seconds, limits.max_tracked_agents
         self._posts = RateBudget(limits.global_max_posts_per_minute, window, tracked, "all_channels")
         self._creates = RateBudget(limits.max_channel_creates_per_minute, window, tracked, "channel_creates")
 
     def replay(self) -> Deferred[None]:
-        """Apply what the journal holds of earlier runs."""
-        return self.journal.replay(self._replay_one)
+        """Apply what the journal holds of earlier runs. A lease went on while nothing ran."""
+        now, wall = self._now(), self._wall()
+
+        def apply(event: Event) -> None:
+            if isinstance(event, ChannelCreated):
+                self._stamps.resume(event.descriptor.created_ts)
+            elif isinstance(event, MessageAppended):
+                self._stamps.resume(event.ts)
+            age = max(0.0, wall - event.at) if isinstance(event, MessageAppended) else 0.0
+            self._apply(event, 0, now - age)
+
+        return self.journal.replay(apply)
 
     @_writes
     def create_channel(
@@ -161,7 +167,7 @@ class Backbone:
             created_by=owner,
             created_ts=self._stamps.next(self._wall()),
         )
-        self._record(ChannelCreated(descriptor))
+        self._record(ChannelCreated(descriptor), now)
         self._creates.charge(owner, now)
         return descriptor
 
@@ -187,7 +193,7 @@ class Backbone:
         room.duplicates.check(agent_id, kind, body, now)
         ts = self._stamps.next(self._wall())
         message_json = encode(stamped(fields, ts))
-        self._record(MessageAppended(room.name, ts, message_json))
+        self._record(MessageAppended(room.name, ts, self._wall(), message_json), now)
         self._charge_pace(room, agent_id, now)
         room.duplicates.remember(agent_id, kind, body, now)
         return Appended(message_json, cursor)
@@ -205,7 +211,8 @@ class Backbone:
 
     @_writes
     def reassign_claim(self, channel: str, message: MessageFields, assignee: Identity) -> ClaimResult:
-        if not all(isinstance(part, str) and part for part in (assignee.agent_id, assignee.owner)):
+        parts = (getattr(assignee, "agent_id", None), getattr(assignee, "owner", None))
+        if not all(isinstance(part, str) and part for part in parts):
             raise InvalidRequest("The assignee must have an agent_id and an owner, both non-empty strings.")
         room, fields, key, now = self._claim_step(channel, message, assignee)
         lost = room.ledger.may_reassign(key, str(fields["owner"]), now)
@@ -228,14 +235,17 @@ class Backbone:
         if len(data) > limits.max_artifact_bytes:
             raise ArtifactTooLarge(limits.max_artifact_bytes)
         room = self._channel(channel)
-        if not _SHA256.fullmatch(sha256) or hash_sha256(data).hexdigest() != sha256:
+        if (
+            not (isinstance(sha256, str) and _SHA256.fullmatch(sha256))
+            or hash_sha256(data).hexdigest() != sha256
+        ):
             raise ArtifactIntegrity
         deduplicated = room.has_artifact(sha256)
         if not deduplicated:
             room.require_room(len(data))
             if self._artifact_bytes + len(data) > limits.max_total_artifact_bytes:
                 raise ArtifactTooLarge(limits.max_total_artifact_bytes, "backbone")
-            self._record(ArtifactAdded(room.name, sha256, bytes(data)))
+            self._record(ArtifactAdded(room.name, sha256, bytes(data)), self._now())
         uri = f"caucus://artifact/{room.name}/{sha256}"
         return StoredArtifact(uri, sha256, len(data), deduplicated)
 
@@ -247,6 +257,18 @@ class Backbone:
         watchers = self._durable_channel(channel).watchers
         watchers.append(wake)
         return lambda: watchers.remove(wake)
+
+    async def _once_durable(self, answer: Deferred[T], position: int) -> T:
+        try:
+            await self.journal.when_durable(position)
+            if self.journal.durable < position:
+                raise OutcomeUnknown
+        except BaseException as error:
+            answer.addErrback(lambda _: None)  # nobody will get it: a refusal is not an unhandled error
+            # What was decided meanwhile may rest on what is lost: no more is decided in this run.
+            self._lost = self._lost or not isinstance(error, defer.CancelledError)
+            raise
+        return await answer
 
     def _channel(self, name: str) -> Channel:
         require_channel_name(name)
@@ -283,12 +305,12 @@ class Backbone:
         cursor = room.next_cursor()
         ts = self._stamps.next(self._wall())
         stored = stamped(fields, ts)
-        entry = None
+        grant = None
         if to is not None:
             holder = Holder(to.agent_id, to.owner, ts, str(stored["msg_id"]))
-            entry = Held(holder, now, as_integer(stored.get("lease_ttl")))
+            grant = Grant(holder, as_integer(stored.get("lease_ttl")))
         message_json = encode(stored)
-        self._record(MessageAppended(room.name, ts, message_json, (key, entry)))
+        self._record(MessageAppended(room.name, ts, self._wall(), message_json, (key, grant)), now)
         self._charge_pace(room, str(fields["agent_id"]), now)
         return Granted(message_json, cursor)
 
@@ -300,16 +322,9 @@ class Backbone:
         room.posts.charge(agent_id, now)
         self._posts.charge(agent_id, now)
 
-    def _replay_one(self, event: Event) -> None:
-        self._apply(event, 0)
-        if isinstance(event, ChannelCreated):
-            self._stamps.resume(event.descriptor.created_ts)
-        elif isinstance(event, MessageAppended):
-            self._stamps.resume(event.ts)
-
-    def _record(self, event: Event) -> None:
+    def _record(self, event: Event, now: float) -> None:
         position = self.journal.record(event)
-        self._apply(event, position)
+        self._apply(event, position, now)
         if isinstance(event, MessageAppended):
             watchers = self._channels[event.channel].watchers
             if self.journal.durable >= position:
@@ -319,12 +334,12 @@ class Backbone:
                 shown = self.journal.when_durable(position)
                 shown.addCallbacks(lambda _: _wake(watchers), lambda _: None)
 
-    def _apply(self, event: Event, position: int) -> None:
+    def _apply(self, event: Event, position: int, now: float) -> None:
         match event:
             case ChannelCreated(descriptor=descriptor):
                 self._channels[descriptor.channel] = Channel(descriptor, self.limits, position)
-            case MessageAppended(channel=name, message_json=data, transition=transition):
-                self._channels[name].append(data, transition, position)
+            case MessageAppended(channel=name):
+                self._channels[name].append(event, position, now)
             case ArtifactAdded(channel=name, sha256=sha256, data=data):
                 self._channels[name].add_artifact(sha256, data, position)
                 self._artifact_bytes += len(data)

@@ -17,7 +17,7 @@ from caucus.errors import ArtifactTooLarge, ChannelFull, InvalidChannelName, Inv
 from caucus.ledger import Ledger
 from caucus.limits import Limits
 from caucus.messages import as_integer
-from caucus.records import Descriptor, Held, Page
+from caucus.records import Descriptor, MessageAppended, Page
 from caucus.seatbelts import Duplicates, RateBudget
 from caucus.text import excerpt
 
@@ -58,16 +58,16 @@ class Channel:
             raise ChannelFull(channel=self.name, limit=limit)
         return len(self._log) + 1
 
-    def append(self, message_json: bytes, transition: tuple[str, Held | None] | None, position: int) -> None:
-        """Add a message to the log and carry its ledger transition out."""
-        self._log.append(message_json)
+    def append(self, event: MessageAppended, position: int, granted: float) -> None:
+        """Add a message to the log and carry its ledger transition out, as of ``granted``."""
+        self._log.append(event.message_json)
         self._pending.append(position)
-        if transition is not None:
-            key, entry = transition
-            if entry is None:
+        if event.transition is not None:
+            key, grant = event.transition
+            if grant is None:
                 self.ledger.remove(key)
             else:
-                self.ledger.put(key, entry)
+                self.ledger.put(key, grant, granted)
 
     def head(self, durable: int) -> int:
         """The cursor after the last durable message."""
@@ -108,5 +108,5 @@ class Channel:
 
     def artifact(self, sha256: str, durable: int) -> bytes | None:
         """The bytes at an address, if they are there and durable."""
-        data, position = self._evidence.get(sha256, (None, 0))
+        data, position = self._evidence.get(sha256, (None, 0)) if isinstance(sha256, str) else (None, 0)
         return data if position <= durable else None

@@ -4,39 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
-from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
-from attrs import frozen
 from treq.client import HTTPClient
-from treq.content import content
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed  # noqa: A004
-from twisted.internet.endpoints import TCP6ClientEndpoint, UNIXClientEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, DNSLookupError
-from twisted.internet.interfaces import IConsumer, IReactorTime, IStreamClientEndpoint
-from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
 from caucus.channel import require_channel_name
-from caucus.errors import CaucusError, HttpError, InvalidMessage, NotFound, Unreachable
+from caucus.errors import HttpError, InvalidMessage, NotFound
+from caucus.exchange import TIMEOUT_SECONDS, Answer, Exchange
 from caucus.follow import Follow
 from caucus.interfaces import IBackbone
 from caucus.messages import MessageFields, fields_of
 from caucus.records import Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
 from caucus.wire import answers
-from caucus.wire.jsontext import CONTENT_TYPE, encode_json
+from caucus.wire.jsontext import encode_json
 from caucus.wire.paths import path
 from caucus.wire.refusals import decode_error
-
-KEEP_SECONDS: Final = 4
-"""How long an idle connection is reused: less than the 5 s for which a server keeps it."""
-TIMEOUT_SECONDS: Final = 35.0
-"""How long one operation may take by default: more than the server gives a request."""
-CONNECTIONS: Final = 8
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,13 +38,6 @@ def _asynchronous(
         return Deferred.fromCoroutine(body(self, *args, **kwargs))
 
     return operation
-
-
-@frozen
-class _Answer:
-    status: int
-    body: bytes
-    allow: str
 
 
 @implementer(IBackbone)
@@ -87,23 +67,14 @@ class HTTPBackbone:
         clock: IReactorTime | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._clock = cast("IReactorTime", reactor) if clock is None else clock
-        self._timeout = timeout
-        self._pool = HTTPConnectionPool(self._clock)
-        self._pool.cachedConnectionTimeout = KEEP_SECONDS
-        self._pool.maxPersistentPerHost = CONNECTIONS
-        self._shown = url
-        self._url, self._headers, agent = _base_and_agent(reactor, url, self._pool)
-        if token:
-            self._headers["Authorization"] = [f"Bearer {token}"]
-        self._treq = HTTPClient(agent) if treq is None else treq
+        self._exchange = Exchange(reactor, url, token, treq=treq, clock=clock, timeout=timeout)
 
     def __repr__(self) -> str:
-        return f"<HTTPBackbone {self._shown}>"
+        return f"<HTTPBackbone {self._exchange.url}>"
 
     def close(self) -> Deferred[None]:
         """Close the connections that are kept alive; fires when they are gone."""
-        return cast("Deferred[None]", self._pool.closeCachedConnections())
+        return self._exchange.close()
 
     @_asynchronous
     async def create_channel(
@@ -155,7 +126,7 @@ class HTTPBackbone:
 
     @_asynchronous
     async def reassign_claim(self, channel: str, message: MessageFields, assignee: Identity) -> ClaimResult:
-        given = {"agent_id": assignee.agent_id, "owner": assignee.owner}
+        given = {name: getattr(assignee, name, None) for name in ("agent_id", "owner")}
         fields = {**fields_of(message), "assignee": given}
         answer = await self._post(_channel_path(channel, "reassign"), fields)
         return self._read(answer, 200, answers.decode_claim)
@@ -167,12 +138,14 @@ class HTTPBackbone:
 
     @_asynchronous
     async def subscribe(self, channel: str) -> int:
-        answer = await self._exchange("POST", _channel_path(channel, "subscribe"), None, writes=False)
+        answer = await self._exchange.request("POST", _channel_path(channel, "subscribe"), writes=False)
         return self._read(answer, 200, answers.decode_cursor)
 
     @_asynchronous
     async def put_artifact(self, channel: str, sha256: str, data: bytes) -> StoredArtifact:
-        answer = await self._exchange("PUT", _artifact_path(channel, sha256), data, writes=True)
+        answer = await self._exchange.request(
+            "PUT", _artifact_path(channel, sha256), data, writes=True, content_type="application/octet-stream"
+        )
         deduplicated = answer.status == 200
         return self._read(
             answer,
@@ -194,149 +167,30 @@ class HTTPBackbone:
         """The channel's messages from ``cursor`` on, each as it is appended; see `Follow`."""
 
         def connect(at: int, resumed: bool) -> Deferred[IResponse]:
-            opening = self._open_stream(channel, at, resumed=resumed)
-            return Deferred.fromCoroutine(self._answered(opening, writes=False))
+            # Last-Event-ID wins over since where it is known, and starts anew if the log was lost.
+            headers = {"Last-Event-ID": str(at)} if resumed else {}
+            route = f"{_channel_path(channel, 'stream')}?since={at}"
+            return Deferred.fromCoroutine(self._exchange.open(route, headers))
 
-        return Follow(connect, cursor, self._clock)
+        return Follow(connect, cursor, self._exchange.clock)
 
-    async def _open_stream(self, channel: str, cursor: int, *, resumed: bool) -> IResponse:
-        headers = Headers(self._headers)
-        if resumed:
-            # Wins over since where the server knows it, and starts anew if the log was lost.
-            headers.setRawHeaders("Last-Event-ID", [str(cursor)])
-        url = f"{self._url}{_channel_path(channel, 'stream')}?since={cursor}"
-        response = await self._treq.request(
-            "GET", url, headers=headers, allow_redirects=False, unbuffered=True
-        )
-        if response.code != 200:
-            raise decode_error(response.code, await content(response))
-        return cast("IResponse", response)
+    async def _get(self, route: str) -> Answer:
+        return await self._exchange.request("GET", route, writes=False)
 
-    async def _get(self, route: str) -> _Answer:
-        return await self._exchange("GET", route, None, writes=False)
-
-    async def _post(self, route: str, fields: dict[str, Any], *, writes: bool = True) -> _Answer:
+    async def _post(self, route: str, fields: dict[str, Any], *, writes: bool = True) -> Answer:
         try:
             body = encode_json(fields)
         except (TypeError, ValueError, RecursionError):
             raise InvalidMessage(("it holds something that JSON in UTF-8 cannot say",)) from None
-        return await self._exchange("POST", route, body, writes=writes)
+        return await self._exchange.request("POST", route, body, writes=writes)
 
-    async def _exchange(self, method: str, route: str, body: bytes | None, *, writes: bool) -> _Answer:
-        """One request and its whole answer. Raises `Unreachable` if there is none."""
-        return await self._answered(self._send(method, route, body), writes=writes)
-
-    async def _answered(self, exchange: Coroutine[Any, Any, T], *, writes: bool) -> T:
-        """The outcome of an exchange within the timeout. Raises `Unreachable` if there is none."""
-        given_up = False
-
-        def give_up(_waiting: Deferred[T]) -> None:
-            nonlocal given_up
-            given_up = True
-            under_way.cancel()
-
-        under_way = Deferred.fromCoroutine(exchange)
-        under_way.addTimeout(self._timeout, self._clock, onTimeoutCancel=_timed_out)
-        waiting: Deferred[T] = Deferred(give_up)
-        under_way.chainDeferred(waiting)
-        try:
-            return await waiting
-        except CaucusError:
-            raise
-        except Exception as error:
-            if given_up:  # a cancelled connection attempt fails in a dozen ways
-                raise CancelledError from None
-            raise _unreachable(error, writes=writes) from error
-
-    async def _send(self, method: str, route: str, body: bytes | None) -> _Answer:
-        headers = Headers(self._headers)
-        if body is not None:
-            binary = method == "PUT"
-            headers.setRawHeaders("Content-Type", ["application/octet-stream" if binary else CONTENT_TYPE])
-        response = await self._treq.request(
-            method,
-            self._url + route,
-            data=None if body is None else _Body(body),
-            headers=headers,
-            allow_redirects=False,
-        )
-        data = await content(response)
-        allow = b", ".join(response.headers.getRawHeaders(b"Allow") or ())
-        return _Answer(response.code, data, allow.decode("latin-1"))
-
-    def _read(self, answer: _Answer, success: int, decode: Callable[[bytes], R]) -> R:
+    def _read(self, answer: Answer, success: int, decode: Callable[[bytes], R]) -> R:
         if answer.status != success:
             raise decode_error(answer.status, answer.body, answer.allow)
         try:
             return decode(answer.body)
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise HttpError(answer.status) from None
-
-
-@implementer(IBodyProducer)
-@frozen
-class _Body:
-    """A body written at once: treq's own producer runs on the global reactor, whatever ours is."""
-
-    data: bytes
-
-    @property
-    def length(self) -> int:
-        return len(self.data)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:  # noqa: N802
-        consumer.write(self.data)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:  # noqa: N802
-        """Nothing is left to pause."""
-
-    def resumeProducing(self) -> None:  # noqa: N802
-        """Nothing is left to resume."""
-
-    def stopProducing(self) -> None:  # noqa: N802
-        """Nothing is left to stop."""
-
-
-@implementer(IAgentEndpointFactory)
-@frozen
-class _OneEndpoint:
-    """Leads every request to one endpoint, whatever its URL says."""
-
-    endpoint: IStreamClientEndpoint
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: ARG002, N802
-        return self.endpoint
-
-
-def _base_and_agent(
-    reactor: Any, url: str, pool: HTTPConnectionPool
-) -> tuple[str, dict[str, list[str]], IAgent]:
-    """The URL to put paths behind, the headers that go with it, and what makes the requests."""
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ValueError("the URL of a backbone has a scheme, a host, a port and a path only")
-    if parts.scheme == "http+unix":
-        socket = unquote_to_bytes(parts.netloc + parts.path).decode("utf-8", "surrogateescape")
-        endpoints = _OneEndpoint(UNIXClientEndpoint(reactor, socket))
-        return "http://localhost", {}, Agent.usingEndpointFactory(reactor, endpoints, pool)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the URL of a backbone begins with http://, https:// or http+unix://")
-    if ":" in parts.hostname:
-        # treq puts every host through IDNA, which refuses the colons of an IPv6 literal.
-        base = parts._replace(netloc="localhost").geturl().rstrip("/")
-        endpoints = _OneEndpoint(_ipv6_endpoint(reactor, parts))
-        return base, {"Host": [parts.netloc]}, Agent.usingEndpointFactory(reactor, endpoints, pool)
-    return url.rstrip("/"), {}, Agent(reactor, pool=pool)
-
-
-def _ipv6_endpoint(reactor: Any, parts: SplitResult) -> IStreamClientEndpoint:
-    tls = parts.scheme == "https"
-    host, port = str(parts.hostname), parts.port or (443 if tls else 80)
-    endpoint: IStreamClientEndpoint = TCP6ClientEndpoint(reactor, host, port)
-    if tls:
-        endpoint = wrapClientTLS(BrowserLikePolicyForHTTPS().creatorForNetloc(host.encode(), port), endpoint)
-    return endpoint
 
 
 def _channel_path(channel: str, *rest: str) -> str:
@@ -346,19 +200,3 @@ def _channel_path(channel: str, *rest: str) -> str:
 
 def _artifact_path(channel: str, sha256: str) -> str:
     return _channel_path(channel, "artifacts", sha256 if sha256.strip(".") else "-")
-
-
-def _timed_out(_result: object, _seconds: float) -> Failure:
-    return Failure(TimeoutError())
-
-
-def _unreachable(error: Exception, *, writes: bool) -> Unreachable:
-    """What a failed exchange means for the caller."""
-    if isinstance(error, ConnectError | DNSLookupError):
-        return Unreachable("no connection could be made", retryable=True)
-    if isinstance(error, TimeoutError):
-        return Unreachable("it took too long", retryable=not writes)
-    causes = [cause.value for cause in getattr(error, "reasons", ())]
-    if any(type(cause).__module__.startswith("OpenSSL") for cause in causes):
-        return Unreachable("the TLS connection failed", retryable=False)
-    return Unreachable("the connection was lost", retryable=not writes)

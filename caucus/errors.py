@@ -154,7 +154,7 @@ class MethodNotAllowed(CaucusError):
     allowed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "This route does not take this method."
+        return f"This route takes {' and '.join(self.allowed) or 'other methods'} only."
 
 
 @frozen
@@ -175,7 +175,7 @@ class DuplicatePost(CaucusError):
     code = "duplicate_post"
 
     def __str__(self) -> str:
-        return "This repeats your last post in this channel."
+        return "This repeats your last post in this channel, a moment ago: say something new instead."
 
 
 @frozen

@@ -129,9 +129,9 @@ class IBackbone(Interface):
         `Granted` if the target is free, has lapsed, or is held by the caller's owner; the
         message's ``lease_ttl`` starts the assignee's lease. Else `AlreadyClaimed`.
 
-        Checked in the order of `claim`; before all of it, `InvalidRequest` if a field of the
-        assignee is no string or empty; after the message's own rules, `InvalidMessage` for
-        control characters or more than 1,024 code points in one.
+        Checked in the order of `claim`; before all of it, `InvalidRequest` if the assignee
+        is no `Identity`, or a field of it is no string or empty; after the message's own rules,
+        `InvalidMessage` for control characters or more than 1,024 code points in one.
         """
 
     def mark_claim_done(channel: str, message: MessageFields) -> Deferred[ClaimResult]:
@@ -174,6 +174,10 @@ class IJournal(Interface):
 
     A backbone decides on the reactor's thread and records each decision as one event; the journal
     makes them durable in that order. It calls back on the reactor's thread only.
+
+    **Failure** is an end. Once an event that was recorded is lost, or may be, everything after it
+    is lost too: the waits for it and for later positions fail, `record` raises
+    `StorageUnavailable`, and ``durable`` stays where it is, until the journal is opened anew.
     """
 
     position: int = Attribute("The position of the last event recorded: from 0, one more with each event.")
@@ -196,8 +200,9 @@ class IJournal(Interface):
     def when_durable(position: int) -> Deferred[None]:
         """Fires once ``durable`` has reached ``position``, in the order of the positions.
 
-        Fails with `StorageUnavailable` if the event is known not to have been kept, with
-        `OutcomeUnknown` if that cannot be told.
+        Every call returns a Deferred of its own; cancelling it ends the wait, and never the write.
+        `close` fires those that still wait. Fails with `StorageUnavailable` if the event is known
+        not to have been kept, with `OutcomeUnknown` if that cannot be told.
         """
 
     def close() -> Deferred[None]:
@@ -212,7 +217,7 @@ class IJournalFactory(Interface):
     """
 
     scheme: str = Attribute("What stands before the colon of ``--journal scheme:rest``.")
-    help: str = Attribute("One line on what it keeps and what ``rest`` is.")
+    help: str = Attribute("One line on what it keeps and what ``rest`` is; the scheme is shown before it.")
 
     def open(rest: str, clock: IReactorTime) -> Deferred[IJournal]:
         """Open the journal that ``rest`` names.

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from caucus.records import AlreadyClaimed, Held, NotHeld
+from attrs import frozen
+
+from caucus.records import AlreadyClaimed, Grant, Holder, NotHeld
+
+
+@frozen
+class Held:
+    """A ledger entry: the holder, when it was granted (seconds on the backbone's clock), and its lease."""
+
+    holder: Holder
+    granted: float
+    lease_ttl: int | None
 
 
 class Ledger:
@@ -47,9 +58,9 @@ class Ledger:
             return NotHeld()
         return None if entry.holder.owner == owner else AlreadyClaimed(entry.holder)
 
-    def put(self, key: str, entry: Held) -> None:
-        """The target is held as ``entry`` says."""
-        self._entries[key] = entry
+    def put(self, key: str, grant: Grant, granted: float) -> None:
+        """The target is held from ``granted`` on."""
+        self._entries[key] = Held(grant.holder, granted, grant.lease_ttl)
 
     def remove(self, key: str) -> None:
         """The target is free."""

@@ -56,8 +56,17 @@ class Message:
     """One message, to be sent or as it was stored. ``None`` means that a field is absent.
 
     ``msg_id`` is filled in with a fresh ULID; ``agent_id`` and ``owner`` may be left out over
-    HTTP, where the server sets them from the token. ``v`` and ``ts`` are the server's. The rules
-    of the fields stand in section 2 of the contract; the backbone checks them, not this class.
+    HTTP, where the server sets them from the token. ``v`` and ``ts`` are the server's. The backbone
+    checks the fields, not this class; lengths count code points.
+
+    - ``type``: ``finding``, ``claim``, ``status``, ``question``, ``answer``, ``note`` or ``steer``.
+    - ``body``: 1 to 16,000, no control characters but tab and newline.
+    - ``msg_id``, ``thread``, ``reply_to``: a ULID, 26 upper-case Crockford base-32 characters.
+    - ``agent_id``, ``owner``, ``artifact``: 1 to 1,024, no control characters.
+    - ``to``: 1 to 32 names under the same rule.
+    - ``status``: ``needs-response``, ``resolved`` or ``fyi``.
+    - for a claim only: ``target``, not blank, at most 1,024, no control characters; ``lease_ttl``,
+      a positive integer, seconds; ``heartbeat``, a boolean.
     """
 
     type: str
@@ -103,7 +112,12 @@ encode = msgspec.json.Encoder().encode
 
 
 def fields_of(message: MessageFields) -> dict[str, object]:
-    """The fields that are present, in order; a field that is ``None`` is absent."""
+    """The fields that are present, in order; a field that is ``None`` is absent.
+
+    Raises `InvalidMessage` for what is neither a `Message` nor a mapping.
+    """
+    if not isinstance(message, Message | Mapping):
+        raise InvalidMessage(("it must be a Message, or a mapping of its fields",))
     given = asdict(message, recurse=False) if isinstance(message, Message) else message
     return {name: value for name, value in given.items() if value is not None}
 
@@ -161,11 +175,13 @@ def target_key(target: str) -> str:
 def _problems(message: Mapping[str, object]) -> Iterator[str]:
     kind = message.get("type")
     if not (isinstance(kind, str) and kind in TYPES):
-        yield f"type: must be one of {', '.join(sorted(TYPES))}"
+        yield _required(message, "type", f"must be one of {', '.join(sorted(TYPES))}")
     yield from identity_issues(message.get("agent_id"), message.get("owner"))
     yield from _ulids(message)
     if not _is_text(message.get("body"), CONTROL_EXCEPT_TAB_NEWLINE):
-        yield "body: must be non-empty text without control characters other than tab and newline"
+        yield _required(
+            message, "body", "must be non-empty text without control characters other than tab and newline"
+        )
     yield from _optional_problems(message)
     if kind == "claim":
         yield from _claim_problems(message)
@@ -176,13 +192,17 @@ def _problems(message: Mapping[str, object]) -> Iterator[str]:
     yield from _unknown(message)
 
 
+def _required(message: Mapping[str, object], name: str, wrong: str) -> str:
+    return f"{name}: {wrong if name in message else 'is missing'}"
+
+
 def _ulids(message: Mapping[str, object]) -> Iterator[str]:
     for name in ("msg_id", "thread", "reply_to"):
         value = message.get(name)
         if name != "msg_id" and name not in message:
             continue
         if not (isinstance(value, str) and _ULID.fullmatch(value)):
-            yield f"{name}: must be a ULID of 26 upper-case characters"
+            yield _required(message, name, "must be a ULID of 26 upper-case characters")
 
 
 def _optional_problems(message: Mapping[str, object]) -> Iterator[str]:
@@ -207,7 +227,7 @@ def _optional_problems(message: Mapping[str, object]) -> Iterator[str]:
 def _claim_problems(message: Mapping[str, object]) -> Iterator[str]:
     target = message.get("target")
     if not (_is_text(target, CONTROL) and trim(str(target))):
-        yield "target: must be text that is not blank, without control characters"
+        yield _required(message, "target", "must be text that is not blank, without control characters")
     if "lease_ttl" in message:
         seconds = as_integer(message["lease_ttl"])
         if seconds is None or seconds < 1:

@@ -121,11 +121,10 @@ class StoredArtifact:
 
 
 @frozen
-class Held:
-    """A ledger entry: the holder, when it was granted (seconds on the backbone's clock), and its lease."""
+class Grant:
+    """What a granted transition makes of a target: who holds it, and for how many seconds if not for ever."""
 
     holder: Holder
-    granted: float
     lease_ttl: int | None
 
 
@@ -140,14 +139,16 @@ class ChannelCreated:
 class MessageAppended:
     """Event: a message joined a channel's log, with the ledger transition that it is, if it is one.
 
-    ``ts`` is the message's stamp. ``transition`` is ``None`` for a plain post, else the
-    target key and its new entry, or the key and ``None`` where the target became free.
+    ``ts`` is the message's stamp, ``at`` the wall clock's seconds since the epoch when it was
+    decided. ``transition`` is ``None`` for a plain post, else the target key and what was granted,
+    or the key and ``None`` where the target became free.
     """
 
     channel: str
     ts: str
+    at: float
     message_json: bytes
-    transition: tuple[str, Held | None] | None = None
+    transition: tuple[str, Grant | None] | None = None
 
 
 @frozen

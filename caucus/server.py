@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from attrs import field, frozen
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 
@@ -187,29 +187,37 @@ async def _start(settings: _Settings) -> Server:
     tokens = Tokens.parse(settings.tokens) if isinstance(settings.tokens, str) else settings.tokens
     endpoints = [_endpoint(settings.reactor, description) for description in settings.listen]
     journal: IJournal | None = None
-    backbone = settings.backbone
-    if backbone is None:
-        given = settings.journal
-        journal = await open_journal(given, clock) if isinstance(given, str) else given
-        own = Backbone(journal, clock, limits, wall)
-        await own.replay()
-        backbone = own
-    access = AccessLog(clock, wall)
-    streams = Streams(backbone, limits, clock)
-    issuer = Issuer(tokens, settings.admin_token, settings.audit, wall)
-    routes = Routes(backbone, tokens, limits, streams, issuer, read_token=settings.read_token)
-    dispatch = Dispatch(routes)
     listeners: list[Listener] = []
+    backbone = settings.backbone
     try:
+        if backbone is None:
+            given = settings.journal
+            journal = await open_journal(given, clock) if isinstance(given, str) else given
+            backbone = await _replayed(Backbone(journal, clock, limits, wall))
+        access = AccessLog(clock, wall)
+        streams = Streams(backbone, limits, clock)
+        issuer = Issuer(tokens, settings.admin_token, settings.audit, wall)
+        routes = Routes(backbone, tokens, limits, streams, issuer, read_token=settings.read_token)
+        dispatch = Dispatch(routes)
         for description, endpoint in zip(settings.listen, endpoints, strict=True):
             site = EdgeSite(dispatch, dispatch.admit, clock, access)
             listeners.append(await _listen(description, endpoint, site, settings.names))
     except BaseException:
-        await _take_down(listeners, streams)
+        await _take_down(listeners, None)
         if journal is not None:
             await journal.close()
         raise
     return Server(backbone, journal, streams, access, listeners)
+
+
+async def _replayed(backbone: Backbone) -> Backbone:
+    try:
+        await backbone.replay()
+    except (ConfigurationError, CancelledError):
+        raise
+    except Exception as error:  # a store fails in its own way
+        raise ConfigurationError(f"the journal cannot be replayed: {_one_line(error)}") from error
+    return backbone
 
 
 def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
@@ -226,12 +234,18 @@ async def _listen(
         port = await endpoint.listen(site)
     except Exception as error:
         raise ConfigurationError(f"cannot listen on {description}: {_one_line(error)}") from error
-    return Listener(port, site, names, tls=description.startswith(("ssl:", "tls:")))
+    try:
+        return Listener(port, site, names, tls=description.startswith(("ssl:", "tls:")))
+    except (AttributeError, ValueError) as error:
+        unknown: Any = port
+        await maybeDeferred(getattr(unknown, "stopListening", None) or unknown.loseConnection)
+        raise ConfigurationError(f"--listen {description}: only TCP and Unix sockets are served") from error
 
 
-async def _take_down(listeners: Sequence[Listener], streams: Streams) -> None:
+async def _take_down(listeners: Sequence[Listener], streams: Streams | None) -> None:
     await DeferredList([Deferred.fromCoroutine(one.stop_listening()) for one in listeners])
-    streams.close()
+    if streams is not None:
+        streams.close()
     await DeferredList([Deferred.fromCoroutine(one.close_connections()) for one in listeners])
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, cast
 
 from twisted.application.service import Service
+from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger, globalLogBeginner, textFileLogObserver
+from twisted.logger import ILogObserver, LogEvent, Logger, globalLogBeginner, textFileLogObserver
 from twisted.python import usage
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -29,22 +30,9 @@ DEFAULT_PORT = "4317"
 _log = Logger("caucus")
 
 
-@implementer(IReactorTime)
-class MonotonicTime:
-    """A reactor's timers with a clock that never steps: the reactor's own is the wall clock."""
-
-    def __init__(self, reactor: Any) -> None:
-        self.callLater = reactor.callLater
-        self.getDelayedCalls = reactor.getDelayedCalls
-
-    def seconds(self) -> float:
-        return time.monotonic()
-
-
 class Options(usage.Options):
     """The options of every way to start, with their defaults from the environment."""
 
-    synopsis = "[options]"
     longdesc = """\
 Serve the coordination backbone that engineers and their AI agents share during an incident.
 
@@ -87,8 +75,8 @@ CAUCUS_MAX_STREAMS. The option wins.
 
     def opt_list_journals(self) -> None:
         """list the installed journals and exit"""
-        for factory in installed_journals().values():
-            print(factory.help)  # noqa: T201  # it is what was asked for
+        for scheme, factory in installed_journals().items():
+            print(f"{scheme}: {factory.help}")  # noqa: T201  # it is what was asked for
         raise SystemExit(0)
 
     def opt_version(self) -> None:
@@ -139,35 +127,34 @@ CAUCUS_MAX_STREAMS. The option wins.
 
 
 class CaucusService(Service):
-    """Runs one server from start to stop.
+    """Runs one server, from when the reactor runs until the service stops.
 
-    :param failed: called with the failure if it cannot start: within `startService` if that is
-        known at once, else while the reactor runs.
+    A server that cannot start ends the process: one line says why on standard error and in the
+    log, and the status is 1. ``failed`` is true from then on.
     """
 
-    def __init__(self, settings: Mapping[str, Any], reactor: Any, failed: Callable[[Failure], None]) -> None:
+    def __init__(self, settings: Mapping[str, Any], reactor: Any) -> None:
+        self.failed = False
         self._settings = settings
         self._reactor = reactor
-        self._failed = failed
         # Starting Twisted's log may replace sys.stdout: the banner must go to the real one.
         self._out = sys.stdout
         self._starting: Deferred[Server | None] = succeed(None)
 
     def startService(self) -> None:
         super().startService()
-        starting = start_server(
-            self._reactor, clock=MonotonicTime(self._reactor), wall=time.time, **self._settings
-        )
-        if starting.called and isinstance(starting.result, Failure):
-            failure = starting.result
-            starting.addErrback(lambda _: None)
-            self._failed(failure)  # outside the Deferred, which would keep a SystemExit to itself
-        else:
-            self._starting = starting.addCallbacks(self._announce, self._failed)
+        # Not before the reactor runs: only then does it handle signals and can be stopped.
+        self._reactor.callWhenRunning(self._start)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
+        self._starting.cancel()  # nothing, once it has started
         return Deferred.fromCoroutine(self._stop())
+
+    def _start(self) -> None:
+        if self.running:
+            starting = start_server(self._reactor, wall=time.time, **self._settings)
+            self._starting = starting.addCallback(self._announce).addErrback(self._give_up)
 
     async def _stop(self) -> None:
         server = await self._starting
@@ -176,7 +163,10 @@ class CaucusService(Service):
 
     def _announce(self, server: Server) -> Server:
         for listener in server.listeners:
-            print(f"caucus-backbone listening on {listener.url}", file=self._out, flush=True)
+            try:
+                print(f"caucus-backbone listening on {listener.url}", file=self._out, flush=True)
+            except OSError as error:  # such as a full disk: no reason not to serve
+                _log.error("The banner could not be written: {error}", error=error)
             if not listener.loopback:
                 readers = (
                     "a token" if self._settings["read_token"] else "no token: whoever reaches it can read all"
@@ -189,6 +179,27 @@ class CaucusService(Service):
         if not len(self._settings["tokens"]):
             _log.warn("CAUCUS_TOKENS is not set: nobody may write")
         return server
+
+    def _give_up(self, failure: Failure) -> None:
+        if not self.running:  # it was stopped before it had started
+            return
+        if failure.check(ConfigurationError):
+            self.failed = True
+            line = failure.getErrorMessage()
+            _log.critical("The backbone cannot start: {line}", line=line)
+            print(f"caucus-backbone: {line}", file=sys.__stderr__, flush=True)
+        else:
+            _log.failure("The backbone cannot start", failure=failure)
+        self.failed = True
+        # twist and twistd have no way to say a status: this speaks once they have cleaned up.
+        atexit.register(_exit_with_failure)
+        self._reactor.stop()
+
+
+def _exit_with_failure() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(1)
 
 
 def _names(text: str) -> list[str]:
@@ -204,36 +215,38 @@ def makeService(options: Options) -> CaucusService:
     """The service for ``twist caucus`` and for twistd."""
     from twisted.internet import reactor  # noqa: PLC0415  # whoever runs it has installed it by now
 
-    return CaucusService(options.settings, reactor, _stop_process)
+    _make_monotonic(reactor)
+    return CaucusService(options.settings, reactor)
 
 
-def _stop_process(failure: Failure) -> None:
-    """Say in one line why it cannot start, and end with status 1, whoever runs the reactor."""
-    from twisted.internet import reactor  # noqa: PLC0415
+def _make_monotonic(reactor: Any) -> None:
+    """Run a reactor's timers on the monotonic clock.
 
-    running = cast("Any", reactor)
-    _report(failure)
-    if not running.running:
-        raise SystemExit(1)
-    running.addSystemEventTrigger("after", "shutdown", os._exit, 1)
-    running.stop()
-
-
-def _report(failure: Failure) -> None:
-    if failure.check(ConfigurationError):
-        print(f"caucus-backbone: {failure.getErrorMessage()}", file=sys.__stderr__, flush=True)
-    else:
-        _log.failure("The backbone cannot start", failure=failure)
+    Twisted's selectors run on the wall clock, where a step would fire or stall every timer and
+    lapse leases. asyncio's reactor is monotonic by itself. Timers set earlier would be lost, so a
+    reactor that has some is left as it is.
+    """
+    if getattr(reactor, "seconds", None) is ReactorBase.seconds and not reactor.getDelayedCalls():
+        reactor.seconds = time.monotonic
 
 
 def main() -> None:
     """The ``caucus-backbone`` command: the banner on standard output, the log on standard error."""
     options = Options()
     options.parseOptions()
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
     from twisted.internet import reactor  # noqa: PLC0415
 
+    running = cast("Any", reactor)
     service = makeService(options)
-    cast("Any", reactor).addSystemEventTrigger("before", "shutdown", service.stopService)
+
+    write = textFileLogObserver(sys.stderr)
+
+    @implementer(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if not service.failed:  # why is said once, and nothing after it
+            write(event)
+
+    globalLogBeginner.beginLoggingTo([observe], redirectStandardIO=False)
+    running.addSystemEventTrigger("before", "shutdown", service.stopService)
     service.startService()
-    cast("Any", reactor).run()
+    running.run()

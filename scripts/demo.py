@@ -35,6 +35,8 @@ def expect(happened: bool, what: str) -> None:
 async def backbone(reactor: Any) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """The URL of a running backbone, and the tokens of alice, bob and carol by owner."""
     url, entries = os.environ.get("CAUCUS_URL"), os.environ.get("CAUCUS_TOKENS", "")
+    if url and not entries:
+        raise SystemExit("demo: CAUCUS_URL is set, and CAUCUS_TOKENS is not")
     if url:
         tokens = {
             owner.strip(): token.strip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from zope.interface import implementer
 from tests.daemon import Start
 
 DEADLINE_SECONDS = 20.0
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores it, and so would every daemon started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "caucus", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True

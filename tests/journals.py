@@ -54,7 +54,8 @@ class SlowJournal:
         ready = [waiting for at, waiting in self._waits if at <= self.durable]
         self._waits = [(at, waiting) for at, waiting in self._waits if at > self.durable]
         for waiting in ready:
-            waiting.callback(None)
+            if not waiting.called:  # else it was cancelled
+                waiting.callback(None)
 
     def lose(self) -> None:
         """What waits is not kept, and nothing more is taken."""

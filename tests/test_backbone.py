@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
 from caucus.backbone import Backbone
@@ -16,6 +16,7 @@ from caucus.errors import (
     ChannelExists,
     DuplicatePost,
     InvalidMessage,
+    OutcomeUnknown,
     StorageUnavailable,
     UnknownChannel,
 )
@@ -177,6 +178,56 @@ def test_what_the_journal_loses_is_neither_acknowledged_nor_shown() -> None:
     for answer in (won, lost, refused):
         assert isinstance(answer.error, StorageUnavailable)
     assert (room.read(), room.head()) == ([], 0)
+
+
+def test_once_something_is_lost_no_more_is_decided() -> None:
+    room = Room()
+    room.claim(ALICE)
+    room.journal.lose()
+    room.journal.refusing = False  # the journal seems to recover, which its interface rules out
+    for answer in (room.claim(BOB), room.post("more", BOB), Pending(room.backbone.create_channel("new"))):
+        assert isinstance(answer.error, StorageUnavailable)
+    room.journal.sync()
+    assert room.head() in (0, 1)
+
+
+def test_a_wait_that_is_cancelled_loses_nothing() -> None:
+    room = Room()
+    message = Message("note", "kept", agent_id="a", owner="o")
+    operation = room.backbone.append("room", message)
+    answer = Pending(operation)
+    operation.cancel()
+    assert isinstance(answer.error, CancelledError)
+    other = room.post("more")
+    room.journal.sync()
+    assert other.result.cursor == 2
+    assert room.read() == ["kept", "more"]
+
+
+def test_a_journal_that_fires_a_wait_too_early_is_not_believed() -> None:
+    room = Room()
+    room.journal.when_durable = lambda position: succeed(None)  # type: ignore[method-assign]
+    assert isinstance(room.post("one").error, OutcomeUnknown)
+
+
+@pytest.mark.parametrize(
+    ("downtime", "outcome"),
+    [(0, "already_claimed"), (29, "already_claimed"), (30, "granted"), (-100, "already_claimed")],
+)
+def test_a_lease_goes_on_over_a_restart_whatever_the_new_clock_says(downtime: float, outcome: str) -> None:
+    first = Room()
+    first.claim(ALICE, lease_ttl=60)
+    first.journal.sync()
+    first.clock.advance(30)
+
+    clock, journal = Clock(), SlowJournal(first.journal.events)
+    clock.advance(7)  # a monotonic clock begins anywhere
+    second = Backbone(journal, clock, wall=lambda: 1e9 + 30 + downtime)
+    second.replay()
+    message = Message("claim", "mine", target="t", agent_id="bob-agent", owner="bob")
+    answer = Pending(second.claim("room", message))
+    journal.sync()
+    assert answer.result.outcome == outcome
 
 
 def test_a_new_run_goes_on_where_the_journal_ends() -> None:

@@ -103,11 +103,13 @@ async def test_a_server_that_is_not_there_is_unreachable_and_may_be_retried() ->
 
 async def test_a_connection_lost_under_a_write_leaves_its_outcome_unknown() -> None:
     async with Counterpart(b"", lambda transport: transport.abortConnection()) as there:
-        with pytest.raises(Unreachable) as read:
-            await there.client.read_since("room", 0)
+        for operation in (there.client.subscribe("room"), there.client.read_since("room", 0)):
+            with pytest.raises(Unreachable) as read:
+                await operation
+            assert read.value.retryable
         with pytest.raises(Unreachable) as written:
             await there.client.append("room", NOTE)
-    assert (read.value.retryable, written.value.retryable) == (True, False)
+    assert not written.value.retryable
     assert "not safe" in str(written.value)
 
 
@@ -249,6 +251,13 @@ async def test_a_unix_socket_is_dialled_by_its_url(tmp_path: Any) -> None:
 def test_a_url_that_is_no_servers_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="URL of a backbone"):
         HTTPBackbone(reactor, url)
+
+
+@pytest.mark.parametrize("token", ["\ud800", "tok\r\nX: y", "é"])
+def test_a_token_that_no_header_can_carry_is_refused_at_once(token: str) -> None:
+    with pytest.raises(ValueError, match="a token is printable ASCII") as caught:
+        HTTPBackbone(reactor, "http://127.0.0.1:1", token)
+    assert token not in str(caught.value)
 
 
 async def test_a_url_may_have_a_path() -> None:

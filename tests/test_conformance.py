@@ -9,7 +9,7 @@ import pytest
 from caucus.interfaces import IJournal
 from caucus.journals import installed_journals
 from caucus.journals.memory import MemoryJournal
-from caucus.testing import BACKBONE_CASES, Case, IBackboneProvider, Kit
+from caucus.testing import BACKBONE_CASES, Case, run_case
 from tests.providers import HTTPInMemory, HTTPOnASocket, InProcess
 
 JOURNALS: dict[str, Callable[[], IJournal]] = {"memory": MemoryJournal}
@@ -20,12 +20,7 @@ WAYS = {"in_process": InProcess, "http_in_memory": HTTPInMemory, "http_on_a_sock
 @pytest.mark.parametrize("journal", JOURNALS)
 @pytest.mark.parametrize("way", WAYS)
 async def test_conformance(way: str, journal: str, case: Case) -> None:
-    provider: IBackboneProvider = WAYS[way](JOURNALS[journal])
-    kit = Kit(provider)
-    try:
-        await case(kit)
-    finally:
-        await kit.close()
+    await run_case(case, WAYS[way](JOURNALS[journal]))
 
 
 def test_there_is_a_row_for_every_registered_journal() -> None:

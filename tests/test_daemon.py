@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
+import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.daemon import BIN, SECONDS, WAYS, Start, ask
+from tests.daemon import BIN, SECONDS, TAC, WAYS, Start, ask
 
 
 @pytest.fixture
@@ -111,11 +114,11 @@ def test_twist_logs_json_when_asked(start: Start) -> None:
     (url,) = daemon.until_listening()
     ask(url + "/healthz?secret=1")
     _, out, _ = daemon.end()
-    banner, *events = [line for line in out.splitlines() if line]
-    assert banner == f"caucus-backbone listening on {url}"
+    banner = f"caucus-backbone listening on {url}"
+    events = [line for line in out.splitlines() if line and line != banner]
     (access,) = [event["lines"] for event in map(json.loads, events) if "lines" in event]
-    assert " GET /healthz 200 " in access
-    assert "secret" not in access
+    assert " GET /healthz 200 " in access[0]
+    assert "secret" not in access[0]
 
 
 WRONG: list[tuple[dict[str, str], list[str], str]] = [
@@ -126,7 +129,8 @@ WRONG: list[tuple[dict[str, str], list[str], str]] = [
     ({}, ["--max-channels=many"], "--max-channels must be a positive integer"),
     ({}, ["--nonsense"], "option --nonsense not recognized"),
     ({}, ["extra"], "Wrong number of arguments."),
-    ({}, ["--journal=tape:"], "--journal must begin with an installed scheme; installed are memory:"),
+    ({}, ["--journal=tape:"], "--journal 'tape:': no such scheme is installed; installed are memory:"),
+    ({}, ["--listen=stdio:"], "--listen stdio:: only TCP and Unix sockets are served"),
     ({}, ["--listen=nonsense:1"], "--listen nonsense:1: no such endpoint: Unknown endpoint type: 'nonsense'"),
 ]
 
@@ -164,11 +168,14 @@ from caucus.journals.memory import MemoryJournal
 @implementer(IPlugin, IJournalFactory)
 class Late:
     scheme = "late"
-    help = "late: opens after a while, late:never fails then"
+    help = "opens after a while, late:never fails then"
 
     def open(self, rest, clock):
         opening = Deferred()
         failure = ConfigurationError("the disk is gone") if rest == "never" else None
+        if rest == "hang":
+            clock.callLater(0, print, "opening", flush=True)
+            return opening
         if rest == "tell":
             clock.callLater(0, print, "opening", flush=True)
         clock.callLater(0.2, opening.errback if failure else opening.callback, failure or MemoryJournal())
@@ -206,6 +213,41 @@ def test_a_journal_that_fails_late_still_ends_with_its_line(
     assert status == 1
     assert "caucus-backbone: the disk is gone\n" in err
     assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_can_be_stopped_as_soon_as_it_says_that_it_listens(start: Start, way: str, tmp_path: Path) -> None:
+    for attempt in range(4):
+        socket_path = tmp_path / f"{attempt}.sock"
+        listen = [] if way == "twistd" else [f"--listen=unix:{socket_path}"]
+        daemon = start(way, *listen)
+        daemon.until_listening()
+        daemon.process.send_signal(signal.SIGTERM)
+        _, out, err = daemon.run_out()
+        assert "Traceback" not in out + err
+        assert not socket_path.exists()
+        assert daemon.process.returncode in (0, -signal.SIGTERM)
+        assert way != "caucus-backbone" or daemon.process.returncode == 0
+
+
+def test_it_can_be_stopped_while_its_journal_never_opens(start: Start, late_journal: dict[str, str]) -> None:
+    daemon = start("caucus-backbone", "--journal=late:hang", **late_journal)
+    assert daemon.process.stdout is not None
+    assert daemon.process.stdout.readline() == "opening\n"
+    assert daemon.end()[0] == 0
+
+
+def test_a_daemonised_twistd_says_in_its_log_why_it_cannot_start(tmp_path: Path, taken_port: int) -> None:
+    command = [str(BIN / "twistd"), "--pidfile=t.pid", "--logfile=t.log", "-oy", str(TAC)]
+    environment = {**os.environ, "PORT": str(taken_port)}
+    subprocess.run(command, env=environment, cwd=tmp_path, timeout=SECONDS, check=False)
+    for _ in range(100):
+        log = (tmp_path / "t.log").read_text() if (tmp_path / "t.log").exists() else ""
+        if "cannot start" in log and not (tmp_path / "t.pid").exists():
+            break
+        time.sleep(0.1)
+    assert "Address already in use" in log
+    assert not (tmp_path / "t.pid").exists()
 
 
 def test_it_can_be_stopped_while_its_journal_is_opening(start: Start, late_journal: dict[str, str]) -> None:

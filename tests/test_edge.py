@@ -343,6 +343,18 @@ def test_a_request_under_way_is_answered_before_its_connection_is_closed(edge: E
     assert gone.called
 
 
+def test_a_request_that_is_arriving_while_the_server_closes_is_the_connections_last(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(GET[:20])
+    gone = edge.site.close_connections(3)
+    peer.send(GET[20:])
+    (answer,) = peer.answers()
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert peer.closed
+    peer.lose()
+    assert gone.called
+
+
 def test_what_is_under_way_for_too_long_is_cut_off_on_closing(edge: Edge) -> None:
     peer = edge.connect()
     peer.send(b"GET /heal")

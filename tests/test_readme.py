@@ -77,7 +77,7 @@ def test_the_tac_file_works(start: Start, tmp_path: Path) -> None:
 
 
 def test_the_options_are_those_that_there_are() -> None:
-    table = README[README.index("## Options") : README.index("## How it works")]
+    table = README[README.index("## Options") : README.index("## Who may come in")]
     for name, _ in limit_fields():
         assert option_name(name) in table
     for name in re.findall(r"`(CAUCUS_[A-Z_]+)`", table):

@@ -136,6 +136,14 @@ def test_a_clock_that_steps_back_keeps_a_last_post_no_longer_than_a_window() -> 
     duplicates.check("alice", "note", "same", 5_060)
 
 
+def test_the_agent_who_posted_last_is_kept_in_mind_longest() -> None:
+    duplicates = Duplicates(window=60, tracked=2)
+    for agent in ("alice", "bob", "alice", "carol"):
+        duplicates.remember(agent, "note", "same", 0)
+    with pytest.raises(DuplicatePost):
+        duplicates.check("alice", "note", "same", 1)
+
+
 def test_only_so_many_last_posts_are_kept() -> None:
     duplicates = Duplicates(window=60, tracked=2)
     for agent in ("alice", "bob", "carol"):

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from caucus import HTTPBackbone, Limits, Message, start_server
 from caucus.backbone import Backbone
-from caucus.errors import ConfigurationError, RateLimited, Unreachable
+from caucus.errors import ConfigurationError, InternalError, RateLimited, Unreachable
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
 from caucus.web.access import AccessLog
@@ -118,6 +120,44 @@ async def test_several_listeners_serve_one_backbone(tmp_path: Any) -> None:
     assert not socket.exists()
 
 
+async def test_a_journal_that_cannot_be_replayed_is_closed_and_named() -> None:
+    class Torn(SlowJournal):
+        def replay(self, apply: object) -> Deferred[None]:
+            return fail(OSError("page 7 is torn"))
+
+    journal = Torn()
+    with pytest.raises(ConfigurationError, match=r"^the journal cannot be replayed: page 7 is torn$"):
+        await start_server(reactor, journal=journal)
+    assert journal.closed
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_open() -> None:
+    class Endless(SlowJournal):
+        def replay(self, apply: object) -> Deferred[None]:
+            return Deferred()
+
+    journal = Endless()
+    starting = start_server(reactor, journal=journal)
+    starting.cancel()
+    with pytest.raises(CancelledError):
+        await starting
+    assert journal.closed
+
+
+async def test_an_error_that_only_a_client_knows_is_answered_as_our_own_fault(
+    logged_failures: list[Failure],
+) -> None:
+    gone = HTTPBackbone(reactor, "http://127.0.0.1:1")
+    server = await start_server(reactor, backbone=gone)
+    client = HTTPBackbone(reactor, server.url)
+    with pytest.raises(InternalError):
+        await client.list_channels()
+    assert [failure.type for failure in logged_failures] == [Unreachable]
+    logged_failures.clear()
+    await client.close()
+    await server.close()
+
+
 async def test_a_port_in_use_is_one_clear_line_and_nothing_stays_open(tmp_path: Any) -> None:
     taken = await start_server(reactor)
     journal = SlowJournal()
@@ -171,7 +211,7 @@ class Log:
             @implementer(ILogObserver)
             def observe(event: LogEvent) -> None:
                 if event.get("log_namespace") == "caucus.access":
-                    self.lines.append(event["lines"])
+                    self.lines.append(str(event["lines"]))
 
             self._observer: Any = observe
         return self._observer  # type: ignore[no-any-return]

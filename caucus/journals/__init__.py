@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.plugin import getPlugins
 
 from caucus.errors import ConfigurationError
 from caucus.interfaces import IJournal, IJournalFactory
+from caucus.text import excerpt
+
+_log = Logger("caucus.journals")
 
 
 def installed_journals() -> dict[str, IJournalFactory]:
@@ -30,10 +34,22 @@ def open_journal(description: str, clock: IReactorTime) -> Deferred[IJournal]:
         installed = installed_journals()
         if not colon or scheme not in installed:
             known = ", ".join(f"{name}:" for name in installed)
-            raise ConfigurationError(f"--journal must begin with an installed scheme; installed are {known}")
+            raise ConfigurationError(
+                f"--journal {excerpt(description)!r}: no such scheme is installed; installed are {known}"
+            )
     except ConfigurationError as error:
         return fail(error)
-    return installed[scheme].open(rest, clock)
+    return Deferred.fromCoroutine(_open(installed[scheme], rest, clock))
+
+
+async def _open(factory: IJournalFactory, rest: str, clock: IReactorTime) -> IJournal:
+    try:
+        return await factory.open(rest, clock)
+    except (ConfigurationError, CancelledError):
+        raise
+    except Exception as error:  # a plug-in fails in its own way
+        _log.failure("The journal {scheme}: failed to open", scheme=factory.scheme)
+        raise ConfigurationError(f"--journal {factory.scheme}: failed to open: {error}") from error
 
 
 def _by_scheme(factories: Iterable[IJournalFactory]) -> dict[str, IJournalFactory]:

@@ -45,7 +45,7 @@ class MemoryJournalFactory:
     """Opens ``memory:``."""
 
     scheme = "memory"
-    help = "memory: keeps everything in memory; a restart forgets it"
+    help = "keeps everything in memory; a restart forgets it"
 
     def open(self, rest: str, clock: IReactorTime) -> Deferred[IJournal]:  # noqa: ARG002
         if rest:

@@ -1,11 +1,30 @@
 """The conformance kit: any `IBackbone` or `IJournal` can be held to its interface.
 
-Each case is an asynchronous function of one `Kit` (or one `JournalKit`) that raises
-`AssertionError` where the provider differs. There is no test framework inside: run the cases of
-`BACKBONE_CASES` and `JOURNAL_CASES` with whichever you use, each on a kit of its own.
+Each case is an asynchronous function that raises `AssertionError` where the provider differs; its
+name says the rule. There is no test framework inside: run the cases of `BACKBONE_CASES` with
+`run_case`, and those of `JOURNAL_CASES` with `run_journal_case`, each on a fresh provider. With
+pytest-twisted, for a backbone of one's own::
+
+    from caucus.testing import BACKBONE_CASES, IBackboneProvider, run_case
+
+    @implementer(IBackboneProvider)
+    class Provider:
+        def open(self, clock, limits, identities):
+            backbone = MyBackbone(clock, limits)
+            return succeed([backbone for _ in identities])  # one for each, in a Deferred
+
+        def settle(self):
+            pass  # a provider with a network of its own moves what is in flight here
+
+        def close(self):
+            return succeed(None)
+
+    @pytest.mark.parametrize("case", BACKBONE_CASES, ids=lambda case: case.__name__)
+    def test_conformance(case):
+        return Deferred.fromCoroutine(run_case(case, Provider()))
 """
 
-from caucus.testing.journaling import IJournalProvider, JournalKit
+from caucus.testing.journaling import IJournalProvider, JournalKit, run_journal_case
 from caucus.testing.kit import (
     ALICE,
     ALICE_TOO,
@@ -16,6 +35,7 @@ from caucus.testing.kit import (
     Case,
     IBackboneProvider,
     Kit,
+    run_case,
 )
 from caucus.testing.suites import BACKBONE_CASES, JOURNAL_CASES
 
@@ -33,4 +53,6 @@ __all__ = [
     "IJournalProvider",
     "JournalKit",
     "Kit",
+    "run_case",
+    "run_journal_case",
 ]

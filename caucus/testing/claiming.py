@@ -183,7 +183,8 @@ async def a_wrong_claim_is_refused_by_all_three(kit: Kit) -> None:
 
 async def an_assignee_must_be_somebody(kit: Kit) -> None:
     await kit.open_room()
-    nobody: tuple[Any, ...] = (Identity("", "o"), Identity("a", ""), Identity(7, "o"), Identity("a", None))  # type: ignore[arg-type]
+    seven: Any = 7
+    nobody: tuple[Any, ...] = (Identity("", "o"), Identity("a", ""), Identity(seven, "o"), None, "bob")
     for assignee in nobody:
         await refused(kit.alice.reassign("t", assignee), errors.InvalidRequest)
     odd = (Identity("a\x1b", "o"), Identity("a", "o" * 1025), Identity("a" * 1025, "o"))

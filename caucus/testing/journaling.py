@@ -15,7 +15,7 @@ from caucus.records import (
     ChannelCreated,
     Descriptor,
     Event,
-    Held,
+    Grant,
     Holder,
     MessageAppended,
 )
@@ -23,15 +23,18 @@ from caucus.testing.kit import same
 
 EVENTS: tuple[Event, ...] = (
     ChannelCreated(Descriptor(channel="room", created_ts="2026-01-01T00:00:00.000Z#000000000001")),
-    MessageAppended("room", "2026-01-01T00:00:00.001Z#000000000002", b'{"body":"one"}'),
+    MessageAppended("room", "2026-01-01T00:00:00.001Z#000000000002", 1_767_225_600.001, b'{"body":"one"}'),
     MessageAppended(
         "room",
         "2026-01-01T00:00:00.002Z#000000000003",
+        1_767_225_600.002,
         b'{"body":"mine"}',
-        ("t", Held(Holder("alice-agent", "alice", "ts", "id"), 12.5, 60)),
+        ("t", Grant(Holder("alice-agent", "alice", "ts", "id"), 60)),
     ),
     ArtifactAdded("room", "0" * 64, b"\x00\xff"),
-    MessageAppended("room", "2026-01-01T00:00:00.003Z#000000000004", b'{"body":"done"}', ("t", None)),
+    MessageAppended(
+        "room", "2026-01-01T00:00:00.003Z#000000000004", 1_767_225_600.003, b'{"body":"done"}', ("t", None)
+    ),
 )
 
 
@@ -63,6 +66,14 @@ class JournalKit:
         events: list[Event] = []
         await journal.replay(events.append)
         return journal, events
+
+
+async def run_journal_case(case: JournalCase, provider: IJournalProvider) -> None:
+    """Hold a journal to one case, and close its provider whatever happens."""
+    try:
+        await case(JournalKit(provider))
+    finally:
+        await provider.close()
 
 
 JournalCase = Callable[[JournalKit], Awaitable[None]]
@@ -105,6 +116,27 @@ async def what_is_recorded_becomes_durable_in_order(kit: JournalKit) -> None:
     await journal.close()
 
 
+async def every_wait_has_an_end_of_its_own(kit: JournalKit) -> None:
+    journal, _ = await kit.open()
+    position = journal.record(EVENTS[0])
+    first, second, third = (journal.when_durable(position) for _ in range(3))
+    same(len({id(first), id(second), id(third)}), 3)
+    first.addErrback(lambda _: None)
+    first.cancel()
+    kit.provider.settle()
+    await second
+    await third
+    same(journal.durable, position)
+    await journal.close()
+
+
+async def closing_ends_the_waits(kit: JournalKit) -> None:
+    journal, _ = await kit.open()
+    wait = journal.when_durable(journal.record(EVENTS[0]))
+    await journal.close()
+    await wait
+
+
 async def a_closed_journal_is_replayed_as_it_was_recorded(kit: JournalKit) -> None:
     if not kit.provider.lasting:
         return
@@ -124,5 +156,7 @@ CASES = [
     an_empty_journal_replays_nothing,
     positions_count_the_events,
     what_is_recorded_becomes_durable_in_order,
+    every_wait_has_an_end_of_its_own,
+    closing_ends_the_waits,
     a_closed_journal_is_replayed_as_it_was_recorded,
 ]

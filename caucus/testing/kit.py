@@ -103,7 +103,7 @@ class Agent:
 
 
 class Kit:
-    """One opened provider.
+    """One provider, which a case opens.
 
     ``clock`` is its time; ``alice``, ``alice_too``, ``bob`` and ``carol`` are its agents.
     """
@@ -134,7 +134,16 @@ class Kit:
 
 
 Case = Callable[[Kit], Awaitable[None]]
-"""A case opens its kit itself, with the limits that it needs."""
+"""A case opens its kit itself, with the limits that it needs; `run_case` closes it."""
+
+
+async def run_case(case: Case, provider: IBackboneProvider) -> None:
+    """Hold a provider to one case: make a kit, run the case on it, and close it whatever happens."""
+    kit = Kit(provider)
+    try:
+        await case(kit)
+    finally:
+        await kit.close()
 
 
 def same(actual: object, expected: object) -> None:

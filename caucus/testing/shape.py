@@ -24,7 +24,7 @@ async def takes_the_arguments_of_the_interface(kit: Kit) -> None:
             declared = list(method.getSignatureInfo()["positional"])
             parameters = inspect.signature(getattr(kit.alice.backbone, name)).parameters.values()
             positional = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
-            same(positional, declared)
+            same((name, positional), (name, declared))
 
 
 async def answers_through_deferreds(kit: Kit) -> None:

@@ -68,7 +68,14 @@ class AccessLog:
         self._timer = None
         lines, self._lines = self._lines, []
         if lines:
-            _log.info("{lines}", lines="\n".join(lines))
+            _log.info("{lines}", lines=_Lines(lines))
+
+
+class _Lines(list[str]):
+    """A list to a log that keeps values, text to one that writes lines."""
+
+    def __str__(self) -> str:
+        return "\n".join(self)
 
 
 def _printable(raw: bytes) -> str:

@@ -35,6 +35,7 @@ from caucus.records import Identity
 from caucus.web.request import ABSENT, JSON_BODY, BodyCap, Request
 from caucus.web.stream import Streams
 from caucus.wire import answers
+from caucus.wire.refusals import is_answerable
 
 MAX_SAFE_INTEGER = 2**53 - 1
 _DIGITS = re.compile(rb"[0-9]{1,16}")
@@ -229,7 +230,8 @@ class Routes:
 
     @app.handle_errors(CaucusError)
     def refuse(self, request: IRequest, failure: Failure) -> bytes:
-        return _ours(request).refusal(cast("CaucusError", failure.value))
+        error = cast("CaucusError", failure.value)
+        return _ours(request).refusal(error) if is_answerable(error) else _ours(request).failure(failure)
 
     @app.handle_errors(Exception)
     def fail(self, request: IRequest, failure: Failure) -> bytes:

@@ -98,6 +98,8 @@ _decode_cursor_body = msgspec.json.Decoder(_CursorBody).decode
 _decode_appended_body = msgspec.json.Decoder(_AppendedBody).decode
 _decode_page_body = msgspec.json.Decoder(_PageBody).decode
 _decode_claim_body = msgspec.json.Decoder(_ClaimBody).decode
+_decode_token_body = msgspec.json.Decoder(_TokenBody).decode
+_decode_revoked_body = msgspec.json.Decoder(_RevokedBody).decode
 _decode_artifact_body = msgspec.json.Decoder(_ArtifactBody).decode
 
 
@@ -179,6 +181,14 @@ def encode_token(token: str, identity: Identity) -> bytes:
 
 def encode_revoked(revoked: bool) -> bytes:
     return _encode(_RevokedBody(revoked))
+
+
+def decode_token(body: bytes) -> str:
+    return _decode_token_body(body).token
+
+
+def decode_revoked(body: bytes) -> bool:
+    return _decode_revoked_body(body).revoked
 
 
 def _message_json(raw: msgspec.Raw) -> bytes:

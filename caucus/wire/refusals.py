@@ -79,6 +79,11 @@ def encode_error(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
     return STATUS[type(error)], headers, body
 
 
+def is_answerable(error: CaucusError) -> bool:
+    """Whether a server can answer with this: a client's own errors it cannot."""
+    return type(error) in STATUS
+
+
 def decode_error(status: int, body: bytes, allow: str = "") -> CaucusError:
     """Rebuild the refusal that an answer holds, its figures from the message's fragments.
 

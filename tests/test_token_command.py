@@ -1,0 +1,112 @@
+"""`caucus-token`, and that no secret shows anywhere while it is used."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import BIN, SECONDS, Daemon, Start, ask
+
+ADMIN = "admin-s3cret"
+
+
+def token_command(url: str, *arguments: str, admin: str = ADMIN) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [str(BIN / "caucus-token"), *arguments],
+        env={**os.environ, "CAUCUS_URL": url, "CAUCUS_ADMIN_TOKEN": admin},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def daemon(start: Start) -> tuple[Daemon, str]:
+    started = start("caucus-backbone", CAUCUS_ADMIN_TOKEN=ADMIN, CAUCUS_TOKENS="seeded-s3cret:s:sam")
+    return started, started.until_listening()[0]
+
+
+def test_no_secret_shows_in_logs_answers_or_audit_lines(daemon: tuple[Daemon, str]) -> None:
+    running, url = daemon
+    status, first, said = token_command(url, "mint", "dave-laptop", "dave")
+    assert (status, said) == (0, "caucus-token: a token of dave-laptop for dave; it is not shown again\n")
+    first = first.strip()
+    shown = json.dumps(ask(url + "/channels", {"channel": "room"}, first))
+    status, second, _ = token_command(url, "rotate", "dave-laptop", "dave")
+    assert status == 0
+    second = second.strip()
+    for token in (first, "wrong-s3cret", ADMIN):
+        with pytest.raises(OSError, match="401"):
+            ask(url + "/channels", {"channel": "other"}, token)
+    outputs = [
+        token_command(url, "revoke", "dave-laptop"),
+        token_command(url, "revoke", "dave-laptop"),
+        token_command(url, "revoke", "--digest", second),  # a token by mistake
+        token_command(url, "mint", "dave-laptop", "esc\x1b"),
+        token_command(url, "mint", "x", "y", admin="wrong-s3cret"),
+    ]
+    assert [status for status, *_ in outputs] == [0, 1, 1, 1, 1]
+    assert outputs[0][2] == "caucus-token: revoked\n"
+    assert outputs[4][2] == "caucus-token: A valid bearer token is needed.\n"
+    with pytest.raises(OSError, match="401"):
+        ask(url + "/channels", {"channel": "other"}, second)
+
+    _, out, err = running.end()
+    everything = out + err + shown + "".join(out + err for _, out, err in outputs)
+    for secret in (first, second, ADMIN, "seeded-s3cret", "wrong-s3cret"):
+        assert secret not in everything
+        assert secret[4:20] not in everything
+    audit = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    assert [(line["op"], line["result"]) for line in audit] == [
+        ("mint", "ok"),
+        ("rotate", "ok"),
+        ("revoke", "revoked"),
+        ("revoke", "not_found"),
+        ("revoke", "not_found"),
+        ("mint", "invalid_request"),
+        ("mint", "unauthorized"),
+    ]
+
+
+def test_audit_lines_can_be_turned_off(start: Start) -> None:
+    running = start("caucus-backbone", CAUCUS_ADMIN_TOKEN=ADMIN, CAUCUS_ADMIN_AUDIT="off")
+    (url,) = running.until_listening()
+    assert token_command(url, "mint", "a", "o")[0] == 0
+    assert "caucus.admin.audit" not in running.end()[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "an action is needed: mint, rotate or revoke"),
+        (["mint"], "Wrong number of arguments."),
+        (["revoke"], "revoke takes an AGENT_ID or a --digest"),
+        (
+            ["--url=ftp://x", "mint", "a", "o"],
+            "the URL of a backbone begins with http://, https:// or http+unix://",
+        ),
+        (
+            ["mint", "a", "o"],
+            "The backbone gave no answer: no connection could be made. Trying again can help.",
+        ),
+    ],
+)
+def test_what_goes_wrong_is_one_line(arguments: list[str], line: str) -> None:
+    assert token_command("http://127.0.0.1:1", *arguments) == (1, "", f"caucus-token: {line}\n")
+
+
+def test_without_an_admin_token_nothing_is_asked() -> None:
+    said = token_command("http://127.0.0.1:1", "mint", "a", "o", admin="")
+    assert said == (1, "", "caucus-token: CAUCUS_ADMIN_TOKEN is not set\n")
+
+
+def test_the_issuer_works_over_a_unix_socket(start: Start, tmp_path: Path) -> None:
+    running = start("caucus-backbone", f"--listen=unix:{tmp_path}/s", CAUCUS_ADMIN_TOKEN=ADMIN)
+    (url,) = running.until_listening()
+    assert token_command(url, "mint", "a", "o")[0] == 0
