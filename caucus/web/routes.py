@@ -32,6 +32,7 @@ from caucus.issuer import Issuer
 from caucus.limits import Limits
 from caucus.messages import NULL
 from caucus.records import Identity
+from caucus.web.openapi import description
 from caucus.web.request import ABSENT, JSON_BODY, BodyCap, Request
 from caucus.web.stream import Streams
 from caucus.wire import answers
@@ -89,6 +90,10 @@ class Routes:
     @app.route("/healthz", methods=["GET"])
     def healthz(self, request: Request) -> bytes:
         return request.answer(200, b'{"ok":true}')
+
+    @app.route("/openapi.json", methods=["GET"])
+    def openapi(self, request: Request) -> bytes:
+        return request.answer(200, description())
 
     @app.route("/channels", methods=["POST"])
     async def create_channel(self, request: Request) -> bytes:
