@@ -1,4 +1,4 @@
-"""`HTTPBackbone`: a backbone over HTTP, with treq (contract, section 7)."""
+"""`HTTPBackbone`: a backbone over HTTP, with treq."""
 
 from __future__ import annotations
 

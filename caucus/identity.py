@@ -1,4 +1,4 @@
-"""Tokens and the identities behind them (contract, section 5, Tokens and Issuer).
+"""Tokens and the identities behind them.
 
 A token is kept as its SHA-256 digest only, and found by it: nothing is compared byte by byte.
 """

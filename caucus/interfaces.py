@@ -34,12 +34,12 @@ class IBackbone(Interface):
     **Cursors.** A log only grows. A cursor is an integer from 0 to the head and counts messages:
     it is the authoritative order. The backbone remembers no reader.
 
-    **Messages** are given as a `Message` or as a mapping of its fields; a field that is ``None``
-    is absent. In process the caller is trusted for ``agent_id`` and ``owner``; over HTTP the
-    server sets both from the bearer token. Their rules are those of the contract's section 2;
-    what breaks them fails with `InvalidMessage`, all problems together. What is stored is the
-    caller's message with ``v`` and ``ts`` set, and no field added or lost. Nothing that a caller
-    does to a message before or after changes the log.
+    **Messages** are given as a `Message`, whose docstring has the rules of the fields, or as a
+    mapping of its fields; a field that is ``None`` is absent. In process the caller is trusted for
+    ``agent_id`` and ``owner``; over HTTP the server sets both from the bearer token. What breaks
+    the rules fails with `InvalidMessage`, all problems together. What is stored is the caller's
+    message with ``v`` and ``ts`` set, and no field added or lost. Nothing that a caller does to a
+    message before or after changes the log.
 
     **Claims.** A target is held by an *owner*, the human, not by a session. Two targets are one
     if they are equal after trimming and Unicode NFC. A claim with ``lease_ttl`` lapses that many

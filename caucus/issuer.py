@@ -1,6 +1,6 @@
 """The issuer: mints, revokes and rotates write tokens, with an audit line for each attempt.
 
-Contract, section 5, Issuer. A minted token is shown once, as the return value, and kept as a digest.
+A minted token is shown once, as the return value, and kept as a digest.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who holds which target: leases and transitions (contract, section 3). Pure: time comes in."""
+"""Who holds which target: leases and transitions (docs/protocol.md, Claims). Pure: time comes in."""
 
 from __future__ import annotations
 

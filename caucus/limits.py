@@ -1,4 +1,4 @@
-"""Every cap and budget of a backbone, in one frozen class (contract, section 4)."""
+"""Every cap and budget of a backbone, in one frozen class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The message: its fields, its validation, ULIDs, the target key (contract, section 2)."""
+"""The message: its fields, its validation, ULIDs, the target key (docs/protocol.md, Messages)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pacing and duplicates (contract, section 4). Pure: time comes in.
+"""Pacing and duplicates. Pure: time comes in.
 
 Checking and charging are two steps, so that whatever is refused charges nothing.
 """

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 class Stamps:
-    """Makes the values of ``ts`` and ``created_ts`` (contract, section 1).
+    """Makes the values of ``ts`` and ``created_ts``.
 
     A stamp is an ISO-8601 UTC instant with milliseconds, ``#`` and a 12-digit sequence number.
     """

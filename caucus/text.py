@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-"""The control characters: U+0000-001F, U+007F and U+0080-009F (contract, section 2)."""
+"""The control characters: U+0000-001F, U+007F and U+0080-009F."""
 
 CONTROL_EXCEPT_TAB_NEWLINE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """The control characters that a body or a purpose may not hold; ``\\r`` is one of them."""

@@ -22,7 +22,7 @@ LEASES = st.sampled_from([None, 1, 10, 60])
 
 
 class Model:
-    """Who holds what: the contract's section 3, as a table of (owner, granted, lease)."""
+    """Who holds what: docs/protocol.md, Claims, as a table of (owner, granted, lease)."""
 
     def __init__(self) -> None:
         self.held: dict[str, tuple[str, float, int | None]] = {}

@@ -300,6 +300,6 @@ def _object(request: Request) -> dict[str, object]:
     return {name: NULL if value is None else value for name, value in request.json_value.items()}
 
 
-# Werkzeug lets HEAD in wherever GET is; the contract answers it 405 (section 5, Edge).
+# Werkzeug lets HEAD in wherever GET is; the protocol has no such method (405).
 for _rule in Routes.app.url_map.iter_rules():
     _rule.methods = (_rule.methods or set()) - {"HEAD"}

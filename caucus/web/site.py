@@ -1,8 +1,8 @@
 """The edge on Twisted's own HTTP server: deadlines, caps, and refusals below the routes.
 
-`twisted.web.http.HTTPChannel` parses; this adds what it does not do by itself (contract, section
-5, Edge): it lets one byte now and then keep a request open for ever, takes a missing or repeated
-``Host``, folds headers, and answers what it refuses without a body.
+`twisted.web.http.HTTPChannel` parses; this adds what it does not do by itself: it lets one byte
+now and then keep a request open for ever, takes a missing or repeated ``Host``, folds headers, and
+answers what it refuses without a body.
 """
 
 from __future__ import annotations

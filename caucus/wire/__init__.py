@@ -1,1 +1,1 @@
-"""What both ends of the wire share (contract, section 5): paths, JSON, answers, and refusals."""
+"""What both ends of the wire share (docs/protocol.md): paths, JSON, answers, and refusals."""
