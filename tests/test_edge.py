@@ -51,6 +51,14 @@ MALFORMED = {
     "a space before the colon": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX : b\r\n\r\n",
     "NUL in a header": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\n\r\n",
     "a bare LF in a header": b"GET /healthz HTTP/1.1\r\nHost: localhost\nX: b\r\n\r\n",
+    "bare LFs throughout": b"GET /healthz HTTP/1.1\nHost: localhost\n\n",
+    "a bare LF at the end": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\n",
+    "a bare CR in a header": b"GET /healthz HTTP/1.1\r\nHost: localhost\rX: b\r\n\r\n",
+    "HTTP/0.9": b"GET /healthz\r\n",
+    "two codings": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "a length in hexadecimal": POST + b"Content-Length: 0x3\r\n\r\nabc",
+    "a list of lengths": POST + b"Content-Length: 3, 3\r\n\r\nabc",
+    "a TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n",
     "length and chunks": POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
     "two lengths": POST + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
@@ -113,6 +121,31 @@ def test_pipelined_requests_are_answered_in_order(edge: Edge) -> None:
     peer.send(GET + read + b"GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n" + GET)
     assert [answer.status for answer in peer.answers()] == [200, 200, 404, 200]
     assert not peer.closed
+
+
+def test_pipelined_requests_wait_until_the_answer_before_them_is_taken(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.channel.pauseProducing()  # as the transport does when it can take no more
+    peer.send(GET * 3)
+    assert len(peer.answers()) == 1
+    peer.send(GET)
+    assert peer.answers() == []
+    peer.channel.resumeProducing()
+    assert [answer.status for answer in peer.answers()] == [200, 200, 200]
+    edge.clock.advance(5)
+    assert not peer.closed
+
+
+def test_a_pipeliner_that_never_reads_is_cut_off(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.channel.pauseProducing()
+    peer.send(GET * 3)
+    edge.clock.advance(29)
+    assert not peer.closed
+    edge.clock.advance(1)
+    assert peer.transport.aborted
+    peer.lose()
+    assert len(peer.answers()) == 1
 
 
 def test_a_chunked_body_is_a_body(edge: Edge) -> None:

@@ -178,7 +178,7 @@ class Routes:
         return request.answer(200, data, headers, content_type="application/octet-stream")
 
     @app.route("/channels/<channel>/stream", methods=["GET"])
-    async def stream(self, request: Request, channel: str) -> bytes:
+    async def stream(self, request: Request, channel: str) -> IResource:
         self._may_read(request)
         name = unquote(channel)
         resumed = request.requestHeaders.getRawHeaders(b"Last-Event-ID")
@@ -191,7 +191,7 @@ class Routes:
             if since > head:
                 raise InvalidCursor(f"The cursor must be an integer from 0 to the head, which is {head}.")
             start, comment = since, f"from {since} on"
-        return await self._streams.serve(request, name, start, comment)
+        return self._streams.stream(name, start, comment)
 
     @app.route("/admin/tokens", methods=["POST"])
     def mint(self, request: Request) -> bytes:

@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from caucus.errors import NotFound, StreamCapacity
@@ -43,36 +45,59 @@ class Streams:
         self._feeds: dict[str, Feed] = {}
         self._open = 0
 
-    async def serve(self, request: Request, channel: str, start: int, comment: str) -> bytes:
-        """Stream a channel from a cursor until the reader goes, is dropped, or the server closes.
+    def stream(self, channel: str, start: int, comment: str) -> IResource:
+        """What answers a request with a channel's messages from a cursor on.
 
-        Raises `StreamCapacity`, and `NotFound` if the backbone cannot be watched.
+        It goes on until the reader goes, is dropped, or the server closes. Raises
+        `StreamCapacity`, and `NotFound` if the backbone cannot be watched.
         """
         if self._open >= self._limit:
             raise StreamCapacity(self._limit)
         if not IWatchable.providedBy(self.backbone):
             raise NotFound
+        return Stream(self, channel, start, comment)
+
+    def attach(self, request: Request, channel: str, start: int, comment: str) -> None:
+        """Open a stream on a request whose head has not been sent."""
         feed = self._feeds.get(channel)
         if feed is None:
             feed = self._feeds[channel] = Feed(self, channel, start)
         reader = Reader(feed, request, start)
+        feed.readers.add(reader)
         self._open += 1
-        try:
-            reader.start(comment)
-            await reader.ended
-        finally:
-            self._open -= 1
-            reader.stop()
-            feed.readers.discard(reader)
-            if not feed.readers and self._feeds.get(channel) is feed:
-                del self._feeds[channel]
-                feed.close()
-        return b""
+        reader.start(comment)
+        request.settle_in()
+        request.notifyFinish().addBoth(lambda _: self._detach(reader))
+        reader.catch_up()
+
+    def _detach(self, reader: Reader) -> None:
+        feed = reader.feed
+        self._open -= 1
+        reader.stop()
+        feed.readers.discard(reader)
+        if not feed.readers and self._feeds.get(feed.channel) is feed:
+            del self._feeds[feed.channel]
+            feed.close()
 
     def close(self) -> None:
         """End every stream, as an answer that is complete."""
         for feed in list(self._feeds.values()):
             feed.end()
+
+
+class Stream(Resource):
+    """Answers one request, for as long as it is open. Klein lets go of the request meanwhile."""
+
+    isLeaf = True
+
+    def __init__(self, streams: Streams, channel: str, start: int, comment: str) -> None:
+        super().__init__()
+        self._open = (streams, channel, start, comment)
+
+    def render(self, request: Request) -> int:
+        streams, channel, start, comment = self._open
+        streams.attach(request, channel, start, comment)
+        return NOT_DONE_YET
 
 
 class Feed:
@@ -142,10 +167,11 @@ class Feed:
 class Reader:
     """One open stream. ``cursor`` is the cursor after the last message written to it."""
 
+    __slots__ = ("_behind", "_catching_up", "_done", "_paused_at", "_request", "cursor", "feed")
+
     def __init__(self, feed: Feed, request: Request, cursor: int) -> None:
         self.cursor = cursor
-        self.ended: Deferred[None] = Deferred()
-        self._feed = feed
+        self.feed = feed
         self._request = request
         self._behind = 0
         self._paused_at: float | None = None
@@ -153,12 +179,10 @@ class Reader:
         self._done = False
 
     def start(self, comment: str) -> None:
-        """Send the head and an opening comment, then everything up to now."""
+        """Send the head and an opening comment."""
         self._request.begin(CONTENT_TYPE, HEADERS)
         self._request.registerProducer(self, True)
         self._request.write(f": {comment}\n\n".encode())
-        self._feed.readers.add(self)
-        self._catch_up()
 
     def stop(self) -> None:
         """It is over; nothing is written any more."""
@@ -169,20 +193,20 @@ class Reader:
 
     def end(self) -> None:
         """Let the answer end here."""
-        self.stop()
-        if not self.ended.called:
-            self.ended.callback(None)
+        if not self._done:
+            self.stop()
+            self._request.finish()
 
     def offer(self, start: int, data: bytes, cursor: int) -> None:
         """Frames from ``start`` to ``cursor`` are new: take them, or fall behind."""
         if self._paused_at is not None:
             self._behind += len(data)
-            if self._behind > self._feed.streams.buffer_bytes:
+            if self._behind > self.feed.streams.buffer_bytes:
                 self._drop("it is too far behind")
         elif self.cursor == start and not self._catching_up:
             self._write(data, cursor)
         else:
-            self._catch_up()
+            self.catch_up()
 
     def keep_alive(self) -> None:
         """Send a comment."""
@@ -196,19 +220,20 @@ class Reader:
 
     def pauseProducing(self) -> None:
         if self._paused_at is None:
-            self._paused_at = self._feed.streams.clock.seconds()
+            self._paused_at = self.feed.streams.clock.seconds()
 
     def resumeProducing(self) -> None:
         self._paused_at = None
         self._behind = 0
-        self._catch_up()
+        self.catch_up()
 
     def stopProducing(self) -> None:
         self.stop()
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
+        """Write what it has not got yet."""
         if not self._catching_up:
-            Deferred.fromCoroutine(self._replay()).addErrback(self._feed.fail)
+            Deferred.fromCoroutine(self._replay()).addErrback(self.feed.fail)
 
     async def _replay(self) -> None:
         """Write pages from its own cursor until it is in step with the feed, or can take no more."""
@@ -216,10 +241,10 @@ class Reader:
         try:
             while not self._done and self._paused_at is None:
                 start = self.cursor
-                page = await self._feed.read(start)
+                page = await self.feed.read(start)
                 if page.messages_json:
                     self._write(frames(page, start), page.cursor)
-                elif self.cursor >= self._feed.cursor:
+                elif self.cursor >= self.feed.cursor:
                     break
         finally:
             self._catching_up = False
