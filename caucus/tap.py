@@ -99,7 +99,8 @@ CAUCUS_MAX_STREAMS. The option wins.
         caps = {
             name: self._value(option_name(name)[2:], environment_name(name)) for name, _help in limit_fields()
         }
-        port = self._value("port", "PORT") or DEFAULT_PORT
+        port = self._value("port", "PORT")
+        port = DEFAULT_PORT if port is None else port
         if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
             raise ConfigurationError("--port must be an integer from 0 to 65535")
         return {
@@ -107,7 +108,7 @@ CAUCUS_MAX_STREAMS. The option wins.
             "host": self._value("host", "HOST") or DEFAULT_HOST,
             "port": int(port),
             "journal": self._value("journal", "CAUCUS_JOURNAL") or "memory:",
-            "limits": Limits.parse({name: text for name, text in caps.items() if text}),
+            "limits": Limits.parse({name: text for name, text in caps.items() if text is not None}),
             "tokens": Tokens.parse(self._environment.get("CAUCUS_TOKENS", "")),
             "allowed_hosts": self["allowed-host"]
             or _names(self._environment.get("CAUCUS_ALLOWED_HOSTS", "")),
@@ -121,9 +122,10 @@ CAUCUS_MAX_STREAMS. The option wins.
         text = self._environment.get(variable, "").strip().lower()
         return text not in ("0", "false", "off", "no") if text else default
 
-    def _value(self, option: str, variable: str) -> str:
+    def _value(self, option: str, variable: str) -> str | None:
+        """What was given: the option, else the environment variable unless it is empty."""
         given = self[option]
-        return str(self._environment.get(variable, "") if given is None else given)
+        return str(given) if given is not None else self._environment.get(variable) or None
 
 
 class CaucusService(Service):

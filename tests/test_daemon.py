@@ -126,6 +126,8 @@ WRONG: list[tuple[dict[str, str], list[str], str]] = [
     ({"PORT": "65536"}, [], "--port must be an integer from 0 to 65535"),
     ({"CAUCUS_TOKENS": "good:a:o,s3cret"}, [], "CAUCUS_TOKENS: entry 2 is not token:agent_id:owner"),
     ({"CAUCUS_MAX_STREAMS": "0"}, [], "--max-streams must be a positive integer"),
+    ({}, ["--max-channels="], "--max-channels must be a positive integer"),
+    ({}, ["--port="], "--port must be an integer from 0 to 65535"),
     ({}, ["--max-channels=many"], "--max-channels must be a positive integer"),
     ({}, ["--nonsense"], "option --nonsense not recognized"),
     ({}, ["extra"], "Wrong number of arguments."),

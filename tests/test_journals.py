@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.plugin import IPlugin, getPlugins
+from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
@@ -109,6 +110,21 @@ async def test_an_unknown_scheme_lists_those_installed(description: str) -> None
 async def test_the_memory_journal_takes_nothing_after_the_colon() -> None:
     with pytest.raises(ConfigurationError, match="nothing after the colon"):
         await open_journal("memory:/tmp/x", Clock())
+
+
+@pytest.mark.parametrize(
+    "broken", [lambda rest, clock: fail(OSError("disk on fire")), lambda rest, clock: 1 // 0]
+)
+async def test_a_plug_in_that_fails_in_its_own_way_is_named(
+    broken: Callable[[str, Any], Any], monkeypatch: pytest.MonkeyPatch, logged_failures: list[Failure]
+) -> None:
+    monkeypatch.setattr(MemoryJournalFactory, "open", staticmethod(broken))
+    with pytest.raises(
+        ConfigurationError, match=r"^--journal memory: failed to open: (disk on fire|integer)"
+    ):
+        await open_journal("memory:", Clock())
+    assert [failure.type for failure in logged_failures] in ([OSError], [ZeroDivisionError])
+    logged_failures.clear()
 
 
 async def test_two_journals_with_one_scheme_are_an_error(

@@ -336,6 +336,18 @@ def test_a_failure_of_ours_is_one_fixed_message(logged_failures: list[Failure]) 
     logged_failures.clear()
 
 
+def test_a_failure_after_the_head_was_sent_cuts_the_answer_off(logged_failures: list[Failure]) -> None:
+    peer = make_edge().connect()
+    peer.send(b"GET /channels/room/stream HTTP/1.1\r\nHost: localhost\r\n")
+    request = peer.channel.requests[0]
+    request.write(b"half an answer")
+    request.processingFailed(Failure(RuntimeError("too late")))
+    assert peer.transport.aborted
+    assert [failure.type for failure in logged_failures] == [RuntimeError]
+    logged_failures.clear()
+    peer.lose()
+
+
 def test_artifacts_are_served_as_inert_bytes(edge: Edge) -> None:
     data = b"<script>alert(1)</script>"
     address = "6db2c2ea36f7a2f2a4bb1c6fca0a5e5d2a8b1a1a1f3a0b7fb2ab1d6a4dc4b8de"

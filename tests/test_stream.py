@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from twisted.internet.defer import fail
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from caucus.backbone import Backbone
 from caucus.limits import Limits
@@ -268,6 +270,30 @@ def test_a_message_that_the_journal_loses_never_shows(edge: Edge) -> None:
     journal.lose()
     lost.addErrback(lambda failure: None)
     assert listener.bodies() == []
+
+
+def test_a_backbone_that_fails_to_answer_ends_the_streams_so_that_readers_come_back(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Failure]
+) -> None:
+    listener = Listener(edge)
+    monkeypatch.setattr(edge.backbone, "read_since", lambda *_: fail(RuntimeError("lost it")))
+    post(edge, "a")
+    assert listener.peer.transport.value().endswith(b"0\r\n\r\n")
+    assert [failure.type for failure in logged_failures] == [RuntimeError]
+    logged_failures.clear()
+    assert edge.ask("GET", "/healthz").status == 200
+
+
+def test_a_reader_that_joins_while_another_replays_misses_nothing(edge: Edge) -> None:
+    post(edge, "a", "b")
+    early = Listener(edge, "?since=0")
+    early.pause()
+    late = Listener(edge, "?since=1")
+    post(edge, "c")
+    early.resume()
+    post(edge, "d")
+    assert early.bodies() == ["a", "b", "c", "d"]
+    assert late.bodies() == ["b", "c", "d"]
 
 
 def test_a_backbone_that_cannot_be_watched_has_no_streams() -> None:
