@@ -204,6 +204,18 @@ def test_a_reader_too_far_behind_is_dropped_and_the_others_go_on() -> None:
     assert quick.bodies() == ["y"]
 
 
+def test_only_what_is_new_counts_against_a_slow_reader() -> None:
+    edge = make_edge(max_stream_buffer_bytes=2000, **ROOMY)
+    edge.make_room()
+    post(edge, *(f"old {number}" for number in range(100)))
+    slow = Listener(edge, "?since=0")
+    slow.pause()
+    post(edge, "new")
+    assert not slow.peer.closed
+    slow.resume()
+    assert slow.bodies()[-1] == "new"
+
+
 def test_a_reader_that_takes_nothing_is_dropped_even_in_a_quiet_channel(edge: Edge) -> None:
     listener = Listener(edge)
     listener.pause()

@@ -191,7 +191,7 @@ class Routes:
             if since > head:
                 raise InvalidCursor(f"The cursor must be an integer from 0 to the head, which is {head}.")
             start, comment = since, f"from {since} on"
-        return self._streams.stream(name, start, comment)
+        return self._streams.stream(name, start, head, comment)
 
     @app.route("/admin/tokens", methods=["POST"])
     def mint(self, request: Request) -> bytes:

@@ -45,23 +45,23 @@ class Streams:
         self._feeds: dict[str, Feed] = {}
         self._open = 0
 
-    def stream(self, channel: str, start: int, comment: str) -> IResource:
-        """What answers a request with a channel's messages from a cursor on.
+    def stream(self, channel: str, start: int, head: int, comment: str) -> IResource:
+        """What answers a request with a channel's messages from the cursor ``start`` on.
 
-        It goes on until the reader goes, is dropped, or the server closes. Raises
+        ``head`` is the channel's, as just read. It goes on until the reader goes, is dropped, or the server closes. Raises
         `StreamCapacity`, and `NotFound` if the backbone cannot be watched.
         """
         if self._open >= self._limit:
             raise StreamCapacity(self._limit)
         if not IWatchable.providedBy(self.backbone):
             raise NotFound
-        return Stream(self, channel, start, comment)
+        return Stream(self, channel, start, head, comment)
 
-    def attach(self, request: Request, channel: str, start: int, comment: str) -> None:
+    def attach(self, request: Request, channel: str, start: int, head: int, comment: str) -> None:
         """Open a stream on a request whose head has not been sent."""
         feed = self._feeds.get(channel)
         if feed is None:
-            feed = self._feeds[channel] = Feed(self, channel, start)
+            feed = self._feeds[channel] = Feed(self, channel, head)
         reader = Reader(feed, request, start)
         feed.readers.add(reader)
         self._open += 1
@@ -90,13 +90,13 @@ class Stream(Resource):
 
     isLeaf = True
 
-    def __init__(self, streams: Streams, channel: str, start: int, comment: str) -> None:
+    def __init__(self, streams: Streams, channel: str, start: int, head: int, comment: str) -> None:
         super().__init__()
-        self._open = (streams, channel, start, comment)
+        self._streams = streams
+        self._parameters = (channel, start, head, comment)
 
     def render(self, request: Request) -> int:
-        streams, channel, start, comment = self._open
-        streams.attach(request, channel, start, comment)
+        self._streams.attach(request, *self._parameters)
         return NOT_DONE_YET
 
 
@@ -112,6 +112,7 @@ class Feed:
         self.cursor = cursor
         self.readers: set[Reader] = set()
         self._advancing = False
+        self._woken = False
         self._quiet_since = streams.clock.seconds()
         self._unwatch = cast("IWatchable", streams.backbone).watch(channel, self._wake)
         self._timer: IDelayedCall = streams.clock.callLater(QUIET_SECONDS, self._tick)
@@ -131,20 +132,26 @@ class Feed:
         self._timer.cancel()
 
     def _wake(self) -> None:
+        self._woken = True
         if not self._advancing:
             Deferred.fromCoroutine(self._advance()).addErrback(self.fail)
 
     async def _advance(self) -> None:
         self._advancing = True
         try:
-            while (page := await self.read(self.cursor)).messages_json:
-                start, self.cursor = self.cursor, page.cursor
-                data = frames(page, start)
-                self._quiet_since = self.streams.clock.seconds()
-                for reader in list(self.readers):
-                    reader.offer(start, data, page.cursor)
+            while self._woken:
+                self._woken = False  # a backbone that answers later may wake us again meanwhile
+                while (page := await self.read(self.cursor)).messages_json:
+                    self._push(page)
         finally:
             self._advancing = False
+
+    def _push(self, page: Page) -> None:
+        start, self.cursor = self.cursor, page.cursor
+        data = frames(page, start)
+        self._quiet_since = self.streams.clock.seconds()
+        for reader in list(self.readers):
+            reader.offer(start, data, page.cursor)
 
     def fail(self, failure: Failure) -> None:
         """The backbone failed to answer: log it, and end the streams so that readers come back."""
