@@ -48,8 +48,8 @@ class Streams:
     def stream(self, channel: str, start: int, head: int, comment: str) -> IResource:
         """What answers a request with a channel's messages from the cursor ``start`` on.
 
-        ``head`` is the channel's, as just read. It goes on until the reader goes, is dropped, or the server closes. Raises
-        `StreamCapacity`, and `NotFound` if the backbone cannot be watched.
+        ``head`` is the channel's, as just read. It goes on until the reader goes, is dropped, or
+        the server closes. Raises `StreamCapacity`, and `NotFound` if the backbone cannot be watched.
         """
         if self._open >= self._limit:
             raise StreamCapacity(self._limit)
