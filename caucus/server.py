@@ -20,6 +20,7 @@ from caucus.interfaces import IBackbone, IJournal
 from caucus.issuer import Issuer
 from caucus.journals import open_journal
 from caucus.limits import Limits
+from caucus.text import excerpt
 from caucus.web.access import AccessLog
 from caucus.web.dispatch import Dispatch
 from caucus.web.door import Door
@@ -27,6 +28,8 @@ from caucus.web.routes import Routes
 from caucus.web.site import EdgeSite
 from caucus.web.stream import Streams
 
+BACKLOG = 1024
+"""Connections that the kernel may hold for a TCP listener; Twisted's own 50 makes a crowd wait."""
 GRACE_SECONDS = 3.0
 """How long `Server.close` lets requests under way finish. Stopping takes 5 s at most in all."""
 
@@ -221,10 +224,15 @@ async def _replayed(backbone: Backbone) -> Backbone:
 
 
 def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    full = description
+    if description.startswith("tcp:") and "backlog=" not in description:
+        full += f":backlog={BACKLOG}"
     try:
-        return cast("IStreamServerEndpoint", serverFromString(reactor, description))
+        return cast("IStreamServerEndpoint", serverFromString(reactor, full))
     except Exception as error:  # an endpoint parser, which may be a plug-in, fails in its own way
-        raise ConfigurationError(f"--listen {description}: no such endpoint: {_one_line(error)}") from error
+        raise ConfigurationError(
+            f"--listen {excerpt(description)}: no such endpoint: {_one_line(error)}"
+        ) from error
 
 
 async def _listen(
@@ -233,13 +241,15 @@ async def _listen(
     try:
         port = await endpoint.listen(site)
     except Exception as error:
-        raise ConfigurationError(f"cannot listen on {description}: {_one_line(error)}") from error
+        raise ConfigurationError(f"cannot listen on {excerpt(description)}: {_one_line(error)}") from error
     try:
         return Listener(port, site, names, tls=description.startswith(("ssl:", "tls:")))
     except (AttributeError, ValueError) as error:
         unknown: Any = port
         await maybeDeferred(getattr(unknown, "stopListening", None) or unknown.loseConnection)
-        raise ConfigurationError(f"--listen {description}: only TCP and Unix sockets are served") from error
+        raise ConfigurationError(
+            f"--listen {excerpt(description)}: only TCP and Unix sockets are served"
+        ) from error
 
 
 async def _take_down(listeners: Sequence[Listener], streams: Streams | None) -> None:

@@ -245,7 +245,9 @@ def main() -> None:
 
     @implementer(ILogObserver)
     def observe(event: LogEvent) -> None:
-        if not service.failed:  # why is said once, and nothing after it
+        # Why it cannot start is said once, and nothing after it; Twisted names a port before it is bound.
+        early = event["log_namespace"] == "log_legacy" and " starting on " in event.get("log_text", "")
+        if not (service.failed or early):
             write(event)
 
     globalLogBeginner.beginLoggingTo([observe], redirectStandardIO=False)

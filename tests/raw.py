@@ -17,8 +17,9 @@ from caucus.backbone import Backbone
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
+from caucus.web.connection import EdgeChannel
 from caucus.web.door import Door
-from caucus.web.site import EdgeChannel, EdgeSite
+from caucus.web.site import EdgeSite
 from tests.providers import make_site
 
 TOKENS = "tok-alice:alice-agent:alice,tok-bob:bob-agent:bob,tok-carol:carol-agent:carol"

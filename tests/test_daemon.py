@@ -132,6 +132,7 @@ WRONG: list[tuple[dict[str, str], list[str], str]] = [
     ({}, ["--nonsense"], "option --nonsense not recognized"),
     ({}, ["extra"], "Wrong number of arguments."),
     ({}, ["--journal=tape:"], "--journal 'tape:': no such scheme is installed; installed are memory:"),
+    ({}, ["--listen=unix:/nonexistent/s"], "cannot listen on unix:/nonexistent/s: No such file or directory"),
     ({}, ["--listen=stdio:"], "--listen stdio:: only TCP and Unix sockets are served"),
     ({}, ["--listen=nonsense:1"], "--listen nonsense:1: no such endpoint: Unknown endpoint type: 'nonsense'"),
 ]
@@ -144,6 +145,33 @@ def test_what_is_wrong_ends_with_one_line(
 ) -> None:
     status, _, err = start(way, *arguments, **environment).run_out()
     assert (status, err) == (1, f"caucus-backbone: {line}\n")
+
+
+def test_what_is_wrong_ends_with_one_line_whatever_it_quotes(start: Start) -> None:
+    status, _, err = start("caucus-backbone", HOST="127.0.0.1\n\x1b[31m" + "x" * 500).run_out()
+    assert status == 1
+    assert err.startswith("caucus-backbone: cannot listen on ")
+    assert err.removesuffix("\n").isprintable()
+    assert len(err) < 300
+
+
+def test_a_full_disk_under_the_banner_is_no_reason_not_to_serve(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [*WAYS["caucus-backbone"], f"--port={port}"]
+    with Path("/dev/full").open("w") as full, (tmp_path / "err").open("w") as err:
+        daemon = subprocess.Popen(command, stdout=full, stderr=err)
+    for _ in range(100):
+        try:
+            assert ask(f"http://127.0.0.1:{port}/healthz") == {"ok": True}
+            break
+        except OSError:
+            time.sleep(0.1)
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(5) == 0
+    said = (tmp_path / "err").read_text()
+    assert "The banner could not be written: [Errno 28]" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -1,20 +1,11 @@
-"""The edge: deadlines, caps, malformed requests, and how a connection ends."""
+"""The edge: malformed requests, caps and pipelining."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
 
-from caucus import start_server
-from caucus.web.site import LINGER_BYTES, EdgeChannel
-from tests.raw import Edge, Peer, make_edge, parse_answers
+from caucus.web.connection import LINGER_BYTES
+from tests.raw import Edge, Peer, make_edge
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /channels/room/read HTTP/1.1\r\nHost: localhost\r\n"
@@ -58,6 +49,10 @@ MALFORMED = {
     "two codings": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
     "a length in hexadecimal": POST + b"Content-Length: 0x3\r\n\r\nabc",
     "a list of lengths": POST + b"Content-Length: 3, 3\r\n\r\nabc",
+    "a length of 5,000 digits": POST + b"Content-Length: " + b"1" * 5000 + b"\r\n\r\n",
+    "a method in lower case": b"get /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a target without a slash": b"GET healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a target that is a host and port": b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n",
     "length and chunks": POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
@@ -86,6 +81,7 @@ TOO_LARGE = {
     "an endless line": b"A" * 40_000,
     "a long header": b"GET / HTTP/1.1\r\nX: " + b"a" * 17_000 + b"\r\n",
     "long headers": b"GET / HTTP/1.1\r\n" + b"X: " + b"a" * 9000 + b"\r\nY: " + b"a" * 9000 + b"\r\n",
+    "a long header name": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X" * 257 + b": b\r\n",
     "many headers": b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: b\r\n" * 101 + b"\r\n",
 }
 
@@ -227,173 +223,3 @@ def test_an_upload_has_a_cap_of_its_own() -> None:
     target = f"/channels/nowhere/artifacts/{'0' * 64}"
     assert edge.ask("PUT", target, b"[" * 300_000, "tok-bob").code == "unknown_channel"
     assert edge.ask("PUT", target, b"[" * 300_001, "tok-bob").code == "artifact_too_large"
-
-
-# Deadlines
-
-
-def test_a_silent_connection_is_closed_without_an_answer(edge: Edge) -> None:
-    peer = edge.connect()
-    edge.clock.advance(9.9)
-    assert not peer.closed
-    edge.clock.advance(0.1)
-    assert peer.closed
-    assert peer.answers() == []
-
-
-def test_headers_have_ten_seconds_however_they_trickle(edge: Edge) -> None:
-    peer = edge.connect()
-    for _ in range(19):
-        peer.send(b"G")
-        edge.clock.advance(0.5)
-    assert peer.answers() == []
-    edge.clock.advance(0.5)
-    assert refusal(peer) == (408, "request_timeout")
-
-
-def test_a_whole_request_has_thirty_seconds_however_it_trickles(edge: Edge) -> None:
-    peer = edge.connect()
-    peer.send(POST + b"Content-Length: 1000\r\n")
-    edge.clock.advance(5)
-    peer.send(b"\r\n")
-    for _ in range(49):
-        peer.send(b"a")
-        edge.clock.advance(0.5)
-    assert peer.answers() == []
-    edge.clock.advance(0.5)
-    assert refusal(peer) == (408, "request_timeout")
-
-
-def test_an_idle_connection_is_kept_for_at_least_five_seconds_and_then_closed(edge: Edge) -> None:
-    peer = edge.connect()
-    for _ in range(3):
-        peer.send(GET)
-        (answer,) = peer.answers()
-        assert answer.headers["keep-alive"] == "timeout=5"
-        edge.clock.advance(5)
-        assert not peer.closed
-    edge.clock.advance(1)
-    assert peer.closed
-    assert peer.answers() == []
-
-
-def test_a_later_request_has_its_own_ten_seconds_for_headers(edge: Edge) -> None:
-    peer = edge.connect()
-    edge.clock.advance(8)
-    peer.send(GET)
-    peer.answers()
-    edge.clock.advance(4)
-    peer.send(b"G")
-    edge.clock.advance(9)
-    assert not peer.closed
-    assert peer.answers() == []
-    edge.clock.advance(1)
-    assert refusal(peer) == (408, "request_timeout")
-
-
-def test_a_peer_that_never_takes_its_answer_is_cut_off(edge: Edge) -> None:
-    peer = edge.connect()
-    peer.send(GET)
-    edge.clock.advance(6)
-    assert peer.closed
-    assert not peer.transport.aborted
-    edge.clock.advance(30)
-    assert peer.transport.aborted
-
-
-def test_a_lost_connection_leaves_no_timer_behind(edge: Edge) -> None:
-    for raw in (b"", b"G", GET, POST + b"Content-Length: 9\r\n\r\n", b"nonsense\r\n"):
-        peer = edge.connect()
-        peer.send(raw)
-        peer.lose()
-    edge.site.access.flush()
-    assert edge.clock.getDelayedCalls() == []
-    assert edge.site.channels == set()
-
-
-# On a real socket
-
-
-class Collector(Protocol):
-    """Sends and collects; ``closed`` fires with everything received once the server is done."""
-
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-        self.received = b""
-        self.closed: Deferred[bytes] = Deferred()
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.transport.write(self.raw)
-
-    def dataReceived(self, data: bytes) -> None:
-        self.received += data
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.closed.callback(self.received)
-
-
-async def send_all(port: int, raw: bytes) -> bytes:
-    """Everything that a server says to these bytes until it closes."""
-    collector = Collector(raw)
-    endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
-    await connectProtocol(endpoint, collector)
-    return await collector.closed
-
-
-@pytest.mark.parametrize("size", [300_000, 3_000_000])
-async def test_a_client_that_sends_on_gets_to_read_its_413(size: int) -> None:
-    server = await start_server(reactor)
-    head = f"POST /channels HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode()
-    received = await send_all(server.port, head + b"a" * size)
-    (answer,) = parse_answers(received)
-    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (413, "payload_too_large")
-    await server.close()
-
-
-async def test_closing_waits_for_no_idle_connection() -> None:
-    server = await start_server(reactor)
-    waiting = Deferred.fromCoroutine(send_all(server.port, GET))
-    await deferLater(reactor, 0.05)
-    await server.close()
-    assert [answer.status for answer in parse_answers(await waiting)] == [200]
-
-
-def test_a_request_under_way_is_answered_before_its_connection_is_closed(edge: Edge) -> None:
-    peer, idle, silent = edge.connect(), edge.connect(), edge.connect()
-    idle.send(GET)
-    peer.send(POST + b"Content-Length: 12\r\n\r\n" + READ[:5])
-    gone = edge.site.close_connections(3)
-    assert idle.closed
-    assert silent.closed
-    assert not peer.closed
-    peer.send(READ[5:])
-    (answer,) = peer.answers()
-    assert (answer.status, answer.headers["connection"]) == (200, "close")
-    assert peer.closed
-    for one in (peer, idle, silent):
-        one.lose()
-    assert gone.called
-
-
-def test_a_request_that_is_arriving_while_the_server_closes_is_the_connections_last(edge: Edge) -> None:
-    peer = edge.connect()
-    peer.send(GET[:20])
-    gone = edge.site.close_connections(3)
-    peer.send(GET[20:])
-    (answer,) = peer.answers()
-    assert (answer.status, answer.headers["connection"]) == (200, "close")
-    assert peer.closed
-    peer.lose()
-    assert gone.called
-
-
-def test_what_is_under_way_for_too_long_is_cut_off_on_closing(edge: Edge) -> None:
-    peer = edge.connect()
-    peer.send(b"GET /heal")
-    gone = edge.site.close_connections(3)
-    edge.clock.advance(3)
-    assert peer.transport.aborted
-    peer.lose()
-    assert gone.called
-    assert isinstance(peer.channel, EdgeChannel)

@@ -21,7 +21,8 @@ from caucus.wire.jsontext import CONTENT_TYPE, MAX_BODY
 from caucus.wire.refusals import encode_error
 
 if TYPE_CHECKING:
-    from caucus.web.site import EdgeChannel, EdgeSite
+    from caucus.web.connection import EdgeChannel
+    from caucus.web.site import EdgeSite
 
 KEEP_ALIVE_SECONDS: Final = 5
 """How long an idle connection is kept at least, as it is announced."""

@@ -75,6 +75,8 @@ class Routes:
 
     def resource(self) -> IResource:
         """The tree as Twisted's resource."""
+        # Werkzeug imports a codec when it binds first, which fails once descriptors have run out.
+        self.app.url_map.bind("localhost")
         return self.app.resource()
 
     def admit(self, method: bytes, segments: list[str], request: Request) -> BodyCap:

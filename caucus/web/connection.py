@@ -1,0 +1,302 @@
+"""One connection at the edge: deadlines, caps, and refusals below the routes.
+
+`twisted.web.http.HTTPChannel` parses; this adds what it does not do by itself: it lets one byte
+now and then keep a request open for ever, takes a missing or repeated ``Host``, folds headers, and
+answers what it refuses without a body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel, datetimeToString
+from zope.interface import implementer
+
+from caucus.errors import BadRequest, CaucusError, HeadersTooLarge, RequestTimeout
+from caucus.web.request import KEEP_ALIVE_SECONDS, Request
+from caucus.wire.jsontext import CONTENT_TYPE
+from caucus.wire.refusals import encode_error
+
+if TYPE_CHECKING:
+    from caucus.web.site import EdgeSite
+
+HEADER_SECONDS: Final = 10
+"""From a connection's opening, or a later request's first byte, to the end of its headers."""
+REQUEST_SECONDS: Final = 30
+"""From a request's first byte to the end of its body; and for a peer to take an answer."""
+IDLE_SECONDS: Final = KEEP_ALIVE_SECONDS + 1
+"""From an answer to the next request's first byte: a little more than is announced."""
+LINGER_SECONDS: Final = 5
+LINGER_BYTES: Final = 4 * 1024 * 1024
+"""How long, and how much, a refused peer that is still sending is listened to, so that it gets
+to read its answer: closing at once would reset the connection under it."""
+
+LENGTH_DIGITS: Final = 20
+NAME_LENGTH: Final = 256
+"""The most bytes of a header's name: Twisted remembers 10,000 names for ever."""
+
+_TARGET = re.compile(rb"/|\*\Z|[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@implementer(IHalfCloseableProtocol)
+class EdgeChannel(HTTPChannel):
+    """One connection. At any time it has exactly one deadline, or none while a route works."""
+
+    # Beyond 30 attributes an instance's dictionary takes 1.5 KiB: what is set late lives in slots.
+    __slots__ = (
+        "_answered",
+        "_deadline",
+        "_held",
+        "_last",
+        "_lingered",
+        "_receiving",
+        "_refused",
+        "_requestProducer",
+        "_requestProducerStreaming",
+        "_waitingForTransport",
+        "began",
+    )
+    maxHeaders = 100
+    transport: Any
+    site: EdgeSite
+    requests: list[Request]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._requestProducer = self._requestProducerStreaming = None
+        self._waitingForTransport = False
+        self._deadline: IDelayedCall | None = None
+        self._receiving = self._answered = self._refused = self._last = False
+        self._held: Request | None = None
+        self._lingered = 0
+        self.began = 0.0
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.site.channels.add(self)
+        self._set_deadline(HEADER_SECONDS, self._late)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._clear_deadline()
+        if self._handlingRequest and self.requests and not self.requests[0].finished:
+            self.site.log(self.requests[0])  # its answer never ended
+        super().connectionLost(reason)
+        self.site.connection_lost(self)
+
+    def readConnectionLost(self) -> None:
+        """The peer sends no more. It may still read: what it asked for is sent, then it is over."""
+        self._last = True
+        if self._handlingRequest and self.requests[0].startedWriting and self._held is None:
+            self.forceAbortClient()  # a stream: whoever closes its end has gone
+        else:
+            self._close_if_last()
+
+    def writeConnectionLost(self) -> None:
+        """We send no more; the peer was told why."""
+
+    # What arrives
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._refused:
+            self._linger(len(data))
+            return
+        if not self._handlingRequest:
+            self._begin()
+        super().dataReceived(data)
+        if self.line_mode and not self._busyReceiving and self._buffer and not self._refused:
+            self._begin()  # the next request's first bytes came in the segment of the last one's end
+            if b"\n" in self._buffer:
+                self.refuse(BadRequest())  # a bare LF ends no line: it would wait for the deadline
+
+    def lineReceived(self, line: bytes) -> None:
+        if self._refused:
+            return
+        self._begin()
+        if (
+            self._receivedHeaderSize + len(line) > self.totalHeadersSize
+            or self._receivedHeaderCount >= self.maxHeaders
+            or (self._receivedHeaderSize and line.find(b":") > NAME_LENGTH)
+        ):
+            self.refuse(HeadersTooLarge())
+        elif line[:1] in (b" ", b"\t"):
+            self.refuse(BadRequest())  # line folding: RFC 9112, section 5.2
+        else:
+            super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002
+        self.refuse(HeadersTooLarge())
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if not self._refused:
+            super().rawDataReceived(data)
+
+    def allHeadersReceived(self) -> None:
+        request = self.requests[-1]
+        request.method, request.uri, request.clientproto = self._command, self._path, self._version
+        try:
+            self._check_headers(request)
+            request.site = self.site
+            request.cap = self.site.admit(request)
+            if self.length is not None and self.length > request.cap.limit:
+                raise request.cap.refusal
+        except CaucusError as refusal:
+            self.refuse(refusal)
+            return
+        elapsed = self.site.clock.seconds() - self.began
+        self._set_deadline(max(0.0, REQUEST_SECONDS - elapsed), self._late)
+        super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        if self._refused:
+            return
+        self._clear_deadline()
+        super().allContentReceived()
+
+    def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
+        if header == b"Content-Length" and len(data) > LENGTH_DIGITS:
+            return self._failChooseTransferDecoder()  # int() raises from 4,300 digits on
+        return bool(super()._maybeChooseTransferDecoder(header, data))
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        values = b",".join(request.requestHeaders.getRawHeaders(b"Connection") or ())
+        options = {option.strip().lower() for option in values.split(b",")}
+        return version == b"HTTP/1.1" and b"close" not in options and not self.site.closing
+
+    def requestDone(self, request: Request) -> None:
+        self._receiving = False
+        self._answered = True
+        if self._waitingForTransport and self.persistent:
+            # What is pipelined waits until this answer is taken: else a peer that never reads could
+            # have any number of answers made and kept for it.
+            self._held = request
+            self._set_deadline(REQUEST_SECONDS, self.forceAbortClient)
+            return
+        if self.persistent:
+            self._set_deadline(IDLE_SECONDS, self._idle)
+        else:
+            self._set_deadline(REQUEST_SECONDS, self.forceAbortClient)
+        super().requestDone(request)
+        self._close_if_last()
+
+    def _close_if_last(self) -> None:
+        """Close if the peer sends no more and has been answered."""
+        if self._last and not (self._handlingRequest or self._busyReceiving):
+            self.loseConnection()
+            self._set_deadline(REQUEST_SECONDS, self.forceAbortClient)
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        if self._held is not None:
+            request, self._held = self._held, None
+            self.requestDone(request)
+
+    def _begin(self) -> None:
+        """The first byte of a request is here."""
+        if self._receiving:
+            return
+        self._receiving = True
+        self.began = self.site.clock.seconds()
+        if self._answered:  # the first request's headers are due since the connection was made
+            self._set_deadline(HEADER_SECONDS, self._late)
+
+    def _check_headers(self, request: Request) -> None:
+        if request.method != request.method.upper() or not _TARGET.match(request.uri):
+            raise BadRequest  # a method has its case, and Werkzeug would not mind it
+        hosts = request.requestHeaders.getRawHeaders(b"Host") or ()
+        codings = request.requestHeaders.getRawHeaders(b"Transfer-Encoding") or ()
+        old = self._version != b"HTTP/1.1"
+        if len(hosts) > 1 or not (hosts or old):
+            raise BadRequest
+        # One way to frame a body and no other: RFC 9112, section 6.1. HTTP/1.0 has no chunks.
+        if codings and (old or [coding.lower() for coding in codings] != [b"chunked"]):
+            raise BadRequest
+
+    # What is refused below the routes
+
+    def refuse(self, error: CaucusError) -> None:
+        """Answer with the envelope at once, whatever of the request has arrived, and close."""
+        if self._refused:
+            return
+        self._refused = True
+        status, headers, body = encode_error(error)
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            f"Content-Type: {CONTENT_TYPE}",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            "Connection: close",
+            "Server: caucus-backbone",
+            f"Date: {datetimeToString().decode()}",
+        ]
+        request = self.requests[-1] if self.requests else None
+        sent = b"" if request is not None and request.method == b"HEAD" else body
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + sent)
+        self.site.log_refusal(self, request, status, len(sent))
+        self._close_gently()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(BadRequest())
+
+    def _close_gently(self) -> None:
+        """Say that nothing follows, and go on reading for a while."""
+        self.transport.resumeProducing()
+        self.transport.unregisterProducer()
+        end_of_stream = getattr(self.transport, "loseWriteConnection", None)
+        if end_of_stream is not None and not self.isSecure():  # TLS has no half-closed state
+            end_of_stream()
+        self._set_deadline(LINGER_SECONDS, self._done_lingering)
+
+    def _linger(self, size: int) -> None:
+        self._lingered += size
+        if self._lingered > LINGER_BYTES:
+            self.forceAbortClient()
+
+    def _done_lingering(self) -> None:
+        self.transport.loseConnection()
+        self._set_deadline(LINGER_SECONDS, self.forceAbortClient)
+
+    # Deadlines
+
+    def _late(self) -> None:
+        if self._receiving:
+            self.refuse(RequestTimeout())
+        else:  # a 408 could be taken for the answer to a request that is just leaving
+            self.loseConnection()
+            self._set_deadline(LINGER_SECONDS, self.forceAbortClient)
+
+    def _idle(self) -> None:
+        self.loseConnection()
+        self._set_deadline(REQUEST_SECONDS, self.forceAbortClient)  # it may not have read its answer yet
+
+    def forceAbortClient(self) -> None:
+        self._clear_deadline()
+        self.transport.abortConnection()
+
+    def _set_deadline(self, seconds: float, late: Callable[[], None]) -> None:
+        self._clear_deadline()
+        if self in self.site.channels:  # Twisted may tell of an end to reading after the end of all
+            self._deadline = self.site.clock.callLater(seconds, late)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+
+    # Closing
+
+    def finish_up(self) -> None:
+        """Close once the request under way is answered; at once if there is none."""
+        if self._handlingRequest:
+            self.persistent = False
+            if self._held is not None:
+                self.loseConnection()
+        elif self._receiving:
+            self.persistent = not self.requests
+        else:
+            self.loseConnection()
