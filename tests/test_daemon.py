@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -14,7 +15,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from twisted.internet import reactor
+from twisted.internet.base import ReactorBase
 
+from caucus import HTTPBackbone
+from caucus.errors import Unreachable
+from caucus.tap import _make_monotonic
 from tests.daemon import BIN, SECONDS, TAC, WAYS, Start, ask
 
 
@@ -77,6 +83,43 @@ def test_tls_is_an_endpoint_like_any_other(start: Start, tmp_path: Path) -> None
     context = ssl.create_default_context(cafile=str(tmp_path / "pem"))
     with urllib.request.urlopen(url + "/healthz", timeout=SECONDS, context=context) as answer:
         assert json.load(answer) == {"ok": True}
+    # Refused while it is still sending, it gets to read why: TLS has no half-closed state to say so in.
+    connection = http.client.HTTPSConnection("127.0.0.1", int(url.rpartition(":")[2]), context=context)
+    connection.request("POST", "/channels", b"a" * 1_000_000)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+async def test_a_certificate_that_is_not_trusted_makes_the_server_unreachable(
+    start: Start, tmp_path: Path
+) -> None:
+    make_certificate(tmp_path / "pem")
+    daemon = start("caucus-backbone", f"--listen=ssl:0:interface=127.0.0.1:privateKey={tmp_path}/pem")
+    (url,) = daemon.until_listening()
+    client = HTTPBackbone(reactor, url)
+    with pytest.raises(Unreachable, match="the TLS connection failed") as caught:
+        await client.list_channels()
+    assert not caught.value.retryable
+    await client.close()
+
+
+class Timers:
+    """As much of a reactor as has a clock."""
+
+    def __init__(self, *calls: object) -> None:
+        self.calls = list(calls)
+        self.seconds: object = ReactorBase.seconds
+
+    def getDelayedCalls(self) -> list[object]:
+        return self.calls
+
+
+def test_timers_run_on_the_monotonic_clock_unless_some_were_set_on_the_other() -> None:
+    fresh, used = Timers(), Timers("a call")
+    _make_monotonic(fresh)
+    _make_monotonic(used)
+    assert fresh.seconds is time.monotonic
+    assert used.seconds is ReactorBase.seconds
 
 
 def make_certificate(path: Path) -> None:
