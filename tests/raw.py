@@ -63,6 +63,13 @@ class Transport(StringTransport):
 
     aborted = False
     half_closed = False
+    pause_after: int | None = None
+    """Pause the producer whenever so many bytes wait, as a real transport does."""
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.pause_after is not None and len(self.value()) > self.pause_after + 1000:
+            self.producer.pauseProducing()  # type: ignore[union-attr]
 
     def abortConnection(self) -> None:
         self.aborted = True

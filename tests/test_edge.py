@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 
 from caucus.web.connection import LINGER_BYTES
@@ -164,6 +166,50 @@ def test_a_client_that_expects_it_is_told_to_continue(edge: Edge) -> None:
     assert [answer.status for answer in peer.answers()] == [100]
     peer.send(READ)
     assert [answer.status for answer in peer.answers()] == [200]
+
+
+# Long answers
+
+
+def test_a_long_page_is_sent_as_the_peer_takes_it(edge: Edge) -> None:
+    for number in range(25):
+        body = f"{number} " + "x" * 15_990
+        message = {"type": "note", "msg_id": "0" * 26, "body": body}
+        assert edge.ask("POST", "/channels/room/append", message, "tok-bob").status == 201
+    whole = edge.ask("POST", "/channels/room/read", READ)
+    assert [one["body"][:2] for one in whole.json["messages"][:3]] == ["0 ", "1 ", "2 "]
+    assert whole.json["cursor"] == 25
+    peer = edge.connect()
+    peer.transport.pause_after = 1
+    peer.send(POST + b"Content-Length: 12\r\n\r\n" + READ)
+    received = b""
+    while len(received) < len(whole.body):
+        step = peer.transport.value()
+        peer.transport.clear()
+        assert 0 < len(step) < 100_000
+        received += step
+        edge.clock.advance(20)  # slow, but it takes something
+        peer.channel.resumeProducing()
+    received += peer.transport.value()
+    assert received.endswith(whole.body)
+    assert not peer.closed
+
+
+def test_a_peer_that_stops_taking_a_long_answer_is_cut_off(edge: Edge) -> None:
+    data = b"x" * 1_000_000
+    address = sha256(data).hexdigest()
+    target = f"/channels/room/artifacts/{address}"
+    assert edge.ask("PUT", target, data, "tok-bob").status == 201
+    assert edge.ask("GET", target).body == data
+    peer = edge.connect()
+    peer.transport.pause_after = 1
+    peer.send(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert len(peer.transport.value()) < 100_000
+    edge.clock.advance(30)
+    assert peer.transport.aborted
+    peer.lose()
+    edge.site.access.flush()
+    assert edge.clock.getDelayedCalls() == []
 
 
 # Bodies

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HEADER_SECONDS: Final = 10
 """From a connection's opening, or a later request's first byte, to the end of its headers."""
 REQUEST_SECONDS: Final = 30
-"""From a request's first byte to the end of its body; and for a peer to take an answer."""
+"""From a request's first byte to the end of its body; and for a peer to take what waits for it."""
 IDLE_SECONDS: Final = KEEP_ALIVE_SECONDS + 1
 """From an answer to the next request's first byte: a little more than is announced."""
 LINGER_SECONDS: Final = 5
@@ -190,7 +190,14 @@ class EdgeChannel(HTTPChannel):
             self.loseConnection()
             self._set_deadline(REQUEST_SECONDS, self.forceAbortClient)
 
+    def pauseProducing(self) -> None:
+        super().pauseProducing()
+        if self._handlingRequest:
+            self._set_deadline(REQUEST_SECONDS, self.forceAbortClient)  # unless it takes something
+
     def resumeProducing(self) -> None:
+        if self._handlingRequest:
+            self._clear_deadline()
         super().resumeProducing()
         if self._held is not None:
             request, self._held = self._held, None

@@ -33,9 +33,11 @@ from caucus.limits import Limits
 from caucus.messages import NULL
 from caucus.records import Identity
 from caucus.web.openapi import description
+from caucus.web.parts import LONG, Parts, slices
 from caucus.web.request import ABSENT, JSON_BODY, BodyCap, Request
 from caucus.web.stream import Streams
 from caucus.wire import answers
+from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import is_answerable
 
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -134,7 +136,7 @@ class Routes:
         return request.answer(201, answers.encode_appended(appended))
 
     @app.route("/channels/<channel>/read", methods=["POST"])
-    async def read_since(self, request: Request, channel: str) -> bytes:
+    async def read_since(self, request: Request, channel: str) -> bytes | IResource:
         self._may_read(request)
         fields = {} if request.json_value is ABSENT else _object(request)
         page = await self._backbone.read_since(
@@ -142,6 +144,9 @@ class Routes:
             cast("int", fields.get("cursor", NULL)),
             cast("int | None", fields.get("limit")),
         )
+        length = answers.page_length(page)
+        if length > LONG:
+            return Parts(answers.page_parts(page), length, CONTENT_TYPE, {})
         return request.answer(200, answers.encode_page(page))
 
     @app.route("/channels/<channel>/claim", methods=["POST"])
@@ -171,13 +176,16 @@ class Routes:
         return request.answer(200 if stored.deduplicated else 201, answers.encode_artifact(stored))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["GET"])
-    async def get_artifact(self, request: Request, channel: str, sha256: str) -> bytes:
+    async def get_artifact(self, request: Request, channel: str, sha256: str) -> bytes | IResource:
         self._may_read(request)
         data = await self._backbone.get_artifact(unquote(channel), unquote(sha256))
         if data is None:
             raise NotFound
         headers = {**_ARTIFACT_HEADERS, "ETag": f'"{sha256}"'}
-        return request.answer(200, data, headers, content_type="application/octet-stream")
+        kind = "application/octet-stream"
+        if len(data) > LONG:
+            return Parts(slices(data), len(data), kind, headers)
+        return request.answer(200, data, headers, content_type=kind)
 
     @app.route("/channels/<channel>/stream", methods=["GET"])
     async def stream(self, request: Request, channel: str) -> IResource:

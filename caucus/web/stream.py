@@ -28,8 +28,6 @@ CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
 HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 QUIET_SECONDS: Final = 15
 """After so much quiet a comment keeps the connection alive."""
-STALLED_SECONDS: Final = 30
-"""A reader that takes nothing for so long is dropped, however little it is behind."""
 
 _log = Logger("caucus.web")
 
@@ -165,8 +163,6 @@ class Feed:
             self._quiet_since, quiet = now, 0.0
             for reader in list(self.readers):
                 reader.keep_alive()
-        for reader in list(self.readers):
-            reader.drop_if_stalled(now)
         self._timer = self.streams.clock.callLater(QUIET_SECONDS - quiet, self._tick)
 
 
@@ -174,14 +170,14 @@ class Feed:
 class Reader:
     """One open stream. ``cursor`` is the cursor after the last message written to it."""
 
-    __slots__ = ("_behind", "_catching_up", "_done", "_paused_at", "_request", "cursor", "feed")
+    __slots__ = ("_behind", "_catching_up", "_done", "_paused", "_request", "cursor", "feed")
 
     def __init__(self, feed: Feed, request: Request, cursor: int) -> None:
         self.cursor = cursor
         self.feed = feed
         self._request = request
         self._behind = 0
-        self._paused_at: float | None = None
+        self._paused = False
         self._catching_up = False
         self._done = False
 
@@ -206,10 +202,10 @@ class Reader:
 
     def offer(self, start: int, data: bytes, cursor: int) -> None:
         """Frames from ``start`` to ``cursor`` are new: take them, or fall behind."""
-        if self._paused_at is not None:
+        if self._paused:
             self._behind += len(data)
             if self._behind > self.feed.streams.buffer_bytes:
-                self._drop("it is too far behind")
+                self._drop()
         elif self.cursor == start and not self._catching_up:
             self._write(data, cursor)
         else:
@@ -217,20 +213,14 @@ class Reader:
 
     def keep_alive(self) -> None:
         """Send a comment."""
-        if self._paused_at is None and not self._done:
+        if not (self._paused or self._done):
             self._request.write(b": keep-alive\n\n")
 
-    def drop_if_stalled(self, now: float) -> None:
-        """Give up on a reader that has taken nothing for long."""
-        if self._paused_at is not None and now - self._paused_at >= STALLED_SECONDS:
-            self._drop("it takes nothing")
-
     def pauseProducing(self) -> None:
-        if self._paused_at is None:
-            self._paused_at = self.feed.streams.clock.seconds()
+        self._paused = True
 
     def resumeProducing(self) -> None:
-        self._paused_at = None
+        self._paused = False
         self._behind = 0
         self.catch_up()
 
@@ -246,7 +236,7 @@ class Reader:
         """Write pages from its own cursor until it is in step with the feed, or can take no more."""
         self._catching_up = True
         try:
-            while not self._done and self._paused_at is None:
+            while not (self._done or self._paused):
                 start = self.cursor
                 page = await self.feed.read(start)
                 if page.messages_json:
@@ -261,8 +251,8 @@ class Reader:
             self.cursor = cursor
             self._request.write(data)
 
-    def _drop(self, reason: str) -> None:
-        _log.info("Dropped a stream's reader: {reason}", reason=reason)
+    def _drop(self) -> None:
+        _log.info("Dropped a stream's reader that is too far behind")
         self.stop()
         self._request.channel.forceAbortClient()
 
