@@ -144,16 +144,12 @@ def encode_page(page: Page) -> bytes:
 
 def page_parts(page: Page) -> Iterator[bytes]:
     """The body of a page in parts, most of them the messages' own bytes."""
-    separator = b'{"messages":['
-    for message_json in page.messages_json:
-        yield separator
+    yield b'{"messages":['
+    for number, message_json in enumerate(page.messages_json):
+        if number:
+            yield b","
         yield message_json
-        separator = b","
-    yield (
-        b'],"cursor":%d}' % page.cursor
-        if page.messages_json
-        else b'{"messages":[],"cursor":%d}' % page.cursor
-    )
+    yield b'],"cursor":%d}' % page.cursor
 
 
 def page_length(page: Page) -> int:
