@@ -252,7 +252,6 @@ class EdgeChannel(HTTPChannel):
 
     def _close_gently(self) -> None:
         """Say that nothing follows, and go on reading for a while."""
-        self.transport.resumeProducing()
         self.transport.unregisterProducer()
         end_of_stream = getattr(self.transport, "loseWriteConnection", None)
         if end_of_stream is not None and not self.isSecure():  # TLS has no half-closed state
