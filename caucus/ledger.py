@@ -31,8 +31,8 @@ class Ledger:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        # The difference is compared, not the sum: a lease of 10**300 s does not fit a float sum.
-        if entry.lease_ttl is not None and now - entry.granted >= entry.lease_ttl:
+        # As the sum of floats, so that 0.4 + 1 has lapsed at 1.4; any lease fits a float.
+        if entry.lease_ttl is not None and now >= entry.granted + float(entry.lease_ttl):
             del self._entries[key]  # lapsed is lapsed, also if the clock steps back after this
             return None
         return entry

@@ -47,7 +47,7 @@ class RateBudget:
             self._charges.popitem(last=False)
 
     def _forget(self, times: deque[float], now: float) -> None:
-        while times and now - times[0] >= self._window:
+        while times and now >= times[0] + self._window:
             times.popleft()
         if times and times[-1] > now:
             # The clock stepped back: what lies ahead counts from now, so nobody waits longer than a window.
@@ -70,7 +70,7 @@ class Duplicates:
         if last is None:
             return
         digest, touched = last[0], min(last[1], now)  # a clock that steps back starts the window anew
-        if now - touched >= self._window:
+        if now >= touched + self._window:
             del self._last[agent_id]
             return
         self._last[agent_id] = (digest, touched)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from hashlib import sha256
 
 import pytest
 from twisted.internet import reactor
@@ -14,7 +15,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from caucus import start_server
+from caucus import HTTPBackbone, start_server
 from caucus.backbone import Backbone
 from caucus.web.connection import EdgeChannel
 from tests.journals import SlowJournal
@@ -169,6 +170,21 @@ async def test_a_peer_that_sends_no_more_still_gets_its_answers(count: int) -> N
     received = await deferToThread(ask_and_shut, server.port, GET * count)
     assert [answer.status for answer in parse_answers(received)] == [200] * count
     assert await deferToThread(ask_and_shut, server.port, GET[:-2]) == b""
+    await server.close()
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_a_long_answer_is_sent_whole_to_a_peer_that_sends_no_more(count: int) -> None:
+    data = b"x" * 1_000_000
+    server = await start_server(reactor, tokens="tok:a:o")
+    client = HTTPBackbone(reactor, server.url, "tok")
+    await client.create_channel("room")
+    address = sha256(data).hexdigest()
+    await client.put_artifact("room", address, data)
+    get = f"GET /channels/room/artifacts/{address} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    received = await deferToThread(ask_and_shut, server.port, get.encode() * count)
+    assert [answer.body == data for answer in parse_answers(received)] == [True] * count
+    await client.close()
     await server.close()
 
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caucus.errors import ConfigurationError, DuplicatePost, RateLimited
+from caucus.ledger import Ledger
 from caucus.limits import Limits, environment_name, limit_fields, option_name
 from caucus.messages import as_integer, new_msg_id, target_key
+from caucus.records import Grant, Holder
 from caucus.seatbelts import Duplicates, RateBudget
 from caucus.stamps import Stamps
 from caucus.text import CONTROL, excerpt, trim
@@ -142,6 +144,16 @@ def test_the_agent_who_posted_last_is_kept_in_mind_longest() -> None:
         duplicates.remember(agent, "note", "same", 0)
     with pytest.raises(DuplicatePost):
         duplicates.check("alice", "note", "same", 1)
+
+
+@pytest.mark.parametrize(("start", "window"), [(0.4, 1), (2.3, 30)])
+def test_a_window_ends_at_its_instant_though_floats_round(start: float, window: int) -> None:
+    budget = RateBudget(limit=1, window=window, tracked=10, scope="channel")
+    budget.charge("alice", start)
+    budget.check("alice", start + window)
+    ledger = Ledger()
+    ledger.put("t", Grant(Holder("alice-agent", "alice", "ts", "id"), window), start)
+    assert ledger.live("t", start + window) is None
 
 
 def test_only_so_many_last_posts_are_kept() -> None:

@@ -112,6 +112,7 @@ def test_a_frame_is_pushed_in_the_turn_of_its_append(edge: Edge) -> None:
         ("?since=0", ["a", "b", "c"]),
         ("?since=2&since=x", ["c"]),
         ("?since=3", []),
+        ("?since=" + "0" * 30 + "2", ["c"]),
         ("?x=1&since=%31", ["b", "c"]),
     ],
 )

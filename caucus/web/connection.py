@@ -33,7 +33,7 @@ REQUEST_SECONDS: Final = 30
 IDLE_SECONDS: Final = KEEP_ALIVE_SECONDS + 1
 """From an answer to the next request's first byte: a little more than is announced."""
 LINGER_SECONDS: Final = 5
-LINGER_BYTES: Final = 4 * 1024 * 1024
+LINGER_BYTES: Final = 64 * 1024 * 1024
 """How long, and how much, a refused peer that is still sending is listened to, so that it gets
 to read its answer: closing at once would reset the connection under it."""
 
@@ -92,8 +92,8 @@ class EdgeChannel(HTTPChannel):
     def readConnectionLost(self) -> None:
         """The peer sends no more. It may still read: what it asked for is sent, then it is over."""
         self._last = True
-        if self._handlingRequest and self.requests[0].startedWriting and self._held is None:
-            self.forceAbortClient()  # a stream: whoever closes its end has gone
+        if self._handlingRequest and self.requests[0].endless:
+            self.forceAbortClient()  # whoever closes its end of a stream has gone
         else:
             self._close_if_last()
 

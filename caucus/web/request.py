@@ -59,7 +59,7 @@ class Request(server.Request):
     """
 
     # Beyond 30 attributes an instance's dictionary takes 1.5 KiB: what is ours lives in slots.
-    __slots__ = ("_received", "agent_id", "cap", "json_value", "producer", "streamingProducer")
+    __slots__ = ("_received", "agent_id", "cap", "endless", "json_value", "producer", "streamingProducer")
     channel: EdgeChannel
     site: EdgeSite
     defaultContentType = None
@@ -70,6 +70,7 @@ class Request(server.Request):
         self.cap: BodyCap = JSON_BODY
         self.json_value: object = ABSENT
         self.agent_id: str | None = None
+        self.endless = False
 
     def gotLength(self, length: int | None) -> None:  # noqa: ARG002
         self.content = self._received = BytesIO()  # never a file: the cap keeps it small
@@ -140,7 +141,8 @@ class Request(server.Request):
             self.setHeader(name.encode(), value.encode())
 
     def settle_in(self) -> None:
-        """Let go of what an answer that stays open for long does not need, once its head is sent."""
+        """The answer has no end of its own: let go of what it does not need once its head is sent."""
+        self.endless = True
         self.requestHeaders = self.responseHeaders = _NO_HEADERS
         self.notifications.clear()  # those of Klein, which has done its part
         self._adapterCache.clear()

@@ -41,7 +41,7 @@ from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import is_answerable
 
 MAX_SAFE_INTEGER = 2**53 - 1
-_DIGITS = re.compile(rb"[0-9]{1,16}")
+_DIGITS = re.compile(rb"0*[0-9]{1,16}")
 _ARTIFACT_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Disposition": "attachment",
