@@ -23,6 +23,9 @@ from caucus.web.site import EdgeSite
 from tests.providers import make_site
 
 TOKENS = "tok-alice:alice-agent:alice,tok-bob:bob-agent:bob,tok-carol:carol-agent:carol"
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /channels/room/read HTTP/1.1\r\nHost: localhost\r\n"
+READ = b'{"cursor":0}'
 
 
 @frozen
@@ -142,6 +145,15 @@ class Peer:
     @property
     def closed(self) -> bool:
         return self.transport.aborted or self.transport.disconnecting
+
+
+def refusal(peer: Peer) -> tuple[int, str | None]:
+    """The one answer that a refused peer gets before the server stops sending."""
+    (answer,) = peer.answers()
+    assert answer.headers["connection"] == "close"
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert peer.transport.half_closed
+    return answer.status, answer.code
 
 
 def make_edge(

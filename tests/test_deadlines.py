@@ -19,11 +19,7 @@ from caucus import HTTPBackbone, start_server
 from caucus.backbone import Backbone
 from caucus.web.connection import EdgeChannel
 from tests.journals import SlowJournal
-from tests.raw import Edge, Peer, make_edge, parse_answers
-
-GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-POST = b"POST /channels/room/read HTTP/1.1\r\nHost: localhost\r\n"
-READ = b'{"cursor":0}'
+from tests.raw import GET, POST, READ, Edge, make_edge, parse_answers, refusal
 
 
 @pytest.fixture
@@ -31,15 +27,6 @@ def edge() -> Edge:
     opened = make_edge()
     opened.make_room()
     return opened
-
-
-def refusal(peer: Peer) -> tuple[int, str | None]:
-    """The one answer that a refused peer gets before the server stops sending."""
-    (answer,) = peer.answers()
-    assert answer.headers["connection"] == "close"
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
-    assert peer.transport.half_closed
-    return answer.status, answer.code
 
 
 # Deadlines

@@ -7,11 +7,7 @@ from hashlib import sha256
 import pytest
 
 from caucus.web.connection import LINGER_BYTES
-from tests.raw import Edge, Peer, make_edge
-
-GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-POST = b"POST /channels/room/read HTTP/1.1\r\nHost: localhost\r\n"
-READ = b'{"cursor":0}'
+from tests.raw import GET, POST, READ, Edge, make_edge, refusal
 
 
 @pytest.fixture
@@ -19,15 +15,6 @@ def edge() -> Edge:
     opened = make_edge()
     opened.make_room()
     return opened
-
-
-def refusal(peer: Peer) -> tuple[int, str | None]:
-    """The one answer that a refused peer gets before the server stops sending."""
-    (answer,) = peer.answers()
-    assert answer.headers["connection"] == "close"
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
-    assert peer.transport.half_closed
-    return answer.status, answer.code
 
 
 MALFORMED = {
