@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256 as hash_sha256
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
+from msgspec import UNSET
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from caucus.channel import Channel, require_channel_name
+from caucus.drafts import Draft, drafted, stamp
 from caucus.errors import (
     ArtifactIntegrity,
     ArtifactTooLarge,
@@ -31,13 +33,9 @@ from caucus.messages import (
     SHORT_TEXT,
     MessageFields,
     as_integer,
-    encode,
     fields_of,
     identity_issues,
-    require_type,
-    stamped,
     target_key,
-    validate,
 )
 from caucus.records import (
     VERBOSITIES,
@@ -55,7 +53,7 @@ from caucus.records import (
     Page,
     StoredArtifact,
 )
-from caucus.seatbelts import RateBudget
+from caucus.seatbelts import RateBudget, post_digest
 from caucus.stamps import Stamps
 from caucus.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, SURROGATE
 
@@ -183,19 +181,15 @@ class Backbone:
     @_writes
     def append(self, channel: str, message: MessageFields) -> Appended:
         room = self._channel(channel)
-        fields = fields_of(message)
-        require_type(fields, claim=False)
-        validate(fields)
+        draft = drafted(message, claim=False)
         now = self._now()
         cursor = room.next_cursor()
-        agent_id, kind, body = str(fields["agent_id"]), str(fields["type"]), str(fields["body"])
+        agent_id = cast("str", draft.agent_id)
         self._check_pace(room, agent_id, now)
-        room.duplicates.check(agent_id, kind, body, now)
-        ts = self._stamps.next(self._wall())
-        message_json = encode(stamped(fields, ts))
-        self._record(MessageAppended(room.name, ts, self._wall(), message_json), now)
-        self._charge_pace(room, agent_id, now)
-        room.duplicates.remember(agent_id, kind, body, now)
+        post = post_digest(draft.type, draft.body)
+        room.duplicates.check(agent_id, post, now)
+        message_json = self._add(room, draft, now)
+        room.duplicates.remember(agent_id, post, now)
         return Appended(message_json, cursor)
 
     @_reads
@@ -204,26 +198,29 @@ class Backbone:
 
     @_writes
     def claim(self, channel: str, message: MessageFields) -> ClaimResult:
-        room, fields, key, now = self._claim_step(channel, message)
-        owner = str(fields["owner"])
-        lost = room.ledger.may_claim(key, owner, now, heartbeat=fields.get("heartbeat") is True)
-        return lost or self._grant(room, fields, key, now, Identity(str(fields["agent_id"]), owner))
+        room, draft, key, now = self._claim_step(channel, message)
+        author = _author(draft)
+        lost = room.ledger.may_claim(key, author.owner, now, heartbeat=draft.heartbeat is True)
+        return lost or self._grant(room, draft, key, now, author)
 
     @_writes
     def reassign_claim(self, channel: str, message: MessageFields, assignee: Identity) -> ClaimResult:
         parts = (getattr(assignee, "agent_id", None), getattr(assignee, "owner", None))
         if not all(isinstance(part, str) and part for part in parts):
             raise InvalidRequest("The assignee must have an agent_id and an owner, both non-empty strings.")
-        room, fields, key, now = self._claim_step(channel, message, assignee)
-        lost = room.ledger.may_reassign(key, str(fields["owner"]), now)
-        return lost or self._grant(room, fields, key, now, assignee)
+        room, draft, key, now = self._claim_step(channel, message, assignee)
+        lost = room.ledger.may_reassign(key, _author(draft).owner, now)
+        return lost or self._grant(room, draft, key, now, assignee)
 
     @_writes
     def mark_claim_done(self, channel: str, message: MessageFields) -> ClaimResult:
-        resolved = {**fields_of(message), "status": "resolved"}
-        room, fields, key, now = self._claim_step(channel, resolved)
-        lost = room.ledger.may_finish(key, str(fields["owner"]), now)
-        return lost or self._grant(room, fields, key, now, None)
+        if isinstance(message, Draft):
+            message.status = "resolved"
+        else:
+            message = {**fields_of(message), "status": "resolved"}
+        room, draft, key, now = self._claim_step(channel, message)
+        lost = room.ledger.may_finish(key, _author(draft).owner, now)
+        return lost or self._grant(room, draft, key, now, None)
 
     @_reads
     def subscribe(self, channel: str) -> int:
@@ -271,9 +268,9 @@ class Backbone:
         return await answer
 
     def _channel(self, name: str) -> Channel:
-        require_channel_name(name)
-        channel = self._channels.get(name)
+        channel = self._channels.get(name) if isinstance(name, str) else None
         if channel is None:
+            require_channel_name(name)
             raise UnknownChannel(name)
         return channel
 
@@ -285,34 +282,40 @@ class Backbone:
 
     def _claim_step(
         self, channel: str, message: MessageFields, assignee: Identity | None = None
-    ) -> tuple[Channel, dict[str, object], str, float]:
+    ) -> tuple[Channel, Draft, str, float]:
         """What every claim operation checks before the ledger."""
         room = self._channel(channel)
-        fields = fields_of(message)
-        require_type(fields, claim=True)
-        validate(fields)
+        draft = drafted(message, claim=True)
         issues = () if assignee is None else identity_issues(assignee.agent_id, assignee.owner)
         if issues:
             raise InvalidMessage(tuple(f"assignee.{issue}" for issue in issues))
         now = self._now()
-        self._check_pace(room, str(fields["agent_id"]), now)
-        return room, fields, target_key(str(fields["target"])), now
+        self._check_pace(room, cast("str", draft.agent_id), now)
+        return room, draft, target_key(cast("str", draft.target)), now
 
-    def _grant(
-        self, room: Channel, fields: dict[str, object], key: str, now: float, to: Identity | None
-    ) -> Granted:
+    def _grant(self, room: Channel, draft: Draft, key: str, now: float, to: Identity | None) -> Granted:
         """Append a granted transition: ``to`` holds the target, or with ``None`` nobody does."""
         cursor = room.next_cursor()
-        ts = self._stamps.next(self._wall())
-        stored = stamped(fields, ts)
-        grant = None
-        if to is not None:
-            holder = Holder(to.agent_id, to.owner, ts, str(stored["msg_id"]))
-            grant = Grant(holder, as_integer(stored.get("lease_ttl")))
-        message_json = encode(stored)
-        self._record(MessageAppended(room.name, ts, self._wall(), message_json, (key, grant)), now)
-        self._charge_pace(room, str(fields["agent_id"]), now)
-        return Granted(message_json, cursor)
+        return Granted(self._add(room, draft, now, (key, to)), cursor)
+
+    def _add(
+        self, room: Channel, draft: Draft, now: float, given: tuple[str, Identity | None] | None = None
+    ) -> bytes:
+        """Stamp and record a message, and charge its author; ``given`` is a target key and its new holder."""
+        wall = self._wall()
+        ts = self._stamps.next(wall)
+        message_json = stamp(draft, ts)
+        transition: tuple[str, Grant | None] | None = None
+        if given is not None:
+            key, to = given
+            grant = None
+            if to is not None:
+                lease_ttl = None if draft.lease_ttl is UNSET else draft.lease_ttl
+                grant = Grant(Holder(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
+            transition = (key, grant)
+        self._record(MessageAppended(room.name, ts, wall, message_json, transition), now)
+        self._charge_pace(room, cast("str", draft.agent_id), now)
+        return message_json
 
     def _check_pace(self, room: Channel, agent_id: str, now: float) -> None:
         room.posts.check(agent_id, now)
@@ -336,13 +339,17 @@ class Backbone:
 
     def _apply(self, event: Event, position: int, now: float) -> None:
         match event:
+            case MessageAppended(channel=name):
+                self._channels[name].append(event, position, self.journal.durable, now)
             case ChannelCreated(descriptor=descriptor):
                 self._channels[descriptor.channel] = Channel(descriptor, self.limits, position)
-            case MessageAppended(channel=name):
-                self._channels[name].append(event, position, now)
             case ArtifactAdded(channel=name, sha256=sha256, data=data):
                 self._channels[name].add_artifact(sha256, data, position)
                 self._artifact_bytes += len(data)
+
+
+def _author(draft: Draft) -> Identity:
+    return Identity(cast("str", draft.agent_id), cast("str", draft.owner))
 
 
 def _wake(watchers: list[Callable[[], None]]) -> None:

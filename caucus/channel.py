@@ -11,7 +11,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from caucus.errors import ArtifactTooLarge, ChannelFull, InvalidChannelName, InvalidCursor
 from caucus.ledger import Ledger
@@ -58,10 +58,12 @@ class Channel:
             raise ChannelFull(channel=self.name, limit=limit)
         return len(self._log) + 1
 
-    def append(self, event: MessageAppended, position: int, granted: float) -> None:
+    def append(self, event: MessageAppended, position: int, durable: int, granted: float) -> None:
         """Add a message to the log and carry its ledger transition out, as of ``granted``."""
+        self.head(durable)  # what nobody reads must not be pending for ever
         self._log.append(event.message_json)
-        self._pending.append(position)
+        if position > durable:
+            self._pending.append(position)
         if event.transition is not None:
             key, grant = event.transition
             if grant is None:
@@ -77,7 +79,7 @@ class Channel:
 
     def describe(self, durable: int) -> Descriptor:
         """The descriptor with the live head."""
-        return evolve(self._descriptor, head=self.head(durable))
+        return replace(self._descriptor, head=self.head(durable))
 
     def page(self, cursor: object, limit: object, durable: int) -> Page:
         """The durable messages after ``cursor``, at most ``limit``. Raises `InvalidCursor`."""

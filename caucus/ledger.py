@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
-from caucus.records import AlreadyClaimed, Grant, Holder, NotHeld
+from caucus.records import AlreadyClaimed, Grant, Holder, NotHeld, Record
 
 
-@frozen
-class Held:
+class Held(Record, frozen=True):
     """A ledger entry: the holder, when it was granted (seconds on the backbone's clock), and its lease."""
 
     holder: Holder

@@ -1,4 +1,4 @@
-"""The message: its fields, its validation, ULIDs, the target key (docs/protocol.md, Messages)."""
+"""The message: its fields, the rules that name what is wrong, ULIDs, the target key (docs/protocol.md)."""
 
 from __future__ import annotations
 
@@ -108,7 +108,6 @@ MessageFields = Message | Mapping[str, object]
 """What the operations take for a message: a `Message`, or a mapping of its fields by their names."""
 
 _FIELDS: Final = frozenset(attribute.name for attribute in fields(Message))
-encode = msgspec.json.Encoder().encode
 
 
 def fields_of(message: MessageFields) -> dict[str, object]:
@@ -131,14 +130,14 @@ def as_integer(value: object) -> int | None:
     return int(value)
 
 
-def require_type(message: Mapping[str, object], *, claim: bool) -> None:
+def require_type(kind: object, *, claim: bool) -> None:
     """The type rule: claims go through the claim operations, and nothing else does.
 
     Raises `InvalidMessage` with one issue.
     """
-    if claim and message.get("type") != "claim":
+    if claim and kind != "claim":
         raise InvalidMessage(("type: must be claim for this operation",))
-    if not claim and message.get("type") == "claim":
+    if not claim and kind == "claim":
         raise InvalidMessage(("type: a claim goes through the claim operations",))
 
 
@@ -157,14 +156,6 @@ def identity_issues(agent_id: object, owner: object) -> tuple[str, ...]:
     """The problems of an identity, at most one for each of its two fields."""
     found = (_name("agent_id", agent_id), _name("owner", owner))
     return tuple(issue for issue in found if issue)
-
-
-def stamped(message: Mapping[str, object], ts: str) -> dict[str, object]:
-    """The message as it is stored: the caller's fields in their order, with ``v`` and ``ts`` set."""
-    stored = {**message, "v": SCHEMA_VERSION, "ts": ts}
-    if "lease_ttl" in stored:
-        stored["lease_ttl"] = as_integer(stored["lease_ttl"])
-    return stored
 
 
 def target_key(target: str) -> str:

@@ -6,11 +6,14 @@ Checking and charging are two steps, so that whatever is refused charges nothing
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
-from hashlib import blake2b
+from array import array
+from collections import OrderedDict
 
 from caucus.errors import DuplicatePost, RateLimited, RateScope
 from caucus.text import trim
+
+_FORGOTTEN_AT_ONCE = 4096
+"""Instants that are kept though they count no more: moving the others up costs as much as they are many."""
 
 
 class RateBudget:
@@ -25,35 +28,59 @@ class RateBudget:
         self._window = window
         self._tracked = tracked
         self._scope: RateScope = scope
-        self._charges: OrderedDict[str, deque[float]] = OrderedDict()
+        self._charges: OrderedDict[str, _Charges] = OrderedDict()
 
     def check(self, name: str, now: float) -> None:
         """Raises `RateLimited`, with the whole seconds to wait, if nothing is left for ``name``."""
-        times = self._charges.get(name)
-        if times is None:
+        charges = self._charges.get(name)
+        if charges is None:
             return
         self._charges.move_to_end(name)
-        self._forget(times, now)
-        if len(times) >= self._limit:
-            wait = times[0] + self._window - now
+        if charges.count(self._window, now) >= self._limit:
+            wait = charges.oldest + self._window - now
             raise RateLimited(limit=self._limit, scope=self._scope, retry_after=max(1, math.ceil(wait)))
 
     def charge(self, name: str, now: float) -> None:
         """Count one charge of ``name`` at ``now``."""
-        times = self._charges.setdefault(name, deque())
-        self._charges.move_to_end(name)
-        times.append(now)
-        while len(self._charges) > self._tracked:
-            self._charges.popitem(last=False)
+        charges = self._charges.get(name)
+        if charges is None:
+            charges = self._charges[name] = _Charges()
+            if len(self._charges) > self._tracked:
+                self._charges.popitem(last=False)
+        else:
+            self._charges.move_to_end(name)
+        charges.add(now)
 
-    def _forget(self, times: deque[float], now: float) -> None:
-        while times and now >= times[0] + self._window:
-            times.popleft()
+
+class _Charges:
+    """The instants of charges, oldest first, in eight bytes each: a raised budget may count a million."""
+
+    __slots__ = ("_forgotten", "_times")
+
+    def __init__(self) -> None:
+        self._times = array("d")
+        self._forgotten = 0
+
+    @property
+    def oldest(self) -> float:
+        return self._times[self._forgotten]
+
+    def add(self, now: float) -> None:
+        self._times.append(now)
+
+    def count(self, window: int, now: float) -> int:
+        """How many are less than ``window`` seconds old; the others are forgotten."""
+        times, first = self._times, self._forgotten
+        while first < len(times) and now >= times[first] + window:
+            first += 1
+        if first > _FORGOTTEN_AT_ONCE or first == len(times):
+            del times[:first]
+            first = 0
+        self._forgotten = first
         if times and times[-1] > now:
             # The clock stepped back: what lies ahead counts from now, so nobody waits longer than a window.
-            dated = [min(charged, now) for charged in times]
-            times.clear()
-            times.extend(dated)
+            self._times = array("d", (min(charged, now) for charged in times))
+        return len(times) - first
 
 
 class Duplicates:
@@ -62,32 +89,36 @@ class Duplicates:
     def __init__(self, window: int, tracked: int) -> None:
         self._window = window
         self._tracked = tracked
-        self._last: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._last: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    def check(self, agent_id: str, kind: str, body: str, now: float) -> None:
-        """Raises `DuplicatePost` if this repeats the agent's last post; being refused keeps it fresh."""
+    def check(self, agent_id: str, post: int, now: float) -> None:
+        """Raises `DuplicatePost` if this repeats the agent's last post; being refused keeps it fresh.
+
+        ``post`` is its `post_digest`.
+        """
         last = self._last.get(agent_id)
         if last is None:
             return
         digest, touched = last[0], min(last[1], now)  # a clock that steps back starts the window anew
         if now >= touched + self._window:
             del self._last[agent_id]
-            return
-        self._last[agent_id] = (digest, touched)
-        if digest == _digest(kind, body):
-            self._touch(agent_id, digest, now)
+        elif digest == post:
+            self.remember(agent_id, digest, now)
             raise DuplicatePost
+        elif touched != last[1]:
+            self._last[agent_id] = (digest, touched)
 
-    def remember(self, agent_id: str, kind: str, body: str, now: float) -> None:
+    def remember(self, agent_id: str, digest: int, now: float) -> None:
         """This is the agent's last post from now on."""
-        self._touch(agent_id, _digest(kind, body), now)
-
-    def _touch(self, agent_id: str, digest: bytes, now: float) -> None:
         self._last[agent_id] = (digest, now)
         self._last.move_to_end(agent_id)
         while len(self._last) > self._tracked:
             self._last.popitem(last=False)
 
 
-def _digest(kind: str, body: str) -> bytes:
-    return blake2b(f"{kind}\0{trim(body)}".encode(), digest_size=16).digest()
+def post_digest(kind: str, body: str) -> int:
+    """What two posts of one agent have in common if the second repeats the first.
+
+    It is Python's own keyed hash of 64 bits, for this process only.
+    """
+    return hash((kind, trim(body)))

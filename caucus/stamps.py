@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 class Stamps:
@@ -17,8 +18,7 @@ class Stamps:
 
     def next(self, wall: float) -> str:
         """The next stamp, for ``wall`` seconds since the epoch; its instant never falls."""
-        instant = datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        self._instant = max(self._instant, instant)
+        self._instant = max(self._instant, instant(wall))
         self._sequence += 1
         return f"{self._instant}#{self._sequence:012d}"
 
@@ -27,3 +27,19 @@ class Stamps:
         instant, _, sequence = stamp.partition("#")
         self._instant = max(self._instant, instant)
         self._sequence = max(self._sequence, int(sequence))
+
+
+def instant(wall: float) -> str:
+    """An ISO-8601 UTC instant with milliseconds, cut and not rounded, and a ``Z``."""
+    return _millisecond(int(wall * 1000))
+
+
+@lru_cache(maxsize=16)  # at thousands of messages a second, most fall into one that has been written already
+def _millisecond(number: int) -> str:
+    seconds, milliseconds = divmod(number, 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(number: int) -> str:
+    return f"{datetime.fromtimestamp(number, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -13,7 +13,7 @@ from caucus.ledger import Ledger
 from caucus.limits import Limits, environment_name, limit_fields, option_name
 from caucus.messages import as_integer, new_msg_id, target_key
 from caucus.records import Grant, Holder
-from caucus.seatbelts import Duplicates, RateBudget
+from caucus.seatbelts import Duplicates, RateBudget, post_digest
 from caucus.stamps import Stamps
 from caucus.text import CONTROL, excerpt, trim
 
@@ -127,23 +127,26 @@ def test_a_clock_that_steps_back_makes_nobody_wait_longer_than_a_window() -> Non
     budget.check("alice", 5_060)
 
 
+SAME, OTHER = post_digest("note", "same"), post_digest("note", "other")
+
+
 def test_a_clock_that_steps_back_keeps_a_last_post_no_longer_than_a_window() -> None:
     duplicates = Duplicates(window=60, tracked=10)
-    duplicates.remember("alice", "note", "same", 10_000)
-    duplicates.check("alice", "note", "other", 5_000)
+    duplicates.remember("alice", SAME, 10_000)
+    duplicates.check("alice", OTHER, 5_000)
     with pytest.raises(DuplicatePost):
-        duplicates.check("alice", "note", "same", 5_001)
-    duplicates.remember("alice", "note", "same", 10_000)
-    duplicates.check("alice", "note", "other", 5_000)
-    duplicates.check("alice", "note", "same", 5_060)
+        duplicates.check("alice", SAME, 5_001)
+    duplicates.remember("alice", SAME, 10_000)
+    duplicates.check("alice", OTHER, 5_000)
+    duplicates.check("alice", SAME, 5_060)
 
 
 def test_the_agent_who_posted_last_is_kept_in_mind_longest() -> None:
     duplicates = Duplicates(window=60, tracked=2)
     for agent in ("alice", "bob", "alice", "carol"):
-        duplicates.remember(agent, "note", "same", 0)
+        duplicates.remember(agent, SAME, 0)
     with pytest.raises(DuplicatePost):
-        duplicates.check("alice", "note", "same", 1)
+        duplicates.check("alice", SAME, 1)
 
 
 @pytest.mark.parametrize(("start", "window"), [(0.4, 1), (2.3, 30)])
@@ -159,10 +162,10 @@ def test_a_window_ends_at_its_instant_though_floats_round(start: float, window: 
 def test_only_so_many_last_posts_are_kept() -> None:
     duplicates = Duplicates(window=60, tracked=2)
     for agent in ("alice", "bob", "carol"):
-        duplicates.remember(agent, "note", "same", 0)
-    duplicates.check("alice", "note", "same", 1)
+        duplicates.remember(agent, SAME, 0)
+    duplicates.check("alice", SAME, 1)
     with pytest.raises(DuplicatePost):
-        duplicates.check("bob", "note", "same", 1)
+        duplicates.check("bob", SAME, 1)
 
 
 @given(

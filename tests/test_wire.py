@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caucus import errors
 from caucus.errors import CaucusError, InvalidJson
-from caucus.messages import Message, encode
+from caucus.messages import Message
 from caucus.records import AlreadyClaimed, Appended, Descriptor, Granted, Holder, NotHeld, Page
 from caucus.wire import answers
 from caucus.wire.jsontext import decode_json, encode_json
@@ -161,7 +161,7 @@ def test_a_refusal_without_its_figure_has_the_usual_one() -> None:
     assert error.limit == 262_144  # type: ignore[attr-defined]
 
 
-STORED = encode({"type": "note", "body": "x", "msg_id": "id", "new_field": [1]})
+STORED = encode_json({"type": "note", "body": "x", "msg_id": "id", "new_field": [1]})
 
 
 def test_answers_come_back_as_the_records_they_were() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from caucus import errors
 from caucus.testing.kit import Kit, fails_with_issues, issues_of, refused, same
@@ -37,7 +37,7 @@ async def a_descriptor_shows_the_live_head(kit: Kit) -> None:
     made = await kit.bob.create("room")
     await kit.alice.post("one")
     shown = await kit.alice.wait(kit.alice.backbone.describe_channel("room"))
-    same(shown, evolve(made, head=1))
+    same(shown, replace(made, head=1))
 
 
 async def channels_are_listed_in_order_of_creation(kit: Kit) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
-from attrs import asdict
+from msgspec.structs import asdict
 
 from caucus.messages import Message
 from caucus.records import (
@@ -26,6 +26,7 @@ from caucus.records import (
 )
 
 _encode = msgspec.json.Encoder().encode
+_EMPTY_PAGE = b'{"messages":[],"cursor":%d}'
 
 
 class _DescriptorBody(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -110,7 +111,7 @@ def encode_descriptor(descriptor: Descriptor) -> bytes:
 
 
 def decode_descriptor(body: bytes) -> Descriptor:
-    return Descriptor(**msgspec.structs.asdict(_decode_descriptor_body(body)))
+    return Descriptor(**asdict(_decode_descriptor_body(body)))
 
 
 def encode_channels(descriptors: list[Descriptor]) -> bytes:
@@ -118,7 +119,7 @@ def encode_channels(descriptors: list[Descriptor]) -> bytes:
 
 
 def decode_channels(body: bytes) -> list[Descriptor]:
-    return [Descriptor(**msgspec.structs.asdict(one)) for one in _decode_channels_body(body).channels]
+    return [Descriptor(**asdict(one)) for one in _decode_channels_body(body).channels]
 
 
 def encode_cursor(cursor: int) -> bytes:
@@ -130,7 +131,7 @@ def decode_cursor(body: bytes) -> int:
 
 
 def encode_appended(appended: Appended) -> bytes:
-    return _encode(_AppendedBody(msgspec.Raw(appended.message_json), appended.cursor))
+    return b'{"message":%b,"cursor":%d}' % (appended.message_json, appended.cursor)
 
 
 def decode_appended(body: bytes) -> Appended:
@@ -139,7 +140,7 @@ def decode_appended(body: bytes) -> Appended:
 
 
 def encode_page(page: Page) -> bytes:
-    return b"".join(page_parts(page))
+    return b'{"messages":[%b],"cursor":%d}' % (b",".join(page.messages_json), page.cursor)
 
 
 def page_parts(page: Page) -> Iterator[bytes]:
@@ -154,7 +155,8 @@ def page_parts(page: Page) -> Iterator[bytes]:
 
 def page_length(page: Page) -> int:
     """The length of a page's body, in bytes."""
-    return sum(map(len, page_parts(page)))
+    count = len(page.messages_json)
+    return sum(map(len, page.messages_json)) + max(0, count - 1) + len(_EMPTY_PAGE % page.cursor)
 
 
 def decode_page(body: bytes) -> Page:
@@ -165,7 +167,7 @@ def decode_page(body: bytes) -> Page:
 def encode_claim(result: ClaimResult) -> bytes:
     match result:
         case Granted(message_json=message_json, cursor=cursor):
-            return _encode(_GrantedBody(msgspec.Raw(message_json), cursor))
+            return b'{"outcome":"granted","message":%b,"cursor":%d}' % (message_json, cursor)
         case AlreadyClaimed(by=holder):
             return _encode(_AlreadyClaimedBody(_HolderBody(**asdict(holder))))
         case NotHeld():
@@ -177,7 +179,7 @@ def decode_claim(body: bytes) -> ClaimResult:
         case _GrantedBody(message=message, cursor=cursor):
             return Granted(_message_json(message), cursor)
         case _AlreadyClaimedBody(by=holder):
-            return AlreadyClaimed(Holder(**msgspec.structs.asdict(holder)))
+            return AlreadyClaimed(Holder(**asdict(holder)))
         case _:
             return NotHeld()
 
