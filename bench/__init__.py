@@ -1,0 +1,1 @@
+"""Measurements of a running backbone, over real sockets: ``python -m bench --help``. None asserts a time."""
