@@ -22,11 +22,17 @@ from caucus.journals import open_journal
 from caucus.limits import Limits
 from caucus.text import excerpt
 from caucus.web.access import AccessLog
-from caucus.web.dispatch import Dispatch
+from caucus.web.dispatch import Dispatch, PlainDispatch
 from caucus.web.door import Door
+from caucus.web.plain import PlainSite
 from caucus.web.routes import Routes
-from caucus.web.site import EdgeSite
+from caucus.web.site import Edge
 from caucus.web.stream import Streams
+from caucus.web.transport import FastSite
+
+TRANSPORTS = ("llhttp", "twisted")
+"""What a listener may speak HTTP with: llhttp's parser, or Twisted's own site, which is slower."""
+AnySite = FastSite | PlainSite
 
 BACKLOG = 1024
 """Connections that the kernel may hold for a TCP listener; Twisted's own 50 makes a crowd wait."""
@@ -42,7 +48,7 @@ class Listener:
     a Unix socket's path; ``port`` is the TCP port, 0 for a Unix socket.
     """
 
-    def __init__(self, port: IListeningPort, site: EdgeSite, names: Sequence[str], *, tls: bool) -> None:
+    def __init__(self, port: IListeningPort, site: Edge, names: Sequence[str], *, tls: bool) -> None:
         self._port = port
         self._site = site
         address = cast("Any", port.getHost())
@@ -125,6 +131,7 @@ def start_server(
     read_token: bool = False,
     admin_token: str = "",
     audit: Callable[[str], None] | None = None,
+    http: str = "llhttp",
     clock: IReactorTime | None = None,
     wall: Callable[[], float] | None = None,
 ) -> Deferred[Server]:
@@ -143,6 +150,7 @@ def start_server(
     :param admin_token: opens the routes that mint and revoke tokens, on loopback listeners and Unix
         sockets only; empty keeps them shut.
     :param audit: takes a JSON line for each use of those routes.
+    :param http: what speaks HTTP: ``llhttp``, or ``twisted`` for Twisted's own site, which is slower.
     :param clock: measures durations: leases, windows, deadlines.
     :param wall: seconds since the epoch, for stamps and logs; ``clock.seconds`` if not given.
 
@@ -161,6 +169,7 @@ def start_server(
         read_token=read_token,
         admin_token=admin_token,
         audit=audit,
+        http=http,
         clock=time,
         wall=time.seconds if wall is None else wall,
     )
@@ -181,6 +190,7 @@ class _Settings:
     read_token: bool
     admin_token: str = field(repr=False)
     audit: Callable[[str], None] | None
+    http: str
     clock: IReactorTime
     wall: Callable[[], float]
 
@@ -201,9 +211,9 @@ async def _start(settings: _Settings) -> Server:
         streams = Streams(backbone, limits, clock)
         issuer = Issuer(tokens, settings.admin_token, settings.audit, wall)
         routes = Routes(backbone, tokens, limits, streams, issuer, read_token=settings.read_token)
-        dispatch = Dispatch(routes)
+        make_site = site_maker(settings.http, routes, clock, access)
         for description, endpoint in zip(settings.listen, endpoints, strict=True):
-            site = EdgeSite(dispatch, dispatch.admit, clock, access)
+            site = make_site()
             listeners.append(await _listen(description, endpoint, site, settings.names))
     except BaseException:
         await _take_down(listeners, None)
@@ -211,6 +221,22 @@ async def _start(settings: _Settings) -> Server:
             await journal.close()
         raise
     return Server(backbone, journal, streams, access, listeners)
+
+
+def site_maker(http: str, routes: Routes, clock: IReactorTime, access: AccessLog) -> Callable[[], AnySite]:
+    """What makes the factory of a listener, on the transport of this name, one of `TRANSPORTS`."""
+    dispatch = Dispatch(routes)
+    if require_transport(http) == "llhttp":
+        return lambda: FastSite(dispatch.handle, dispatch.admit, clock, access)
+    plain = PlainDispatch(routes)
+    return lambda: PlainSite(plain, dispatch.admit, clock, access)
+
+
+def require_transport(http: str) -> str:
+    """``http`` itself. Raises `ConfigurationError` if it is none of `TRANSPORTS`."""
+    if http not in TRANSPORTS:
+        raise ConfigurationError(f"--http must be one of {', '.join(TRANSPORTS)}")
+    return http
 
 
 async def _replayed(backbone: Backbone) -> Backbone:
@@ -236,7 +262,7 @@ def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
 
 
 async def _listen(
-    description: str, endpoint: IStreamServerEndpoint, site: EdgeSite, names: Sequence[str]
+    description: str, endpoint: IStreamServerEndpoint, site: AnySite, names: Sequence[str]
 ) -> Listener:
     try:
         port = await endpoint.listen(site)

@@ -22,7 +22,7 @@ from caucus.errors import ConfigurationError
 from caucus.identity import Tokens
 from caucus.journals import installed_journals
 from caucus.limits import Limits, environment_name, limit_fields, option_name
-from caucus.server import Server, start_server
+from caucus.server import TRANSPORTS, Server, require_transport, start_server
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "4317"
@@ -40,7 +40,7 @@ CAUCUS_TOKENS says who may write: token:agent_id:owner, comma-separated. Without
 Reading is open to whoever reaches the listener, unless --read-token asks for a token. With
 CAUCUS_ADMIN_TOKEN set, tokens can be minted and revoked over loopback; each use writes an audit
 line to standard error unless CAUCUS_ADMIN_AUDIT is 0. Each option below can also be given in the
-environment: HOST, PORT, CAUCUS_JOURNAL, CAUCUS_ALLOWED_HOSTS (comma-separated),
+environment: HOST, PORT, CAUCUS_HTTP, CAUCUS_JOURNAL, CAUCUS_ALLOWED_HOSTS (comma-separated),
 CAUCUS_REQUIRE_READ_TOKEN=1, and for a cap CAUCUS_ and its name in capitals, as in
 CAUCUS_MAX_STREAMS. The option wins.
 """
@@ -49,6 +49,7 @@ CAUCUS_MAX_STREAMS. The option wins.
         ["host", None, None, f"the address to listen on [{DEFAULT_HOST}]"],
         ["port", "p", None, f"the TCP port to listen on; 0 is any that is free [{DEFAULT_PORT}]"],
         ["journal", "j", None, "where state lives: scheme:rest, see --list-journals [memory:]"],
+        ["http", None, None, "what speaks HTTP: llhttp, or twisted, which is slower [llhttp]"],
         *([option_name(name)[2:], None, None, text] for name, text in limit_fields()),
     ]
 
@@ -108,6 +109,7 @@ CAUCUS_MAX_STREAMS. The option wins.
             "host": self._value("host", "HOST") or DEFAULT_HOST,
             "port": int(port),
             "journal": self._value("journal", "CAUCUS_JOURNAL") or "memory:",
+            "http": require_transport(self._value("http", "CAUCUS_HTTP") or TRANSPORTS[0]),
             "limits": Limits.parse({name: text for name, text in caps.items() if text is not None}),
             "tokens": Tokens.parse(self._environment.get("CAUCUS_TOKENS", "")),
             "allowed_hosts": self["allowed-host"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import inspect
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from caucus.server import TRANSPORTS
 from tests.daemon import Start
 
 DEADLINE_SECONDS = 20.0
@@ -34,6 +36,17 @@ settings.register_profile(
     "caucus", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 settings.load_profile("caucus")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--http", default=TRANSPORTS[0], choices=TRANSPORTS, help="what the servers speak HTTP with"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say it to the daemons as well."""
+    os.environ["CAUCUS_HTTP"] = config.getoption("--http")
 
 
 def pytest_collection_finish() -> None:

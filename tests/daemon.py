@@ -31,7 +31,7 @@ class Daemon:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("CAUCUS_", "PORT", "HOST"))
+            if name == "CAUCUS_HTTP" or not name.startswith(("CAUCUS_", "PORT", "HOST"))
         }
         self._stderr = tempfile.TemporaryFile("w+", dir=folder)  # a pipe that nobody reads would stop it
         self.process = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
+import caucus
 from caucus.backbone import Backbone
 from caucus.client import HTTPBackbone
 from caucus.identity import Tokens
@@ -25,16 +27,24 @@ from caucus.interfaces import IBackbone, IJournal
 from caucus.issuer import Issuer
 from caucus.limits import Limits
 from caucus.records import Identity
-from caucus.server import Server, start_server
+from caucus.server import AnySite, Server, site_maker
 from caucus.testing import IBackboneProvider
 from caucus.web.access import AccessLog
-from caucus.web.dispatch import Dispatch
 from caucus.web.door import Door
 from caucus.web.routes import Routes
-from caucus.web.site import EdgeSite
 from caucus.web.stream import Streams
 
 OpenJournal = Callable[[], IJournal]
+
+
+def transport() -> str:
+    """What the servers of this run speak HTTP with: pytest's option ``--http``, for daemons too."""
+    return os.environ["CAUCUS_HTTP"]
+
+
+def start_server(reactor: Any, **settings: Any) -> Deferred[Server]:
+    """A server on that transport."""
+    return caucus.start_server(reactor, **{"http": transport(), **settings})
 
 
 def token_of(identity: Identity) -> str:
@@ -73,7 +83,7 @@ class MemoryEndpoint:
     ``attempts`` counts the connections asked for; ``refusing`` refuses them.
     """
 
-    site: EdgeSite
+    site: AnySite
     pumps: list[IOPump]
     refusing: bool = False
     attempts: int = 0
@@ -112,14 +122,16 @@ def make_site(
     door: Door | None = None,
     *,
     read_token: bool = False,
-) -> EdgeSite:
+    http: str | None = None,
+) -> AnySite:
     """The edge and the routes over a backbone, without a listener; by default as on loopback."""
     known = Tokens.parse(tokens)
     streams = Streams(backbone, limits, clock)
     issuer = Issuer(known, admin_token, audit, clock.seconds)
-    dispatch = Dispatch(Routes(backbone, known, limits, streams, issuer, read_token=read_token))
-    door = Door((), local=True, literals=False) if door is None else door
-    return EdgeSite(dispatch, dispatch.admit, clock, AccessLog(clock, clock.seconds), door)
+    routes = Routes(backbone, known, limits, streams, issuer, read_token=read_token)
+    site = site_maker(http or transport(), routes, clock, AccessLog(clock, clock.seconds))()
+    site.door = Door((), local=True, literals=False) if door is None else door
+    return site
 
 
 @implementer(IBackboneProvider)

@@ -17,10 +17,9 @@ from caucus.backbone import Backbone
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
-from caucus.web.connection import EdgeChannel
+from caucus.server import AnySite
 from caucus.web.door import Door
-from caucus.web.site import EdgeSite
-from tests.providers import make_site
+from tests.providers import make_site, transport
 
 TOKENS = "tok-alice:alice-agent:alice,tok-bob:bob-agent:bob,tok-carol:carol-agent:carol"
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -71,7 +70,7 @@ class Transport(StringTransport):
 
     def write(self, data: bytes) -> None:
         super().write(data)
-        if self.pause_after is not None and len(self.value()) > self.pause_after + 1000:
+        if self.pause_after is not None and len(self.value()) > self.pause_after:
             self.producer.pauseProducing()  # type: ignore[union-attr]
 
     def abortConnection(self) -> None:
@@ -86,7 +85,7 @@ class Transport(StringTransport):
 class Edge:
     """A server without a socket: open connections to it, and move its clock."""
 
-    site: EdgeSite
+    site: AnySite
     clock: Clock
     backbone: IBackbone
 
@@ -126,7 +125,7 @@ class Edge:
 class Peer:
     """The other end of one connection."""
 
-    channel: EdgeChannel
+    channel: Any
     transport: Transport
 
     def send(self, data: bytes) -> None:
@@ -141,6 +140,11 @@ class Peer:
     def lose(self) -> None:
         """Go away."""
         self.channel.connectionLost(Failure(ConnectionDone()))
+
+    @property
+    def request(self) -> Any:
+        """The request that is arriving."""
+        return self.channel.requests[0] if transport() == "twisted" else self.channel._arriving
 
     @property
     def closed(self) -> bool:
@@ -164,6 +168,7 @@ def make_edge(
     audit: Callable[[str], None] | None = None,
     door: Door | None = None,
     read_token: bool = False,
+    http: str | None = None,
     **limits: int,
 ) -> Edge:
     """A fresh edge over a fresh backbone, with tokens for alice, bob and carol, as on loopback."""
@@ -171,5 +176,7 @@ def make_edge(
     clock.advance(1_700_000_000)
     capped = Limits(**limits)
     backbone = Backbone(MemoryJournal(), clock, capped) if backbone is None else backbone
-    site = make_site(backbone, tokens, capped, clock, admin_token, audit, door, read_token=read_token)
+    site = make_site(
+        backbone, tokens, capped, clock, admin_token, audit, door, read_token=read_token, http=http
+    )
     return Edge(site, clock, backbone)

@@ -17,7 +17,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from caucus import HTTPBackbone, Message, start_server
+from caucus import HTTPBackbone, Message
 from caucus.errors import (
     HttpError,
     InvalidChannelName,
@@ -26,7 +26,7 @@ from caucus.errors import (
     UnknownChannel,
     Unreachable,
 )
-from tests.providers import MemoryEndpoint, MemoryEndpoints
+from tests.providers import MemoryEndpoint, MemoryEndpoints, start_server
 from tests.raw import make_edge
 
 NOTE = Message("note", "text")

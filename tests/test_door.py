@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from twisted.internet import reactor
 
-from caucus import HTTPBackbone, start_server
+from caucus import HTTPBackbone
 from caucus.errors import Unauthorized
 from caucus.web.door import Door
+from tests.providers import start_server
 from tests.raw import Edge, make_edge
 
 LOOPBACK = Door((), local=True, literals=False)
@@ -137,7 +138,7 @@ async def test_a_server_goes_by_what_it_is_bound_to_and_what_it_is_told(tmp_path
         (loopback, b"caucus.example", True),
         (unix, b"caucus.example:443", True),
     ):
-        assert door._goes_by(host.decode()) == welcome
+        assert door._goes_by(host) == welcome
     await server.close()
 
 

@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock, deferLater
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from caucus import HTTPBackbone, start_server
+from caucus import HTTPBackbone
 from caucus.backbone import Backbone
 from caucus.errors import InvalidCursor, Unauthorized, UnknownChannel, Unreachable
 from caucus.follow import EventParser, Follow
@@ -24,7 +24,7 @@ from caucus.limits import Limits
 from caucus.messages import Message
 from caucus.records import Page
 from caucus.web.stream import frames
-from tests.providers import MemoryEndpoint, MemoryEndpoints
+from tests.providers import MemoryEndpoint, MemoryEndpoints, start_server
 from tests.raw import TOKENS, Edge, make_edge
 
 ROOMY: dict[str, Any] = {"max_posts_per_minute": 10**6}

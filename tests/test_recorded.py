@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,31 @@ SESSIONS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", sorted(SESSIONS))
 def test_recorded_session(name: str) -> None:
+    stamps: set[str] = set()
     session = SESSIONS[name]
+    steps = [step for step in session["steps"] if "sleep" not in step]
+    for number, (step, answer) in enumerate(zip(steps, play_session(session), strict=True)):
+        differences = _differences(step["expect"], answer, stamps)
+        assert not differences, f"step {number}, {step['method']} {step['path']}"
+
+
+def play_session(session: dict[str, Any], http: str | None = None) -> Iterator[Answer]:
+    """The answers to a session's steps, one by one."""
     environment = session["env"]
     caps = {field: environment.get(environment_name(field), "") for field, _ in limit_fields()}
     limits = Limits.parse({field: text for field, text in caps.items() if text})
     edge = make_edge(
         environment.get("CAUCUS_TOKENS", ""),
         admin_token=environment.get("CAUCUS_ADMIN_TOKEN", ""),
+        http=http,
         **{name: getattr(limits, name) for name in caps},
     )
     minted: list[str] = []
-    stamps: set[str] = set()
-    for number, step in enumerate(session["steps"]):
+    for step in session["steps"]:
         if "sleep" in step:
             edge.clock.advance(step["sleep"])
         else:
-            differences = _differences(step["expect"], _play(edge, step, minted), stamps)
-            assert not differences, f"step {number}, {step['method']} {step['path']}"
+            yield _play(edge, step, minted)
 
 
 def _play(edge: Edge, step: dict[str, Any], minted: list[str]) -> Answer:

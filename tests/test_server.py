@@ -12,13 +12,14 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from caucus import HTTPBackbone, Limits, Message, start_server
+from caucus import HTTPBackbone, Limits, Message
 from caucus.backbone import Backbone
 from caucus.errors import ConfigurationError, InternalError, RateLimited, Unreachable
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
 from caucus.web.access import AccessLog
 from tests.journals import SlowJournal
+from tests.providers import start_server
 
 TOKENS = "tok:alice-agent:alice"
 
@@ -231,8 +232,8 @@ def test_access_lines_are_handed_on_together_by_a_timer() -> None:
         clock.advance(1)
         assert clock.getDelayedCalls() == []
     assert events == [
-        '2023-11-14T22:13:20.000+00:00 127.0.0.1 GET /channels 200 15B 1.2ms "alice"\n'
-        "2023-11-14T22:13:20.000+00:00 127.0.0.1 GET /channels 200 15B 1.2ms -"
+        '2023-11-14T22:13:20.000Z 127.0.0.1 GET /channels 200 15B 1.2ms "alice"\n'
+        "2023-11-14T22:13:20.000Z 127.0.0.1 GET /channels 200 15B 1.2ms -"
     ]
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from caucus.stamps import instant
 from caucus.text import CONTROL
 
 FLUSH_SECONDS = 0.5
@@ -50,10 +51,10 @@ class AccessLog:
         agent_id: str | None,
     ) -> None:
         """Note one answered request. ``target`` is cut at its query."""
-        instant = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
-        agent = "-" if agent_id is None else json.dumps(agent_id, ensure_ascii=False)
+        agent = "-" if agent_id is None else _quoted(agent_id)
+        path = target.partition(b"?")[0][:PATH_LENGTH]
         self._lines.append(
-            f"{instant} {peer} {_printable(method)} {_printable(target.partition(b'?')[0])} "
+            f"{instant(self._wall())} {peer} {_printable(method)} {_printable(path)} "
             f"{status} {sent}B {seconds * 1000:.1f}ms {agent}"
         )
         if len(self._lines) >= FLUSH_LINES:
@@ -78,6 +79,12 @@ class _Lines(list[str]):
         return "\n".join(self)
 
 
+@lru_cache
+def _quoted(agent_id: str) -> str:
+    return json.dumps(agent_id, ensure_ascii=False)
+
+
+@lru_cache
 def _printable(raw: bytes) -> str:
-    text = raw[:PATH_LENGTH].decode("ascii", "backslashreplace")
+    text = raw.decode("ascii", "backslashreplace")
     return CONTROL.sub("?", text) or "-"

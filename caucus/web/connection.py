@@ -1,4 +1,4 @@
-"""One connection at the edge: deadlines, caps, and refusals below the routes.
+"""One connection on the plain path: deadlines, caps, and refusals below the routes.
 
 `twisted.web.http.HTTPChannel` parses; this adds what it does not do by itself: it lets one byte
 now and then keep a request open for ever, takes a missing or repeated ``Host``, folds headers, and
@@ -7,9 +7,7 @@ answers what it refuses without a body.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
@@ -19,29 +17,24 @@ from twisted.web.http import HTTPChannel, datetimeToString
 from zope.interface import implementer
 
 from caucus.errors import BadRequest, CaucusError, HeadersTooLarge, RequestTimeout
-from caucus.web.request import KEEP_ALIVE_SECONDS, Request
-from caucus.wire.jsontext import CONTENT_TYPE
-from caucus.wire.refusals import encode_error
+from caucus.web.bounds import (
+    HEADER_SECONDS,
+    IDLE_SECONDS,
+    LINGER_BYTES,
+    LINGER_SECONDS,
+    MAX_HEADERS,
+    NAME_LENGTH,
+    REQUEST_SECONDS,
+    asks_to_close,
+    check_head,
+)
+from caucus.web.request import last_words
+from caucus.web.site import peer_name
 
 if TYPE_CHECKING:
-    from caucus.web.site import EdgeSite
-
-HEADER_SECONDS: Final = 10
-"""From a connection's opening, or a later request's first byte, to the end of its headers."""
-REQUEST_SECONDS: Final = 30
-"""From a request's first byte to the end of its body; and for a peer to take what waits for it."""
-IDLE_SECONDS: Final = KEEP_ALIVE_SECONDS + 1
-"""From an answer to the next request's first byte: a little more than is announced."""
-LINGER_SECONDS: Final = 5
-LINGER_BYTES: Final = 64 * 1024 * 1024
-"""How long, and how much, a refused peer that is still sending is listened to, so that it gets
-to read its answer: closing at once would reset the connection under it."""
+    from caucus.web.plain import PlainRequest, PlainSite
 
 LENGTH_DIGITS: Final = 20
-NAME_LENGTH: Final = 256
-"""The most bytes of a header's name: Twisted remembers 10,000 names for ever."""
-
-_TARGET = re.compile(rb"/|\*\Z|[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @implementer(IHalfCloseableProtocol)
@@ -61,11 +54,12 @@ class EdgeChannel(HTTPChannel):
         "_requestProducerStreaming",
         "_waitingForTransport",
         "began",
+        "peer",
     )
-    maxHeaders = 100
+    maxHeaders = MAX_HEADERS
     transport: Any
-    site: EdgeSite
-    requests: list[Request]
+    site: PlainSite
+    requests: list[PlainRequest]
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,12 +67,13 @@ class EdgeChannel(HTTPChannel):
         self._waitingForTransport = False
         self._deadline: IDelayedCall | None = None
         self._receiving = self._answered = self._refused = self._last = False
-        self._held: Request | None = None
+        self._held: PlainRequest | None = None
         self._lingered = 0
         self.began = 0.0
 
     def connectionMade(self) -> None:
         super().connectionMade()
+        self.peer = peer_name(self.getPeer())
         self.site.channels.add(self)
         self._set_deadline(HEADER_SECONDS, self._late)
 
@@ -140,7 +135,7 @@ class EdgeChannel(HTTPChannel):
         request = self.requests[-1]
         request.method, request.uri, request.clientproto = self._command, self._path, self._version
         try:
-            self._check_headers(request)
+            check_head(request, http_1_1=self._version == b"HTTP/1.1")
             request.site = self.site
             request.cap = self.site.admit(request)
             if self.length is not None and self.length > request.cap.limit:
@@ -163,12 +158,10 @@ class EdgeChannel(HTTPChannel):
             return self._failChooseTransferDecoder()  # int() raises from 4,300 digits on
         return bool(super()._maybeChooseTransferDecoder(header, data))
 
-    def checkPersistence(self, request: Request, version: bytes) -> bool:
-        values = b",".join(request.requestHeaders.getRawHeaders(b"Connection") or ())
-        options = {option.strip().lower() for option in values.split(b",")}
-        return version == b"HTTP/1.1" and b"close" not in options and not self.site.closing
+    def checkPersistence(self, request: PlainRequest, version: bytes) -> bool:
+        return version == b"HTTP/1.1" and not asks_to_close(request) and not self.site.closing
 
-    def requestDone(self, request: Request) -> None:
+    def requestDone(self, request: PlainRequest) -> None:
         self._receiving = False
         self._answered = True
         if self._waitingForTransport and self.persistent:
@@ -212,18 +205,6 @@ class EdgeChannel(HTTPChannel):
         if self._answered:  # the first request's headers are due since the connection was made
             self._set_deadline(HEADER_SECONDS, self._late)
 
-    def _check_headers(self, request: Request) -> None:
-        if request.method != request.method.upper() or not _TARGET.match(request.uri):
-            raise BadRequest  # a method has its case, and Werkzeug would not mind it
-        hosts = request.requestHeaders.getRawHeaders(b"Host") or ()
-        codings = request.requestHeaders.getRawHeaders(b"Transfer-Encoding") or ()
-        old = self._version != b"HTTP/1.1"
-        if len(hosts) > 1 or not (hosts or old):
-            raise BadRequest
-        # One way to frame a body and no other: RFC 9112, section 6.1. HTTP/1.0 has no chunks.
-        if codings and (old or [coding.lower() for coding in codings] != [b"chunked"]):
-            raise BadRequest
-
     # What is refused below the routes
 
     def refuse(self, error: CaucusError) -> None:
@@ -231,20 +212,11 @@ class EdgeChannel(HTTPChannel):
         if self._refused:
             return
         self._refused = True
-        status, headers, body = encode_error(error)
-        lines = [
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-            f"Content-Type: {CONTENT_TYPE}",
-            f"Content-Length: {len(body)}",
-            *(f"{name}: {value}" for name, value in headers.items()),
-            "Connection: close",
-            "Server: caucus-backbone",
-            f"Date: {datetimeToString().decode()}",
-        ]
         request = self.requests[-1] if self.requests else None
-        sent = b"" if request is not None and request.method == b"HEAD" else body
-        self.transport.write("\r\n".join([*lines, "", ""]).encode() + sent)
-        self.site.log_refusal(self, request, status, len(sent))
+        is_head = request is not None and request.method == b"HEAD"
+        status, head, body = last_words(error, datetimeToString(), head=is_head)
+        self.transport.write(head + body)
+        self.site.log_refusal(request, status, len(body), self.peer, self.began)
         self._close_gently()
 
     def _respondToBadRequestAndDisconnect(self) -> None:

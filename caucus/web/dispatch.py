@@ -2,57 +2,155 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
+from functools import lru_cache
+from inspect import iscoroutine
+from types import coroutine
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
+import msgspec
 from attrs import evolve
-from twisted.web.resource import Resource
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from caucus.drafts import read_draft
 from caucus.errors import CaucusError, InvalidRequest
 from caucus.web.request import JSON_BODY, BodyCap, Request
-from caucus.web.routes import Routes, is_artifact, is_stream
+from caucus.web.routes import Routes, is_artifact, is_message, is_stream
+from caucus.web.table import Table, endpoint_of
 from caucus.wire.jsontext import decode_json
 from caucus.wire.paths import authority, segments
 
+PLACES: Final = 1024
+PLACE_LENGTH: Final = 512
+"""So many targets, of at most so many bytes, are remembered with where they lead."""
 
-class Dispatch(Resource):
-    """Decodes path and body of every request, then hands it to the routes' own resource."""
+Body = Literal["message", "json", "opaque"]
 
-    isLeaf = True
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a path leads: its decoded segments, the endpoints there by method, and what a body there is."""
+
+    segments: tuple[str, ...]
+    endpoints: Mapping[bytes, str]
+    arguments: list[str]
+    body: Body
+
+
+class Dispatch:
+    """Takes every request of a server to its route, whichever listener it came in by."""
 
     def __init__(self, routes: Routes) -> None:
-        """``routes`` are those of one backbone; every listener of a server shares this."""
-        super().__init__()
         self._routes = routes
-        self._tree = routes.resource()
+        self._table = Table(routes.app.url_map)
+        self._place = lru_cache(maxsize=PLACES)(self._find)
 
     def admit(self, request: Request) -> BodyCap:
         """The cap of the request's body, once the door let it in.
 
         A path that cannot be decoded outranks a body too large.
         """
-        headers = request.requestHeaders
-        request.site.door.check(
-            authority(request.uri),
-            headers.getRawHeaders(b"Host") or (),
-            headers.getRawHeaders(b"Origin") or (),
-        )
+        target = request.uri
+        request.site.door.check(authority(target), request.values(b"host"), request.values(b"origin"))
         try:
-            decoded = segments(request.uri)
+            request.place = self._place(target) if len(target) <= PLACE_LENGTH else self._find(target)
         except InvalidRequest as refusal:
             return evolve(JSON_BODY, refusal=refusal)
-        return self._routes.admit(request.method, decoded, request)
+        return self._routes.admit(request)
 
-    def render(self, request: Request) -> int:
+    def handle(self, request: Request) -> None:
+        """Answer a request by the table of routes."""
         try:
-            decoded = segments(request.uri)
-            body = request.body()
-            if body and not is_artifact(decoded) and not is_stream(decoded):
-                request.json_value = decode_json(body)
+            place = read(request)
+            endpoint = getattr(self._routes, endpoint_of(place.endpoints, request.method))
+            answer = endpoint(request, *place.arguments)
+            if iscoroutine(answer):
+                waiting = answer.send(None)
+                answer = Deferred.fromCoroutine(_go_on(answer, waiting))
+                answer.addCallback(_send, request).addErrback(self._fail, request)
+                return
+        except StopIteration as stop:  # it did not wait for anything
+            answer = stop.value
+        except Exception:
+            self._fail(Failure(), request)
+            return
+        _send(answer, request)
+
+    def _find(self, target: bytes) -> Place:
+        path = segments(target)
+        body: Body = "json"
+        if is_message(path):
+            body = "message"
+        elif is_artifact(path) or is_stream(path):
+            body = "opaque"
+        endpoints, arguments = self._table.find(path)
+        return Place(tuple(path), endpoints, arguments, body)
+
+    def _fail(self, failure: Failure, request: Request) -> None:
+        if request.startedWriting:
+            request.processingFailed(failure)
+        else:
+            request.send(self._routes.refuse(request, failure))
+
+
+class PlainDispatch(Resource):
+    """As `Dispatch.handle`, by Klein's own resource."""
+
+    isLeaf = True
+
+    def __init__(self, routes: Routes) -> None:
+        super().__init__()
+        self._tree = routes.resource()
+
+    def render(self, request: Any) -> int:
+        try:
+            place = read(request)
         except CaucusError as refusal:
             request.send(request.refusal(refusal))
         else:
             # Klein joins what it finds here by slashes; quoted again, %2F stays inside its segment.
-            request.postpath = [quote(segment, safe="").encode() for segment in decoded]
+            request.postpath = [quote(segment, safe="").encode() for segment in place.segments]
             self._tree.render(request)
         return NOT_DONE_YET
+
+
+def read(request: Request) -> Place:
+    """Read a request's body as its path has it; gives where that leads.
+
+    Raises `InvalidRequest` if the path could not be decoded, and `InvalidJson`.
+    """
+    place = request.place
+    if place is None:
+        raise request.cap.refusal
+    body = request.body()
+    if body and place.body != "opaque":
+        request.draft = read_draft(body) if place.body == "message" else None
+        if request.draft is None:
+            request.json_value = decode_json(body)
+    return place
+
+
+def _send(answer: bytes | IResource, request: Request) -> None:
+    if isinstance(answer, bytes):
+        request.send(answer)
+    else:
+        answer.render(request)
+
+
+@coroutine
+def _go_on(started: Any, waiting: object) -> Generator[Any, Any, Any]:
+    """The rest of a coroutine that has been started by hand and waits for a Deferred."""
+    while True:
+        try:
+            result = yield waiting
+        except BaseException as error:
+            step, value = started.throw, error
+        else:
+            step, value = started.send, result
+        try:
+            waiting = step(value)
+        except StopIteration as stop:
+            return stop.value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 
 from twisted.logger import Logger
@@ -34,6 +35,8 @@ class Door:
         self._literals = literals
         self._names = {"localhost", *(_canonical(name) for name in names)}
         self._told: set[str] = set()
+        # A client sends the same few for ever; what is remembered is bounded, as nobody chooses who asks.
+        self._goes_by = lru_cache(maxsize=256)(self._is_name)
 
     def check(self, authority: bytes | None, hosts: Sequence[bytes], origins: Sequence[bytes]) -> None:
         """Look at a request's own authority, if its target has one, its ``Host`` and its ``Origin``.
@@ -41,16 +44,16 @@ class Door:
         Raises `MisdirectedRequest` or `ForbiddenOrigin`.
         """
         for host in hosts if authority is None else [authority, *hosts]:
-            if not self._goes_by(host.decode("latin-1")):
+            if not self._goes_by(host):
                 self._tell(host.decode("latin-1"))
                 raise MisdirectedRequest
         for origin in origins:
             found = _ORIGIN.fullmatch(origin.decode("latin-1"))
-            if found is None or not self._goes_by(found[1]):
+            if found is None or not self._goes_by(found[1].encode("latin-1")):
                 raise ForbiddenOrigin
 
-    def _goes_by(self, host: str) -> bool:
-        found = _HOST.fullmatch(host)
+    def _is_name(self, host: bytes) -> bool:
+        found = _HOST.fullmatch(host.decode("latin-1"))
         if found is None:
             return False
         name = _canonical(found[1] or found[2])

@@ -1,33 +1,30 @@
-"""One request as the routes see it: a body kept in memory under a cap, and one way to answer."""
+"""One request as the routes see it, whichever transport carries it, and the ways to answer it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web import server
-from twisted.web.http import datetimeToString
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import INonQueuedRequestFactory
-from zope.interface import provider
 
+from caucus.drafts import Draft
 from caucus.errors import CaucusError, InternalError, PayloadTooLarge
 from caucus.wire.jsontext import CONTENT_TYPE, MAX_BODY
 from caucus.wire.refusals import encode_error
 
 if TYPE_CHECKING:
-    from caucus.web.connection import EdgeChannel
-    from caucus.web.site import EdgeSite
+    from caucus.web.dispatch import Place
+    from caucus.web.site import Edge
 
 KEEP_ALIVE_SECONDS: Final = 5
 """How long an idle connection is kept at least, as it is announced."""
+SERVER: Final = "caucus-backbone"
 
-_NO_HEADERS: Final = Headers()
 _log = Logger("caucus.web")
 
 
@@ -50,62 +47,81 @@ ABSENT: Final = _Absent()
 """The value of a body that has no bytes."""
 
 
-@provider(INonQueuedRequestFactory)
-class Request(server.Request):
-    """Twisted's request, less what does not belong to this contract: spooling, forms, HTML.
+class Request:
+    """What a transport gives to the routes, by the names of Twisted's ``IRequest`` where it has one.
 
-    ``json_value`` is what the body says, ``cap`` what it may hold; ``agent_id`` is set for the
-    access line once the token was resolved.
+    Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
+    path leads, or ``None`` if it cannot be decoded; ``draft``, the message that the body is, or
+    else ``json_value``, what it says. ``agent_id`` is set for the access line once the token was
+    resolved.
     """
 
-    # Beyond 30 attributes an instance's dictionary takes 1.5 KiB: what is ours lives in slots.
-    __slots__ = ("_received", "agent_id", "cap", "endless", "json_value", "producer", "streamingProducer")
-    channel: EdgeChannel
-    site: EdgeSite
-    defaultContentType = None
+    method: bytes
+    uri: bytes
+    args: Mapping[bytes, Sequence[bytes]]
+    code: int
+    startedWriting: int
+    site: Edge
+    cap: BodyCap = JSON_BODY
+    place: Place | None = None
+    draft: Draft | None = None
+    json_value: object = ABSENT
+    agent_id: str | None = None
 
-    def __init__(self, channel: EdgeChannel) -> None:
-        super().__init__(channel)
-        self.producer = None
-        self.cap: BodyCap = JSON_BODY
-        self.json_value: object = ABSENT
-        self.agent_id: str | None = None
-        self.endless = False
+    @abstractmethod
+    def values(self, name: bytes) -> Sequence[bytes]:
+        """The values of the headers of a name, which is given in lower case."""
 
-    def gotLength(self, length: int | None) -> None:  # noqa: ARG002
-        self.content = self._received = BytesIO()  # never a file: the cap keeps it small
-
-    def handleContentChunk(self, data: bytes) -> None:
-        if self._received.tell() + len(data) > self.cap.limit:
-            self.channel.refuse(self.cap.refusal)
-        else:
-            self._received.write(data)
-
-    def process(self) -> None:
-        self.prepath: list[bytes] = []
-        self.postpath: list[bytes] = []
-        self.site = self.channel.site
-        self.setHeader(b"Server", b"caucus-backbone")
-        self.setHeader(b"Date", datetimeToString())
-        try:
-            self.site.resource.render(self)
-        except Exception:
-            self.processingFailed(Failure())
-
-    def processingFailed(self, reason: Failure) -> None:
-        body = self.failure(reason)
-        if not self.startedWriting:
-            self.send(body)
-        elif not self._disconnected:
-            self.channel.forceAbortClient()
-
-    def getRequestHostname(self) -> bytes:
-        """A constant: Werkzeug fails on names that IDNA refuses, and no route depends on the name."""
-        return b"localhost"
-
+    @abstractmethod
     def body(self) -> bytes:
         """The bytes of the body."""
-        return self._received.getvalue()
+
+    @abstractmethod
+    def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+        """Set the answer's head; what is written without a length goes out in chunks."""
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Send a part of the body."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """The answer is complete."""
+
+    @abstractmethod
+    def send(self, body: bytes) -> None:
+        """Send the whole body and finish."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """End the connection at once; the answer stays incomplete."""
+
+    @abstractmethod
+    def settle_in(self) -> None:
+        """The answer has no end of its own: let go of what it does not need once its head is sent."""
+
+    @abstractmethod
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Have ``producer`` paused while the transport takes no more."""
+
+    @abstractmethod
+    def unregisterProducer(self) -> None:
+        """The producer is done. Nothing, if the connection is gone."""
+
+    @abstractmethod
+    def notifyFinish(self) -> Deferred[None]:
+        """Fires once the answer is complete, or fails once the connection is gone."""
+
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = CONTENT_TYPE,
+    ) -> bytes:
+        """Set the answer's head, and give its body, which is still to be sent."""
+        self.begin(content_type, {**(headers or {}), "Content-Length": str(len(body))}, status)
+        return body
 
     def refusal(self, error: CaucusError) -> bytes:
         """Set the answer's head for a refusal, and give its body, the envelope."""
@@ -117,38 +133,31 @@ class Request(server.Request):
         _log.failure("A request failed", failure=reason)
         return self.refusal(InternalError())
 
-    def answer(
-        self,
-        status: int,
-        body: bytes,
-        headers: Mapping[str, str] | None = None,
-        content_type: str = CONTENT_TYPE,
-    ) -> bytes:
-        """Set the answer's head, and give its body, which is still to be sent."""
-        self.setHeader(b"Content-Length", b"%d" % len(body))
-        self.begin(content_type, headers or {}, status)
-        return body
-
-    def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
-        """Set the answer's head; what is written without a length goes out in chunks."""
-        self.setResponseCode(status, HTTPStatus(status).phrase.encode())
-        self.setHeader(b"Content-Type", content_type.encode())
-        if self.channel.persistent:
-            self.setHeader(b"Keep-Alive", b"timeout=%d" % KEEP_ALIVE_SECONDS)
+    def processingFailed(self, reason: Failure) -> None:
+        """Something below the routes failed: answer so, or end the connection in the middle of an answer."""
+        body = self.failure(reason)
+        if not self.startedWriting:
+            self.send(body)
         else:
-            self.setHeader(b"Connection", b"close")
-        for name, value in headers.items():
-            self.setHeader(name.encode(), value.encode())
+            self.abort()
 
-    def settle_in(self) -> None:
-        """The answer has no end of its own: let go of what it does not need once its head is sent."""
-        self.endless = True
-        self.requestHeaders = self.responseHeaders = _NO_HEADERS
-        self.notifications.clear()  # those of Klein, which has done its part
-        self._adapterCache.clear()
 
-    def send(self, body: bytes) -> None:
-        """Send the whole body and finish."""
-        if not self._disconnected:
-            self.write(body)
-            self.finish()
+def status_line(version: bytes, status: int) -> bytes:
+    """The first line of an answer."""
+    return b"%b %d %b\r\n" % (version, status, HTTPStatus(status).phrase.encode())
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """The lines of these headers."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+
+
+def last_words(error: CaucusError, date: bytes, *, head: bool) -> tuple[int, bytes, bytes]:
+    """What refuses a request below the routes: its status, the answer's head, and its body.
+
+    ``head`` says that a HEAD request gets it, whose answer has no body.
+    """
+    status, headers, body = encode_error(error)
+    given = {"Content-Type": CONTENT_TYPE, "Content-Length": str(len(body)), **headers}
+    lines = header_lines({**given, "Connection": "close", "Server": SERVER, "Date": date.decode()})
+    return status, status_line(b"HTTP/1.1", status) + lines + b"\r\n", b"" if head else body

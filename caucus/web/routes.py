@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource
 from werkzeug import exceptions
+from werkzeug.routing import UnicodeConverter
 
 from caucus.errors import (
     ArtifactTooLarge,
@@ -30,7 +31,7 @@ from caucus.identity import Tokens
 from caucus.interfaces import IBackbone
 from caucus.issuer import Issuer
 from caucus.limits import Limits
-from caucus.messages import NULL
+from caucus.messages import NULL, MessageFields
 from caucus.records import Identity
 from caucus.web.openapi import description
 from caucus.web.parts import LONG, Parts, slices
@@ -42,11 +43,19 @@ from caucus.wire.refusals import is_answerable
 
 MAX_SAFE_INTEGER = 2**53 - 1
 _DIGITS = re.compile(rb"0*[0-9]{1,16}")
+_MESSAGE_ACTIONS = frozenset({"append", "claim", "done"})
 _ARTIFACT_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Disposition": "attachment",
     "Cache-Control": "public, max-age=31536000, immutable",
 }
+
+
+class Segment(UnicodeConverter):
+    """A variable segment, decoded only now: before, it would not stay one segment if it held a slash."""
+
+    def to_python(self, value: str) -> str:
+        return unquote(value)
 
 
 class Routes:
@@ -57,6 +66,7 @@ class Routes:
     """
 
     app = Klein()
+    app.url_map.converters["default"] = Segment
 
     def __init__(
         self,
@@ -81,12 +91,12 @@ class Routes:
         self.app.url_map.bind("localhost")
         return self.app.resource()
 
-    def admit(self, method: bytes, segments: list[str], request: Request) -> BodyCap:
-        """The cap of a request's body, judged by its headers alone.
+    def admit(self, request: Request) -> BodyCap:
+        """The cap of a request's body, judged by its path and headers alone.
 
         Raises `Unauthorized` for an upload without a good token: its bytes are not even read.
         """
-        if is_artifact(segments) and method == b"PUT":
+        if request.method == b"PUT" and request.place is not None and is_artifact(request.place.segments):
             self._identify(request)
             return self._artifact_cap
         return JSON_BODY
@@ -122,17 +132,17 @@ class Routes:
     @app.route("/channels/<channel>", methods=["GET"])
     async def describe_channel(self, request: Request, channel: str) -> bytes:
         self._may_read(request)
-        descriptor = await self._backbone.describe_channel(unquote(channel))
+        descriptor = await self._backbone.describe_channel(channel)
         return request.answer(200, answers.encode_descriptor(descriptor))
 
     @app.route("/channels/<channel>/subscribe", methods=["POST"])
     async def subscribe(self, request: Request, channel: str) -> bytes:
         self._may_read(request)
-        return request.answer(200, answers.encode_cursor(await self._backbone.subscribe(unquote(channel))))
+        return request.answer(200, answers.encode_cursor(await self._backbone.subscribe(channel)))
 
     @app.route("/channels/<channel>/append", methods=["POST"])
     async def append(self, request: Request, channel: str) -> bytes:
-        appended = await self._backbone.append(unquote(channel), self._authored(request))
+        appended = await self._backbone.append(channel, self._authored(request))
         return request.answer(201, answers.encode_appended(appended))
 
     @app.route("/channels/<channel>/read", methods=["POST"])
@@ -140,7 +150,7 @@ class Routes:
         self._may_read(request)
         fields = {} if request.json_value is ABSENT else _object(request)
         page = await self._backbone.read_since(
-            unquote(channel),
+            channel,
             cast("int", fields.get("cursor", NULL)),
             cast("int | None", fields.get("limit")),
         )
@@ -151,34 +161,34 @@ class Routes:
 
     @app.route("/channels/<channel>/claim", methods=["POST"])
     async def claim(self, request: Request, channel: str) -> bytes:
-        result = await self._backbone.claim(unquote(channel), self._authored(request))
+        result = await self._backbone.claim(channel, self._authored(request))
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/reassign", methods=["POST"])
     async def reassign_claim(self, request: Request, channel: str) -> bytes:
-        message = self._authored(request)
+        message = dict(cast("Mapping[str, object]", self._authored(request)))
         assignee = message.pop("assignee", NULL)
         if not isinstance(assignee, dict):
             raise InvalidRequest("The assignee must be an object with an agent_id and an owner.")
         given = Identity(assignee.get("agent_id", NULL), assignee.get("owner", NULL))
-        result = await self._backbone.reassign_claim(unquote(channel), message, given)
+        result = await self._backbone.reassign_claim(channel, message, given)
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/done", methods=["POST"])
     async def mark_claim_done(self, request: Request, channel: str) -> bytes:
-        result = await self._backbone.mark_claim_done(unquote(channel), self._authored(request))
+        result = await self._backbone.mark_claim_done(channel, self._authored(request))
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["PUT"])
     async def put_artifact(self, request: Request, channel: str, sha256: str) -> bytes:
         self._identify(request)
-        stored = await self._backbone.put_artifact(unquote(channel), unquote(sha256), request.body())
+        stored = await self._backbone.put_artifact(channel, sha256, request.body())
         return request.answer(200 if stored.deduplicated else 201, answers.encode_artifact(stored))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["GET"])
     async def get_artifact(self, request: Request, channel: str, sha256: str) -> bytes | IResource:
         self._may_read(request)
-        data = await self._backbone.get_artifact(unquote(channel), unquote(sha256))
+        data = await self._backbone.get_artifact(channel, sha256)
         if data is None:
             raise NotFound
         headers = {**_ARTIFACT_HEADERS, "ETag": f'"{sha256}"'}
@@ -190,8 +200,8 @@ class Routes:
     @app.route("/channels/<channel>/stream", methods=["GET"])
     async def stream(self, request: Request, channel: str) -> IResource:
         self._may_read(request)
-        name = unquote(channel)
-        resumed = request.requestHeaders.getRawHeaders(b"Last-Event-ID")
+        name = channel
+        resumed = request.values(b"last-event-id")
         since = None if resumed else _since(request.args)
         head = await self._backbone.subscribe(name)
         start, comment = head, "from the head on"
@@ -228,7 +238,7 @@ class Routes:
     @app.route("/channels/<channel>/<action>", methods=["POST"])
     def unknown_action(self, request: Request, channel: str, action: str) -> bytes:  # noqa: ARG002
         """One segment below a channel is 405 for any method but POST, also where nothing is."""
-        if unquote(action) == "stream":
+        if action == "stream":
             raise exceptions.MethodNotAllowed
         raise NotFound
 
@@ -253,7 +263,7 @@ class Routes:
         return _ours(request).failure(failure)
 
     def _identify(self, request: Request) -> Identity:
-        identity = self._tokens.identify(request.requestHeaders.getRawHeaders(b"Authorization") or [])
+        identity = self._tokens.identify(request.values(b"authorization"))
         request.agent_id = identity.agent_id
         return identity
 
@@ -262,11 +272,15 @@ class Routes:
             self._identify(request)
 
     def _authorize(self, request: Request, operation: str) -> None:
-        authorization = request.requestHeaders.getRawHeaders(b"Authorization") or ()
+        authorization = request.values(b"authorization")
         self._issuer.authorize(operation, authorization, request.json_value, local=request.site.door.local)
 
-    def _authored(self, request: Request) -> dict[str, object]:
-        """The body's fields, with the token's identity over whatever they claim."""
+    def _authored(self, request: Request) -> MessageFields:
+        """The body's message, with the token's identity over whatever it claims."""
+        if request.draft is not None:
+            identity = self._identify(request)
+            request.draft.agent_id, request.draft.owner = identity.agent_id, identity.owner
+            return cast("MessageFields", request.draft)
         fields = _object(request)
         identity = self._identify(request)
         return {**fields, "agent_id": identity.agent_id, "owner": identity.owner}
@@ -293,12 +307,17 @@ def _ours(request: IRequest) -> Request:
     return cast("Request", request)
 
 
-def is_artifact(segments: list[str]) -> bool:
+def is_artifact(segments: Sequence[str]) -> bool:
     """Whether a path is that of an artifact, whose body is not JSON."""
     return len(segments) == 4 and segments[0] == "channels" and segments[2] == "artifacts"
 
 
-def is_stream(segments: list[str]) -> bool:
+def is_message(segments: Sequence[str]) -> bool:
+    """Whether a path is one whose request is a message and nothing else."""
+    return len(segments) == 3 and segments[0] == "channels" and segments[2] in _MESSAGE_ACTIONS
+
+
+def is_stream(segments: Sequence[str]) -> bool:
     """Whether a path is that of a live stream, whose request has no JSON."""
     return len(segments) == 3 and segments[0] == "channels" and segments[2] == "stream"
 

@@ -3,77 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.web.http import Request as TwistedRequest
-from twisted.web.resource import IResource
-from twisted.web.server import Site
 
 from caucus.web.access import AccessLog
-from caucus.web.connection import EdgeChannel
 from caucus.web.door import Door
 from caucus.web.request import BodyCap, Request
 
 Admit = Callable[[Request], BodyCap]
 
 
-class EdgeSite(Site):
-    """Serves one resource on one listener, and knows its connections.
+class Peered(Protocol):
+    """One connection, as its listener knows it."""
 
-    :param resource: renders every request.
+    def finish_up(self) -> None:
+        """Close once the request under way is answered; at once if there is none."""
+
+    def forceAbortClient(self) -> None:
+        """Close at once."""
+
+
+class Edge:
+    """What the connections of one listener share, whichever transport carries them.
+
     :param admit: called when a request's headers are here, before its body: the cap of the body,
         or a refusal, raised.
     :param clock: runs the deadlines.
     :param door: knows whom to let in; it is put in place once the listener is bound.
     """
 
-    noisy = False
-    protocol = EdgeChannel  # type: ignore[assignment]  # HTTPFactory types its own proxy, which only serves h2
-    requestFactory = Request  # type: ignore[assignment]  # it takes a channel and nothing else
-
     def __init__(
-        self,
-        resource: IResource,
-        admit: Admit,
-        clock: IReactorTime,
-        access: AccessLog,
-        door: Door | None = None,
+        self, admit: Admit, clock: IReactorTime, access: AccessLog, door: Door | None = None
     ) -> None:
-        super().__init__(resource, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
         self.admit = admit
         self.clock = clock
         self.access = access
         self.door = Door((), local=False, literals=False) if door is None else door
-        self.channels: set[EdgeChannel] = set()
+        self.channels: set[Peered] = set()
         self.closing = False
         self._gone: Deferred[None] | None = None
 
-    def startFactory(self) -> None:
-        """Nothing: Twisted's own access log would set a timer each second."""
+    def log_answer(self, request: Request, sent: int, peer: str, began: float) -> None:
+        """The access line of a request that reached the routes; ``sent`` counts its answer's body."""
+        seconds = self.clock.seconds() - began
+        self.access.add(peer, request.method, request.uri, request.code, sent, seconds, request.agent_id)
 
-    def stopFactory(self) -> None:
-        """Nothing to stop."""
-
-    def log(self, request: TwistedRequest) -> None:
-        request = cast("Request", request)
-        seconds = self.clock.seconds() - request.channel.began
-        self.access.add(
-            peer_name(request.client),
-            request.method,
-            request.uri,
-            request.code,
-            request.sentLength,
-            seconds,
-            request.agent_id,
-        )
-
-    def log_refusal(self, channel: EdgeChannel, request: Request | None, status: int, sent: int) -> None:
+    def log_refusal(self, request: Request | None, status: int, sent: int, peer: str, began: float) -> None:
         """The access line of what was refused below the routes."""
-        method, target = (b"-", b"-") if request is None else (request.method, request.uri)
-        seconds = self.clock.seconds() - channel.began
-        self.access.add(peer_name(channel.getPeer()), method, target, status, sent, seconds, None)
+        method, target = (b"", b"") if request is None else (request.method, request.uri)
+        seconds = self.clock.seconds() - began
+        self.access.add(peer, method, target, status, sent, seconds, None)
 
     def close_connections(self, grace: float) -> Deferred[None]:
         """Close each connection once it is idle, all after ``grace`` seconds; fires when all are gone."""
@@ -86,7 +67,7 @@ class EdgeSite(Site):
         self._tell_if_all_gone()
         return gone
 
-    def connection_lost(self, channel: EdgeChannel) -> None:
+    def connection_lost(self, channel: Peered) -> None:
         """One connection is gone; the last one ends `close_connections`."""
         self.channels.discard(channel)
         self._tell_if_all_gone()

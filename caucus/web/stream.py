@@ -191,8 +191,7 @@ class Reader:
         """It is over; nothing is written any more."""
         if not self._done:
             self._done = True
-            if self._request.channel is not None:
-                self._request.unregisterProducer()
+            self._request.unregisterProducer()
 
     def end(self) -> None:
         """Let the answer end here."""
@@ -254,7 +253,7 @@ class Reader:
     def _drop(self) -> None:
         _log.info("Dropped a stream's reader that is too far behind")
         self.stop()
-        self._request.channel.forceAbortClient()
+        self._request.abort()
 
 
 def frames(page: Page, start: int) -> bytes:

@@ -20,7 +20,7 @@ def path(*segments: str) -> str:
 
 def authority(target: bytes) -> bytes | None:
     """The host and port in a request target of the absolute form; ``None`` in the others."""
-    absolute = _ABSOLUTE.match(target)
+    absolute = None if target.startswith(b"/") else _ABSOLUTE.match(target)
     return absolute[1] if absolute else None
 
 
@@ -30,12 +30,14 @@ def segments(target: bytes) -> list[str]:
     Raises `InvalidRequest` for a bad percent escape or bytes that are not UTF-8.
     """
     raw = target.partition(b"?")[0]
-    absolute = _ABSOLUTE.match(raw)
+    absolute = None if raw.startswith(b"/") else _ABSOLUTE.match(raw)
     if absolute:
         raw = raw[absolute.end() :]
     if _BAD_ESCAPE.search(raw):
         raise InvalidRequest("The path holds a bad percent escape.")
     try:
-        return [unquote_to_bytes(part).decode() for part in raw.split(b"/") if part]
+        if b"%" in raw:
+            return [unquote_to_bytes(part).decode() for part in raw.split(b"/") if part]
+        return [part for part in raw.decode().split("/") if part]
     except UnicodeDecodeError:
         raise InvalidRequest("The path is not UTF-8.") from None

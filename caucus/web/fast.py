@@ -1,0 +1,137 @@
+"""The request of the fast transport: its parts as they arrive, its answer as it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.web.http import parse_qs
+
+from caucus.web.request import Request, header_lines
+from caucus.wire.jsontext import CONTENT_TYPE
+
+if TYPE_CHECKING:
+    from caucus.web.transport import Connection, FastSite
+
+
+class FastRequest(Request):
+    """A request, from its first byte to the end of its answer."""
+
+    site: FastSite
+
+    method = uri = version = b""
+    head_size = header_count = 0
+    code = sentLength = startedWriting = 0
+    expects = persistent = chunked = endless = False
+    producer: Any = None
+    _body: bytes | bytearray = b""
+    _head = b""
+    _waiting: Sequence[Deferred[None]] = ()
+
+    def __init__(self, connection: Connection, began: float) -> None:
+        self.connection: Connection | None = connection
+        self.site = connection.site
+        self.began = began
+        self.headers: dict[bytes, list[bytes]] = {}
+
+    @property
+    def args(self) -> Mapping[bytes, Sequence[bytes]]:  # type: ignore[override]  # nobody sets it
+        query = self.uri.partition(b"?")[2]
+        return cast("Mapping[bytes, Sequence[bytes]]", parse_qs(query, True))
+
+    def values(self, name: bytes) -> Sequence[bytes]:
+        return self.headers.get(name, ())
+
+    def body(self) -> bytes:
+        return bytes(self._body)
+
+    def add_to_body(self, data: bytes) -> None:
+        """More of the body is here. Raises the refusal of its cap if that is too much."""
+        if len(self._body) + len(data) > self.cap.limit:
+            raise self.cap.refusal
+        if not self._body:
+            self._body = data
+            return
+        if isinstance(self._body, bytes):
+            self._body = bytearray(self._body)
+        self._body += data
+
+    def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+        self.code = status
+        if "Content-Length" not in headers:
+            self.chunked = self.version == b"HTTP/1.1"
+            self.persistent = self.persistent and self.chunked
+        lines = self.site.preamble(self.version, status, content_type, persistent=self.persistent)
+        more = header_lines(headers) + (b"Transfer-Encoding: chunked\r\n" if self.chunked else b"")
+        self._head = lines + more + b"\r\n"
+
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = CONTENT_TYPE,
+    ) -> bytes:
+        self.code = status
+        lines = self.site.preamble(self.version, status, content_type, persistent=self.persistent)
+        more = header_lines(headers) if headers else b""
+        self._head = b"%b%bContent-Length: %d\r\n\r\n" % (lines, more, len(body))
+        return body
+
+    def write(self, data: bytes) -> None:
+        if self.connection is None or not (data or self._head):
+            return
+        self.startedWriting = 1
+        if self.method == b"HEAD":
+            data = b""
+        self.sentLength += len(data)
+        if self.chunked and data:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        head, self._head = self._head, b""
+        self.connection.write(head + data)
+
+    def finish(self) -> None:
+        connection = self.connection
+        if connection is None:
+            return
+        if self.chunked and self.method != b"HEAD":
+            self.write(b"") if self._head else None
+            connection.write(b"0\r\n\r\n")
+        self.site.log_answer(self, self.sentLength, connection.peer, self.began)
+        connection.answered(self)
+        self.connection = None
+        for waiting in self._waiting:
+            waiting.callback(None)
+
+    def send(self, body: bytes) -> None:
+        self.write(body)
+        self.finish()
+
+    def abort(self) -> None:
+        if self.connection is not None:
+            self.connection.forceAbortClient()
+
+    def settle_in(self) -> None:
+        self.endless = True
+        self.headers = {}
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: ARG002
+        self.producer = producer
+        if self.connection is not None and self.connection.is_full:
+            producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def notifyFinish(self) -> Deferred[None]:
+        waiting: Deferred[None] = Deferred()
+        self._waiting = [*self._waiting, waiting]
+        return waiting
+
+    def lose(self, reason: Failure) -> None:
+        """The connection is gone before the answer was complete."""
+        self.connection = None
+        for waiting in self._waiting:
+            waiting.errback(reason)

@@ -1,0 +1,137 @@
+"""The plain path: Twisted's own request and site, less what does not belong to this contract.
+
+It is what ``--http twisted`` serves with, and what the fast transport is held against.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, Final, cast
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web import server
+from twisted.web.http import Request as TwistedRequest
+from twisted.web.http import datetimeToString
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import INonQueuedRequestFactory
+from twisted.web.resource import IResource
+from zope.interface import provider
+
+from caucus.web.access import AccessLog
+from caucus.web.connection import EdgeChannel
+from caucus.web.door import Door
+from caucus.web.request import JSON_BODY, KEEP_ALIVE_SECONDS, SERVER, Request
+from caucus.web.site import Admit, Edge
+
+_NO_HEADERS: Final = Headers()
+
+
+@provider(INonQueuedRequestFactory)
+class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same names, with fewer types
+    """Twisted's request without spooling, forms and HTML."""
+
+    # Beyond 30 attributes an instance's dictionary takes 1.5 KiB: what is ours lives in slots.
+    __slots__ = ("_received", "cap", "endless", "place", "producer", "streamingProducer")
+    channel: EdgeChannel
+    site: PlainSite
+    defaultContentType = None
+
+    def __init__(self, channel: EdgeChannel) -> None:
+        super().__init__(channel)
+        self.cap = JSON_BODY
+        self.place = self.producer = None
+        self.endless = False
+
+    def gotLength(self, length: int | None) -> None:  # noqa: ARG002
+        self.content = self._received = BytesIO()  # never a file: the cap keeps it small
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self._received.tell() + len(data) > self.cap.limit:
+            self.channel.refuse(self.cap.refusal)
+        else:
+            self._received.write(data)
+
+    def process(self) -> None:
+        self.prepath: list[bytes] = []
+        self.postpath: list[bytes] = []
+        self.site = self.channel.site
+        self.setHeader(b"Server", SERVER.encode())
+        self.setHeader(b"Date", datetimeToString())
+        try:
+            self.site.resource.render(self)
+        except Exception:
+            self.processingFailed(Failure())
+
+    def processingFailed(self, reason: Failure) -> None:
+        Request.processingFailed(self, reason)
+
+    def getRequestHostname(self) -> bytes:
+        """A constant: Werkzeug fails on names that IDNA refuses, and no route depends on the name."""
+        return b"localhost"
+
+    def values(self, name: bytes) -> Sequence[bytes]:
+        return self.requestHeaders.getRawHeaders(name) or ()
+
+    def body(self) -> bytes:
+        return self._received.getvalue()
+
+    def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+        self.setResponseCode(status, HTTPStatus(status).phrase.encode())
+        self.setHeader(b"Content-Type", content_type.encode())
+        if self.channel.persistent:
+            self.setHeader(b"Keep-Alive", b"timeout=%d" % KEEP_ALIVE_SECONDS)
+        else:
+            self.setHeader(b"Connection", b"close")
+        for name, value in headers.items():
+            self.setHeader(name.encode(), value.encode())
+
+    def send(self, body: bytes) -> None:
+        if not self._disconnected:
+            self.write(body)
+            self.finish()
+
+    def abort(self) -> None:
+        if self.channel is not None:
+            self.channel.forceAbortClient()
+
+    def settle_in(self) -> None:
+        self.endless = True
+        self.requestHeaders = self.responseHeaders = _NO_HEADERS
+        self.notifications.clear()  # those of Klein, which has done its part
+        self._adapterCache.clear()
+
+    def unregisterProducer(self) -> None:
+        if self.channel is not None:
+            super().unregisterProducer()
+
+
+class PlainSite(Edge, server.Site):
+    """A listener on Twisted's own site. ``resource`` renders every request."""
+
+    noisy = False
+    protocol = EdgeChannel  # type: ignore[assignment]  # HTTPFactory types its own proxy, which only serves h2
+    requestFactory = PlainRequest  # type: ignore[assignment]  # it takes a channel and nothing else
+
+    def __init__(
+        self,
+        resource: IResource,
+        admit: Admit,
+        clock: IReactorTime,
+        access: AccessLog,
+        door: Door | None = None,
+    ) -> None:
+        server.Site.__init__(self, resource, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
+        Edge.__init__(self, admit, clock, access, door)
+
+    def startFactory(self) -> None:
+        """Nothing: Twisted's own access log would set a timer each second."""
+
+    def stopFactory(self) -> None:
+        """Nothing to stop."""
+
+    def log(self, request: TwistedRequest) -> None:
+        ours = cast("Any", request)
+        self.log_answer(ours, ours.sentLength, ours.channel.peer, ours.channel.began)
