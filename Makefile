@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run demo test check clean
+.PHONY: help run demo test check bench clean
 
 help:
 	@echo "make run     start a backbone on http://127.0.0.1:4317 and print how to use it"
 	@echo "make demo    play the war-room story against a backbone; exit 0 if all of it happened"
 	@echo "make test    run every test, with branch coverage"
 	@echo "make check   lint, format, types, import direction"
+	@echo "make bench   measure the daemon against its plain path; takes about fifteen minutes"
 	@echo "make clean   remove the environment and what the tools left"
 
 run: $(VENV)/.installed
@@ -42,6 +43,9 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m bench $(BENCH)
 
 clean:
 	rm -rf $(VENV) dist build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

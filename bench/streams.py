@@ -1,8 +1,8 @@
 """Fan-out of the live stream: many readers of one channel in one daemon, a steady rate of messages.
 
-    python bench/streams.py [--readers 1000] [--rate 20] [--seconds 10] [--json FILE]
+    python -m bench.streams [--readers 1000] [--rate 20] [--seconds 10] [--target COMMAND-OR-URL]
 
-Starts a daemon of its own and reads all streams in this process, on the same machine. Prints the
+Reads all streams in this process, on the same machine as the server. Prints the
 delay from just before an append is sent to its frame's arrival at each reader, what arrived, and
 the daemon's resident memory before, during and after. It asserts no time.
 """
@@ -11,15 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import resource
-import signal
 import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -28,6 +24,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import LoopingCall, deferLater, react
 from twisted.python.failure import Failure
 
+from bench.servers import DAEMON, TOKENS, Server
 from caucus import HTTPBackbone, Message
 
 FRAME = re.compile(rb'id: (\d+)\ndata: [^\n]*"body":"(\d+\.\d+)')
@@ -63,25 +60,20 @@ class Reader(Protocol):
         self.gone.callback(None)
 
 
-def resident_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
-async def measure(reactor: Any, options: argparse.Namespace, pid: int, url: str) -> dict[str, Any]:
-    backbone = HTTPBackbone(reactor, url, "tok")
+async def measure(reactor: Any, options: argparse.Namespace, server: Server) -> dict[str, Any]:
+    backbone = HTTPBackbone(reactor, server.url, TOKENS["alice"])
     await backbone.create_channel("room")
     await backbone.append("room", Message("note", "warm"))
     await deferLater(reactor, 0.5)
-    before = resident_mib(pid)
-    port = int(url.rpartition(":")[2])
+    before = server.resident() / 2**20
+    port = server.port
     readers = [Reader() for _ in range(options.readers)]
     for start in range(0, options.readers, 100):
         batch = readers[start : start + 100]
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
         await DeferredList([connectProtocol(endpoint, one) for one in batch], fireOnOneErrback=True)
         await DeferredList([one.opened for one in batch])
-    during = resident_mib(pid)
+    during = server.resident() / 2**20
 
     async def post() -> None:
         await backbone.append("room", Message("note", f"{time.monotonic():.6f}"))
@@ -93,14 +85,14 @@ async def measure(reactor: Any, options: argparse.Namespace, pid: int, url: str)
     await running
     head = await backbone.subscribe("room")
     await deferLater(reactor, 1)
-    peak = resident_mib(pid)
+    peak = server.resident() / 2**20
     whole = sum(one.ids == list(range(2, head + 1)) for one in readers)
     delays = sorted(delay for one in readers for delay in one.delays)
     for one in readers:
         one.transport.loseConnection()  # type: ignore[union-attr]
         await one.gone
     await deferLater(reactor, 2)
-    after = resident_mib(pid)
+    after = server.resident() / 2**20
     await backbone.close()
     return {
         "readers": options.readers,
@@ -126,35 +118,18 @@ def main() -> None:
     parser.add_argument("--readers", type=int, default=1000)
     parser.add_argument("--rate", type=float, default=20)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--json", type=Path, help="write the result here as well")
+    parser.add_argument("--target", default=DAEMON, metavar="COMMAND-OR-URL")
     options = parser.parse_args()
     needed = options.readers + 100
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(needed, 1024), hard), hard))
-    command = [
-        str(Path(sys.executable).with_name("caucus-backbone")),
-        "--port=0",
-        f"--max-streams={options.readers}",
-        "--max-posts-per-minute=1000000",
-        "--max-messages-per-channel=1000000",
-    ]
-    environment = {**os.environ, "CAUCUS_TOKENS": "tok:agent:owner"}
-    with Path(os.devnull).open("w") as nowhere:
-        daemon = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=nowhere, text=True)
-    assert daemon.stdout is not None
-    url = daemon.stdout.readline().split()[-1]
+    with Server("streams", options.target) as server:
 
-    async def run(reactor: Any) -> None:
-        result = await measure(reactor, options, daemon.pid, url)
-        print(json.dumps(result, indent=2))
-        if options.json:
-            options.json.write_text(json.dumps(result, indent=2) + "\n")
+        async def run(reactor: Any) -> None:
+            print(json.dumps(await measure(reactor, options, server), indent=2))
 
-    try:
-        react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
-    finally:
-        daemon.send_signal(signal.SIGTERM)
-        daemon.wait(10)
+        with suppress(SystemExit):  # react ends the process, but the server is still to be stopped
+            react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""Measure a backbone, and what it is compared with, in one run.
+
+    python -m bench [--against COMMAND-OR-URL] [--only rates,loaded,memory,start,streams] [--json FILE]
+
+The daemon is started here, in a process of its own; so is the other server, by default the same
+daemon on Twisted's own site (``--http twisted``). A command must print its URL as the last word of
+a line; it gets the port, the tokens and raised budgets in the environment. A server at a URL must
+know the tokens ``bench-alice`` and ``bench-bob``. Both are asked in turns; what is printed are
+medians, and their ratios. The access line is written in every run. No time is asserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench import loaded, memory, rates
+from bench.servers import DAEMON, Server
+
+PARTS = ("rates", "loaded", "memory", "start", "streams")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--against", default=f"{DAEMON} --http twisted", metavar="COMMAND-OR-URL")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts to run, comma-separated [all]")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each scenario on each server [5]")
+    parser.add_argument("--seconds", type=float, default=2, help="the length of a run [2]")
+    parser.add_argument("--connections", default="32,256", help="crowds, comma-separated [32,256]")
+    parser.add_argument("--messages", type=int, default=1_000_000, help="in a filled log [1000000]")
+    parser.add_argument("--targets", type=int, default=100_000, help="held in a filled ledger [100000]")
+    parser.add_argument(
+        "--json", type=Path, default=Path("bench.json"), help="where to write all [bench.json]"
+    )
+    options = parser.parse_args()
+    only = options.only.split(",")
+    if unknown := set(only) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    crowds = [int(one) for one in options.connections.split(",")]
+    result: dict[str, Any] = {
+        "python": platform.python_version(),
+        "twisted": version("twisted"),
+        "load": "wrk" if shutil.which("wrk") else "bench.load",
+        "against": options.against,
+    }
+    if "rates" in only:
+        with ExitStack() as running:
+            servers = [Server("caucus", [DAEMON]), Server("against", options.against)]
+            opened = [running.enter_context(one) for one in [*servers, *rates.echoes()]]
+            result["rates"] = rates.compare(
+                opened[:2], crowds, options.rounds, options.seconds, bare=opened[2:]
+            )
+    if "loaded" in only:
+        result["loaded"] = loaded.measure(
+            options.messages, options.targets, [32], options.rounds, options.seconds
+        )
+    if "memory" in only:
+        result["memory"] = memory.per_message(options.messages)
+    if "start" in only:
+        result["start"] = memory.start_up()
+    if "streams" in only:
+        result["streams"] = {
+            name: _streams(target) for name, target in (("caucus", DAEMON), ("against", options.against))
+        }
+    options.json.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"all of it is in {options.json}")
+
+
+def _streams(target: str) -> Any:
+    command = [sys.executable, "-m", "bench.streams", "--target", target]
+    told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    print(f"streams, {target}: {json.dumps(told)}", flush=True)
+    return told
+
+
+if __name__ == "__main__":
+    main()
