@@ -25,7 +25,7 @@ def _watch(phase: str, info: dict[str, int]) -> None:
     global _began, _longest  # noqa: PLW0603
     if phase == "start":
         _began = time.perf_counter()
-    else:
+    elif gc.get_freeze_count():  # it has started
         _longest = max(_longest, time.perf_counter() - _began)
 
 

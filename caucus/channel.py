@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from caucus.errors import ArtifactTooLarge, ChannelFull, InvalidChannelName, InvalidCursor
 from caucus.ledger import Ledger
 from caucus.limits import Limits
+from caucus.log import Log
 from caucus.messages import as_integer
 from caucus.records import Descriptor, MessageAppended, Page
 from caucus.seatbelts import Duplicates, RateBudget
@@ -47,7 +48,7 @@ class Channel:
         self.watchers: list[Callable[[], None]] = []
         self._descriptor = descriptor
         self._limits = limits
-        self._log: list[bytes] = []
+        self._log = Log()
         self._pending: deque[int] = deque()
         self._evidence: dict[str, tuple[bytes, int]] = {}
 
@@ -91,7 +92,7 @@ class Channel:
         if most is None or most < 1:
             raise InvalidCursor("The limit must be a positive integer.")
         end = min(head, start + min(most, self._limits.max_read_limit))
-        return Page(tuple(self._log[start:end]), end)
+        return Page(self._log.between(start, end), end)
 
     def has_artifact(self, sha256: str) -> bool:
         """Whether these bytes are stored already, durable or not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 import time
@@ -166,6 +167,9 @@ class CaucusService(Service):
             await server.close()
 
     def _announce(self, server: Server) -> Server:
+        # What a start makes is there to stay: no full collection has to look at all of Twisted again.
+        gc.collect()
+        gc.freeze()
         for listener in server.listeners:
             try:
                 print(f"caucus-backbone listening on {listener.url}", file=self._out, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import unicodedata
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from caucus.errors import ConfigurationError, DuplicatePost, RateLimited
 from caucus.ledger import Ledger
 from caucus.limits import Limits, environment_name, limit_fields, option_name
+from caucus.log import CHUNK, Log
 from caucus.messages import as_integer, new_msg_id, target_key
 from caucus.records import Grant, Holder
 from caucus.seatbelts import Duplicates, RateBudget, post_digest
@@ -69,6 +71,30 @@ def test_a_msg_id_is_a_fresh_ulid() -> None:
     assert first != second
     assert len(first) == 26
     assert first == first.upper()
+
+
+@given(st.integers(0, 3 * CHUNK), st.integers(0, 3 * CHUNK), st.integers(0, 3 * CHUNK))
+def test_a_log_gives_what_is_between_two_cursors(length: int, one: int, other: int) -> None:
+    log, messages = Log(), tuple(b"%d" % number for number in range(length))
+    for message in messages:
+        log.append(message)
+    start, end = sorted((min(one, length), min(other, length)))
+    assert len(log) == length
+    assert log.between(start, end) == messages[start:end]
+
+
+def test_a_full_chunk_of_a_log_is_nothing_to_a_garbage_collector() -> None:
+    log = Log()
+    for number in range(2 * CHUNK):
+        log.append(b"%d" % number)
+    gc.collect()
+    assert not any(map(gc.is_tracked, log._chunks))
+
+
+def test_records_and_ledger_entries_are_nothing_to_a_garbage_collector() -> None:
+    ledger = Ledger()
+    ledger.put("t", Grant(Holder("alice-agent", "alice", "ts", "id"), 60), 0.0)
+    assert not gc.is_tracked(ledger.live("t", 1.0))
 
 
 def test_limits_have_the_contracts_defaults() -> None:
