@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-CHUNK: Final = 1024
+CHUNK: Final = 64
 
 
 class Log:
