@@ -24,11 +24,11 @@ from caucus.text import excerpt
 from caucus.web.access import AccessLog
 from caucus.web.dispatch import Dispatch, PlainDispatch
 from caucus.web.door import Door
+from caucus.web.fast import FastSite
 from caucus.web.plain import PlainSite
 from caucus.web.routes import Routes
 from caucus.web.site import Edge
 from caucus.web.stream import Streams
-from caucus.web.transport import FastSite
 
 TRANSPORTS = ("llhttp", "twisted")
 """What a listener may speak HTTP with: llhttp's parser, or Twisted's own site, which is slower."""

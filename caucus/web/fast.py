@@ -1,19 +1,25 @@
-"""The request of the fast transport: its parts as they arrive, its answer as it leaves."""
+"""The fast path: the request and the site of the llhttp transport."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
-from twisted.web.http import parse_qs
+from twisted.web.http import datetimeToString, parse_qs
 
-from caucus.web.request import Request, header_lines
+from caucus.web.access import AccessLog
+from caucus.web.door import Door
+from caucus.web.request import KEEP_ALIVE_SECONDS, SERVER, Request, header_lines, status_line
+from caucus.web.site import Admit, Edge, Peered
+from caucus.web.transport import Connection
 from caucus.wire.jsontext import CONTENT_TYPE
 
-if TYPE_CHECKING:
-    from caucus.web.transport import Connection, FastSite
+TICK_SECONDS: Final = 0.5
+Handle = Callable[[Request], None]
 
 
 class FastRequest(Request):
@@ -135,3 +141,62 @@ class FastRequest(Request):
         self.connection = None
         for waiting in self._waiting:
             waiting.errback(reason)
+
+
+class FastSite(Edge, Factory):
+    """A listener on llhttp.
+
+    :param handle: answers every request, now or later.
+    """
+
+    noisy = False
+    requestFactory = FastRequest
+
+    def __init__(
+        self,
+        handle: Handle,
+        admit: Admit,
+        clock: IReactorTime,
+        access: AccessLog,
+        door: Door | None = None,
+    ) -> None:
+        Edge.__init__(self, admit, clock, access, door)
+        self.handle = handle
+        self.date = b""
+        self._preambles: dict[tuple[bytes, int, str, bool], bytes] = {}
+        self._timer: IDelayedCall | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: ARG002
+        return Connection(self)
+
+    def connection_made(self, connection: Connection) -> None:
+        """One more connection."""
+        self.channels.add(connection)
+        if self._timer is None:
+            self._tick()
+
+    def connection_lost(self, channel: Peered) -> None:
+        self.channels.discard(channel)
+        if not self.channels and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        super().connection_lost(channel)
+
+    def preamble(self, version: bytes, status: int, content_type: str, *, persistent: bool) -> bytes:
+        """The beginning of an answer's head, which many answers share."""
+        key = (version, status, content_type, persistent)
+        lines = self._preambles.get(key)
+        if lines is None:
+            keep = {"Keep-Alive": f"timeout={KEEP_ALIVE_SECONDS}"} if persistent else {"Connection": "close"}
+            given = {"Server": SERVER, "Date": self.date.decode(), "Content-Type": content_type, **keep}
+            lines = self._preambles[key] = status_line(version, status) + header_lines(given)
+        return lines
+
+    def _tick(self) -> None:
+        """One timer for all deadlines: each is kept within `TICK_SECONDS`."""
+        now = self.clock.seconds()
+        self._timer = self.clock.callLater(TICK_SECONDS - now % TICK_SECONDS, self._tick)
+        self.date = datetimeToString()
+        self._preambles.clear()
+        for connection in [one for one in self.channels if cast("Connection", one).due <= now]:
+            cast("Connection", connection).late()

@@ -9,41 +9,30 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from httptools.parser.errors import HttpParserCallbackError
-from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    IHalfCloseableProtocol,
-    IPushProducer,
-    IReactorTime,
-    ISSLTransport,
-)
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ISSLTransport
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection as TCPConnection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import datetimeToString
 from zope.interface import implementer
 
 from caucus.errors import BadRequest, CaucusError, HeadersTooLarge, InternalError, RequestTimeout
 from caucus.web import bounds
-from caucus.web.access import AccessLog
-from caucus.web.door import Door
-from caucus.web.fast import FastRequest
-from caucus.web.request import KEEP_ALIVE_SECONDS, SERVER, Request, header_lines, last_words, status_line
-from caucus.web.site import Admit, Edge, Peered, peer_name
+from caucus.web.request import last_words
+from caucus.web.site import peer_name
+
+if TYPE_CHECKING:
+    from caucus.web.fast import FastRequest, FastSite
 
 PIECE: Final = 8192
 """So many bytes are parsed at a time: a pipeliner's requests are made as they are answered."""
 HELD: Final = 16_384
 """With so many bytes waiting for an answer before them, no more are read."""
 
-TICK_SECONDS: Final = 0.5
-Handle = Callable[[Request], None]
 
 _VERSIONS: Final = {"1.1": b"HTTP/1.1", "1.0": b"HTTP/1.0"}
 _log = Logger("caucus.web")
@@ -67,8 +56,8 @@ class Connection(Protocol):
         self._rest = b""
         self._refusal: CaucusError | None = None
         self._now = self._opened = 0.0
-        self._head_bytes = self._lingered = 0
-        self._in_head = self._knows_head = self._completed = self._running = self._is_plain_socket = False
+        self._untold = self._lingered = 0
+        self._in_head = self._knows_head = self._told = self._running = self._is_plain_socket = False
         self._answered = self._last = self._over = self._closing = self._refused = False
 
     def connectionMade(self) -> None:
@@ -92,10 +81,11 @@ class Connection(Protocol):
     def readConnectionLost(self) -> None:
         """The peer sends no more. It may still read: what it asked for is sent, then it is over."""
         self._last = True
-        if self._current is None:
+        if self._current is not None:
+            if self._current.endless:
+                self.forceAbortClient()  # whoever closes its end of a stream has gone
+        elif not self.is_full:
             self._close()
-        elif self._current.endless:
-            self.forceAbortClient()  # whoever closes its end of a stream has gone
 
     def writeConnectionLost(self) -> None:
         """We send no more; the peer was told why."""
@@ -119,7 +109,7 @@ class Connection(Protocol):
         self._now = self.site.clock.seconds()
         self._running = True
         while True:
-            if data:
+            if data and self._refusal is None:
                 data = self._parse(data)
             while self._ready and self._current is None and not self.is_full:
                 request = self._current = self._ready.popleft()
@@ -159,7 +149,7 @@ class Connection(Protocol):
     def _parse(self, data: bytes) -> bytes:
         """Give the parser a piece; gives what is left."""
         piece, rest = (data, b"") if len(data) <= PIECE else (data[:PIECE], data[PIECE:])
-        self._completed = False
+        self._told = False
         try:
             self._parser.feed_data(piece)
         except HttpParserUpgrade as upgrade:
@@ -170,10 +160,10 @@ class Connection(Protocol):
             self._refusal = cause if isinstance(cause, CaucusError) else self._failed(cause)
         except HttpParserError:
             self._refusal = BadRequest()
-        if self._in_head and not self._completed:
-            self._head_bytes += len(piece)
-            if self._head_bytes > bounds.MAX_HEAD and self._refusal is None:
-                self._refusal = HeadersTooLarge()
+        # The parser keeps a header or a trailer to itself until it has all of it.
+        self._untold = 0 if self._told else self._untold + len(piece)
+        if self._untold > bounds.MAX_HEAD and self._refusal is None:
+            self._refusal = HeadersTooLarge()
         if self._over:
             self._refusal = None  # what comes after the last request is nobody's
         return rest
@@ -197,33 +187,36 @@ class Connection(Protocol):
             return
         if self._over:
             raise BadRequest
-        self._arriving = FastRequest(self, self._now)
+        self._arriving = self.site.requestFactory(self, self._now)
         self._in_head = True
-        self._head_bytes = 0
+        self._untold = 0
 
     def on_url(self, part: bytes) -> None:
         if not self._knows_head:
-            self._arriving.uri += part  # type: ignore[union-attr]
+            request = cast("FastRequest", self._arriving)
+            request.uri += part
+            request.head_size += len(part)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        request = self._arriving
-        if request is None or not self._in_head:
+        if not self._in_head:
             return  # a trailer
+        request = cast("FastRequest", self._arriving)
         request.head_size += len(name) + len(value) + 2
         request.header_count += 1
-        request.headers.setdefault(name.lower(), []).append(value.strip(b" \t"))
         if (
-            len(name) > bounds.NAME_LENGTH
-            or request.head_size + len(request.uri) > bounds.MAX_HEAD
+            request.head_size > bounds.MAX_HEAD
             or request.header_count > bounds.MAX_HEADERS
+            or len(name) > bounds.NAME_LENGTH
         ):
             raise HeadersTooLarge
+        request.headers.setdefault(name.lower(), []).append(value.strip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        request = self._arriving
-        if request is None or self._knows_head:
+        if self._knows_head:
             return
+        request = cast("FastRequest", self._arriving)
         self._in_head = False
+        self._told = True
         version = _VERSIONS.get(self._parser.get_http_version())
         if version is None:
             raise BadRequest
@@ -239,14 +232,18 @@ class Connection(Protocol):
         request.expects = is_new and [one.lower() for one in request.values(b"expect")] == [b"100-continue"]
 
     def on_body(self, data: bytes) -> None:
-        self._arriving.add_to_body(data)  # type: ignore[union-attr]
+        self._told = True
+        cast("FastRequest", self._arriving).add_to_body(data)
+
+    def on_chunk_header(self) -> None:
+        self._told = True
 
     def on_message_complete(self) -> None:
-        request, self._arriving = self._arriving, None
-        if request is not None:
-            self._ready.append(request)
-            self._over = not request.persistent
-            self._completed = True
+        request = cast("FastRequest", self._arriving)
+        self._arriving = None
+        self._ready.append(request)
+        self._over = not request.persistent
+        self._told = True
 
     # What leaves
 
@@ -356,61 +353,3 @@ class Connection(Protocol):
     def _failed(self, error: BaseException | None) -> InternalError:
         _log.failure("A request could not be read", failure=Failure(error))
         return InternalError()
-
-
-class FastSite(Edge, Factory):
-    """A listener on llhttp.
-
-    :param handle: answers every request, now or later.
-    """
-
-    noisy = False
-
-    def __init__(
-        self,
-        handle: Handle,
-        admit: Admit,
-        clock: IReactorTime,
-        access: AccessLog,
-        door: Door | None = None,
-    ) -> None:
-        Edge.__init__(self, admit, clock, access, door)
-        self.handle = handle
-        self.date = b""
-        self._preambles: dict[tuple[bytes, int, str, bool], bytes] = {}
-        self._timer: IDelayedCall | None = None
-
-    def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: ARG002
-        return Connection(self)
-
-    def connection_made(self, connection: Connection) -> None:
-        """One more connection."""
-        self.channels.add(connection)
-        if self._timer is None:
-            self._tick()
-
-    def connection_lost(self, channel: Peered) -> None:
-        self.channels.discard(channel)
-        if not self.channels and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        super().connection_lost(channel)
-
-    def preamble(self, version: bytes, status: int, content_type: str, *, persistent: bool) -> bytes:
-        """The beginning of an answer's head, which many answers share."""
-        key = (version, status, content_type, persistent)
-        lines = self._preambles.get(key)
-        if lines is None:
-            keep = {"Keep-Alive": f"timeout={KEEP_ALIVE_SECONDS}"} if persistent else {"Connection": "close"}
-            given = {"Server": SERVER, "Date": self.date.decode(), "Content-Type": content_type, **keep}
-            lines = self._preambles[key] = status_line(version, status) + header_lines(given)
-        return lines
-
-    def _tick(self) -> None:
-        """One timer for all deadlines: each is kept within `TICK_SECONDS`."""
-        now = self.clock.seconds()
-        self._timer = self.clock.callLater(TICK_SECONDS - now % TICK_SECONDS, self._tick)
-        self.date = datetimeToString()
-        self._preambles.clear()
-        for connection in [one for one in self.channels if cast("Connection", one).due <= now]:
-            cast("Connection", connection).late()
