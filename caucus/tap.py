@@ -105,12 +105,13 @@ CAUCUS_MAX_STREAMS. The option wins.
         port = DEFAULT_PORT if port is None else port
         if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
             raise ConfigurationError("--port must be an integer from 0 to 65535")
+        http = self._value("http", "CAUCUS_HTTP")
         return {
             "listen": self["listen"],
             "host": self._value("host", "HOST") or DEFAULT_HOST,
             "port": int(port),
             "journal": self._value("journal", "CAUCUS_JOURNAL") or "memory:",
-            "http": require_transport(self._value("http", "CAUCUS_HTTP") or TRANSPORTS[0]),
+            "http": require_transport(TRANSPORTS[0] if http is None else http),
             "limits": Limits.parse({name: text for name, text in caps.items() if text is not None}),
             "tokens": Tokens.parse(self._environment.get("CAUCUS_TOKENS", "")),
             "allowed_hosts": self["allowed-host"]

@@ -168,6 +168,8 @@ WRONG: list[tuple[dict[str, str], list[str], str]] = [
     ({"PORT": "x"}, [], "--port must be an integer from 0 to 65535"),
     ({"PORT": "65536"}, [], "--port must be an integer from 0 to 65535"),
     ({"CAUCUS_TOKENS": "good:a:o,s3cret"}, [], "CAUCUS_TOKENS: entry 2 is not token:agent_id:owner"),
+    ({"CAUCUS_HTTP": "h2"}, [], "--http must be one of llhttp, twisted"),
+    ({}, ["--http="], "--http must be one of llhttp, twisted"),
     ({"CAUCUS_MAX_STREAMS": "0"}, [], "--max-streams must be a positive integer"),
     ({}, ["--max-channels="], "--max-channels must be a positive integer"),
     ({}, ["--port="], "--port must be an integer from 0 to 65535"),
