@@ -2,13 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests that a transport has a part in: they run on both.
+OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadlines door edge follow \
+	issuer openapi recorded routes server stream token_command)
 
 .PHONY: help run demo test check bench clean
 
 help:
 	@echo "make run     start a backbone on http://127.0.0.1:4317 and print how to use it"
 	@echo "make demo    play the war-room story against a backbone; exit 0 if all of it happened"
-	@echo "make test    run every test, with branch coverage"
+	@echo "make test    run every test, those over HTTP on both transports, with branch coverage"
 	@echo "make check   lint, format, types, import direction"
 	@echo "make bench   measure the daemon against its plain path; takes about fifteen minutes"
 	@echo "make clean   remove the environment and what the tools left"
@@ -22,6 +25,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

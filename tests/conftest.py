@@ -42,6 +42,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--http", default=TRANSPORTS[0], choices=TRANSPORTS, help="what the servers speak HTTP with"
     )
+    parser.addoption(
+        "--requests", default=20_000, type=int, help="how many are generated for both transports"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,6 +18,7 @@ TOKENS = "a-long-random-token:alice-laptop:alice,another-one:bob-laptop:bob"
 
 SWITCHES = {
     "CAUCUS_TOKENS",
+    "CAUCUS_HTTP",
     "CAUCUS_JOURNAL",
     "CAUCUS_ALLOWED_HOSTS",
     "CAUCUS_REQUIRE_READ_TOKEN",

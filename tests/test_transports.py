@@ -11,7 +11,6 @@ from tests.exchanges import DIFFERENT, MALFORMED, TOO_LARGE, WELL_FORMED, Genera
 from tests.raw import Answer, Edge, make_edge, parse_answers
 from tests.test_recorded import SESSIONS, play_session
 
-REQUESTS = 20_000
 ROOMY: dict[str, Any] = {
     "max_posts_per_minute": 10**6,
     "max_messages_per_channel": 10**6,
@@ -90,12 +89,13 @@ def _told(session: dict[str, Any], http: str) -> list[Any]:
     return [(status, headers, hidden.sub(b"tok_", body)) for status, headers, body in answers]
 
 
-def test_generated_requests_are_answered_alike_however_they_are_cut() -> None:
+def test_generated_requests_are_answered_alike_however_they_are_cut(pytestconfig: pytest.Config) -> None:
+    requests = pytestconfig.getoption("--requests")
     generator = Generator(4)
     fast, plain = pair(**ROOMY)
     asked = 0
     answered: dict[int, int] = {}
-    while asked < REQUESTS:
+    while asked < requests:
         count = generator.count(5)
         data = b"".join(generator.request() for _ in range(count))
         asked += count
@@ -106,4 +106,4 @@ def test_generated_requests_are_answered_alike_however_they_are_cut() -> None:
             answered[status] = answered.get(status, 0) + 1
     # It says something only if it asked for everything.
     assert {200, 201, 400, 401, 403, 404, 405, 409, 421} <= set(answered)
-    assert sum(answered.values()) > REQUESTS / 2
+    assert sum(answered.values()) > requests / 2
