@@ -219,3 +219,21 @@ def test_an_upload_has_a_cap_of_its_own() -> None:
     target = f"/channels/nowhere/artifacts/{'0' * 64}"
     assert edge.ask("PUT", target, b"[" * 300_000, "tok-bob").code == "unknown_channel"
     assert edge.ask("PUT", target, b"[" * 300_001, "tok-bob").code == "artifact_too_large"
+
+
+def test_a_pipeliner_that_takes_its_answers_slowly_is_not_read_ahead_of(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.transport.pause_after = 20_000
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    asked = answered = 0
+    for _ in range(300):
+        while peer.transport.producerState == "producing":
+            peer.send(request * 30)
+            asked += 30
+            assert (asked - answered) * len(request) < 40_000
+        answered += len(peer.answers())
+        peer.channel.resumeProducing()
+    while answered < asked:
+        answered += len(peer.answers())
+        peer.channel.resumeProducing()
+    assert peer.answers() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from hashlib import sha256
 
 import pytest
 from twisted.internet import reactor
@@ -13,6 +14,7 @@ from twisted.python.failure import Failure
 
 from caucus import HTTPBackbone
 from caucus.backbone import Backbone
+from caucus.web.bounds import MAX_HEAD
 from caucus.web.request import BodyCap, Request
 from caucus.web.transport import PIECE
 from tests.journals import SlowJournal
@@ -60,6 +62,52 @@ def test_a_pipeliner_is_not_read_from_while_it_is_far_ahead(edge: Edge) -> None:
     peer.channel.resumeProducing()
     assert peer.transport.producerState == "producing"
     assert statuses(peer) == [200] * 1001
+
+
+@pytest.mark.parametrize("past", [0, 1])
+@pytest.mark.parametrize("trailers", [False, True])
+def test_a_head_has_the_same_most_bytes_however_it_is_cut(edge: Edge, past: int, trailers: bool) -> None:
+    lines = [b"POST /channels/room/read HTTP/1.1", b"Host: localhost", b"Transfer-Encoding: chunked"]
+    used = sum(map(len, lines))
+    filler = [b"X: " + b"a" * 997] * 15
+    filler.append(b"X: " + b"a" * (MAX_HEAD + past - used - 15_000 - 3))
+    body = [b"c", READ, b"0"]
+    parts = [*lines, b"", *body, *filler] if trailers else [*lines, *filler, b"", *body]
+    raw = b"\r\n".join([*parts, b"", b""])
+    for size in (1, 100, 8192, len(raw)):
+        peer = edge.connect()
+        for start in range(0, len(raw), size):
+            peer.send(raw[start : start + size])
+        assert statuses(peer) == [431 if past else 200]
+
+
+def test_what_arrives_behind_a_long_answer_has_its_time_from_the_end_of_that(edge: Edge) -> None:
+    data = b"x" * 1_000_000
+    address = sha256(data).hexdigest()
+    stored = edge.ask("PUT", f"/channels/room/artifacts/{address}", data, "tok-bob")
+    assert stored.status == 201
+    peer = edge.connect()
+    peer.transport.pause_after = 0
+    peer.send(b"GET /channels/room/artifacts/%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % address.encode())
+    peer.send(POST[:10])
+    for _ in range(40):
+        peer.transport.clear()
+        peer.channel.resumeProducing()
+        edge.clock.advance(2)
+    peer.transport.clear()
+    peer.send(POST[10:] + b"Content-Length: 12\r\n\r\n" + READ)
+    assert statuses(peer) == [200]
+
+
+def test_empty_lines_do_not_keep_a_connection(edge: Edge) -> None:
+    peer = edge.connect()
+    peer.send(GET)
+    for _ in range(3):
+        edge.clock.advance(2)
+        if not peer.closed:
+            peer.send(b"\r\n")
+    assert statuses(peer) == [200]
+    assert peer.closed
 
 
 def test_a_peer_that_sends_no_more_gets_what_is_held_back_for_it(edge: Edge) -> None:

@@ -20,8 +20,10 @@ LINGER_BYTES: Final = 64 * 1024 * 1024
 to read its answer: closing at once would reset the connection under it."""
 
 MAX_HEAD: Final = 16_384
-"""The most bytes of a request line and headers together."""
+"""The most bytes of a request line, headers and trailers together, without their line ends."""
 MAX_HEADERS: Final = 100
+LENGTH_DIGITS: Final = 20
+"""The most digits of a Content-Length: ``int`` raises from 4,300 on."""
 NAME_LENGTH: Final = 256
 """The most bytes of a header's name: Twisted remembers 10,000 names for ever."""
 

@@ -8,7 +8,7 @@ answers what it refuses without a body.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
@@ -20,6 +20,7 @@ from caucus.errors import BadRequest, CaucusError, HeadersTooLarge, RequestTimeo
 from caucus.web.bounds import (
     HEADER_SECONDS,
     IDLE_SECONDS,
+    LENGTH_DIGITS,
     LINGER_BYTES,
     LINGER_SECONDS,
     MAX_HEADERS,
@@ -33,8 +34,6 @@ from caucus.web.site import peer_name
 
 if TYPE_CHECKING:
     from caucus.web.plain import PlainRequest, PlainSite
-
-LENGTH_DIGITS: Final = 20
 
 
 @implementer(IHalfCloseableProtocol)
@@ -104,6 +103,8 @@ class EdgeChannel(HTTPChannel):
         if not self._handlingRequest:
             self._begin()
         super().dataReceived(data)
+        if self._waitingForTransport and sum(map(len, self._dataBuffer)) > self._optimisticEagerReadSize:
+            self.transport.pauseProducing()  # Twisted does so only if the transport is not full
         if self.line_mode and not self._busyReceiving and self._buffer and not self._refused:
             self._begin()  # the next request's first bytes came in the segment of the last one's end
             if b"\n" in self._buffer:
@@ -155,7 +156,7 @@ class EdgeChannel(HTTPChannel):
 
     def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
         if header == b"Content-Length" and len(data) > LENGTH_DIGITS:
-            return self._failChooseTransferDecoder()  # int() raises from 4,300 digits on
+            return self._failChooseTransferDecoder()
         return bool(super()._maybeChooseTransferDecoder(header, data))
 
     def checkPersistence(self, request: PlainRequest, version: bytes) -> bool:

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 PIECE: Final = 8192
 """So many bytes are parsed at a time: a pipeliner's requests are made as they are answered."""
 HELD: Final = 16_384
-"""With so many bytes waiting for an answer before them, no more are read."""
-
+"""With more bytes than that waiting for an answer before them, no more are read."""
+UNTOLD: Final = bounds.MAX_HEAD + 2 * (bounds.MAX_HEADERS + 2)
+"""The most bytes, line ends among them, that the parser may keep to itself: a header that does not end."""
 
 _VERSIONS: Final = {"1.1": b"HTTP/1.1", "1.0": b"HTTP/1.0"}
 _log = Logger("caucus.web")
@@ -55,16 +56,16 @@ class Connection(Protocol):
         self._current: FastRequest | None = None
         self._rest = b""
         self._refusal: CaucusError | None = None
-        self._now = self._opened = 0.0
+        self._now = self._opened = self._free = 0.0
         self._untold = self._lingered = 0
         self._in_head = self._knows_head = self._told = self._running = self._is_plain_socket = False
-        self._answered = self._last = self._over = self._closing = self._refused = False
+        self._paused = self._answered = self._last = self._over = self._closing = self._refused = False
 
     def connectionMade(self) -> None:
         self.transport.registerProducer(self, True)
         self.peer = peer_name(self.transport.getPeer())
         self._is_plain_socket = isinstance(self.transport, TCPConnection) and not self.transport.TLS
-        self._now = self._opened = self.site.clock.seconds()
+        self._now = self._opened = self._free = self.site.clock.seconds()
         self.due = self._opened + bounds.HEADER_SECONDS
         self.site.connection_made(self)
 
@@ -100,6 +101,7 @@ class Connection(Protocol):
         elif self._current is not None or self._rest or self.is_full:
             self._rest += data
             if len(self._rest) > HELD:
+                self._paused = True
                 self.transport.pauseProducing()
         elif not self._closing:
             self._advance(data)
@@ -109,7 +111,7 @@ class Connection(Protocol):
         self._now = self.site.clock.seconds()
         self._running = True
         while True:
-            if data and self._refusal is None:
+            if data and not (self._ready or self._refusal):
                 data = self._parse(data)
             while self._ready and self._current is None and not self.is_full:
                 request = self._current = self._ready.popleft()
@@ -121,6 +123,9 @@ class Connection(Protocol):
                 break
         self._running = False
         self._rest = data
+        if self._paused and len(data) <= HELD:
+            self._paused = False
+            self.transport.resumeProducing()
         self._settle()
 
     def _settle(self) -> None:
@@ -136,12 +141,12 @@ class Connection(Protocol):
             self._close()
         elif arriving is None:
             if self._answered:
-                self.due = self._now + bounds.IDLE_SECONDS
+                self.due = self._free + bounds.IDLE_SECONDS
         elif self._in_head:
-            began = arriving.began if self._answered else self._opened
+            began = max(arriving.began, self._free) if self._answered else self._opened
             self.due = began + bounds.HEADER_SECONDS
         else:
-            self.due = arriving.began + bounds.REQUEST_SECONDS
+            self.due = max(arriving.began, self._free) + bounds.REQUEST_SECONDS
             if arriving.expects:
                 arriving.expects = False
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -162,7 +167,7 @@ class Connection(Protocol):
             self._refusal = BadRequest()
         # The parser keeps a header or a trailer to itself until it has all of it.
         self._untold = 0 if self._told else self._untold + len(piece)
-        if self._untold > bounds.MAX_HEAD and self._refusal is None:
+        if self._untold > UNTOLD and self._refusal is None:
             self._refusal = HeadersTooLarge()
         if self._over:
             self._refusal = None  # what comes after the last request is nobody's
@@ -196,10 +201,12 @@ class Connection(Protocol):
             request = cast("FastRequest", self._arriving)
             request.uri += part
             request.head_size += len(part)
+            if request.head_size > bounds.MAX_HEAD:
+                raise HeadersTooLarge
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_head:
-            return  # a trailer
+        if self._knows_head:
+            return
         request = cast("FastRequest", self._arriving)
         request.head_size += len(name) + len(value) + 2
         request.header_count += 1
@@ -209,7 +216,8 @@ class Connection(Protocol):
             or len(name) > bounds.NAME_LENGTH
         ):
             raise HeadersTooLarge
-        request.headers.setdefault(name.lower(), []).append(value.strip(b" \t"))
+        if self._in_head:  # a trailer counts, and says nothing
+            request.headers.setdefault(name.lower(), []).append(value.strip(b" \t"))
 
     def on_headers_complete(self) -> None:
         if self._knows_head:
@@ -222,12 +230,18 @@ class Connection(Protocol):
             raise BadRequest
         request.method = self._parser.get_method()
         request.version = version
+        request.head_size += len(request.method) + len(b"  HTTP/1.1")
+        if request.head_size > bounds.MAX_HEAD:
+            raise HeadersTooLarge
         is_new = version == b"HTTP/1.1"
         bounds.check_head(request, http_1_1=is_new)
         request.cap = self.site.admit(request)
         length = request.headers.get(b"content-length")
-        if length is not None and int(length[0]) > request.cap.limit:
-            raise request.cap.refusal
+        if length is not None:
+            if len(length[0]) > bounds.LENGTH_DIGITS:
+                raise BadRequest
+            if int(length[0]) > request.cap.limit:
+                raise request.cap.refusal
         request.persistent = is_new and not bounds.asks_to_close(request) and not self.site.closing
         request.expects = is_new and [one.lower() for one in request.values(b"expect")] == [b"100-continue"]
 
@@ -241,6 +255,8 @@ class Connection(Protocol):
     def on_message_complete(self) -> None:
         request = cast("FastRequest", self._arriving)
         self._arriving = None
+        # llhttp reads no more after what it takes for the last, by a trailer or Proxy-Connection too.
+        request.persistent = request.persistent and self._parser.should_keep_alive()
         self._ready.append(request)
         self._over = not request.persistent
         self._told = True
@@ -266,6 +282,7 @@ class Connection(Protocol):
         """The current request's answer is complete."""
         self._current = None
         self._answered = True
+        self._free = self._now if self._running else self.site.clock.seconds()
         if not request.persistent:
             self._close()
         elif not self._running:
@@ -273,8 +290,6 @@ class Connection(Protocol):
 
     def _proceed(self) -> None:
         rest, self._rest = self._rest, b""
-        if len(rest) > HELD:
-            self.transport.resumeProducing()
         self._advance(rest)
 
     def pauseProducing(self) -> None:
@@ -287,8 +302,7 @@ class Connection(Protocol):
     def resumeProducing(self) -> None:
         self.is_full = False
         if self._current is None:
-            if self._arriving is not None:
-                self._arriving.began = self.site.clock.seconds()  # it was not let in before
+            self._free = self.site.clock.seconds()
             if not self._running:
                 self._proceed()
             return
