@@ -163,8 +163,10 @@ class FastSite(Edge, Factory):
         Edge.__init__(self, admit, clock, access, door)
         self.handle = handle
         self.date = b""
+        self._unsent: list[Connection] = []
         self._preambles: dict[tuple[bytes, int, str, bool], bytes] = {}
         self._timer: IDelayedCall | None = None
+        self._end_of_turn: IDelayedCall | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: ARG002
         return Connection(self)
@@ -177,10 +179,27 @@ class FastSite(Edge, Factory):
 
     def connection_lost(self, channel: Peered) -> None:
         self.channels.discard(channel)
-        if not self.channels and self._timer is not None:
-            self._timer.cancel()
+        if not self.channels:
+            for timer in (self._timer, self._end_of_turn):
+                if timer is not None and timer.active():
+                    timer.cancel()
             self._timer = None
+            self._unsent.clear()
         super().connection_lost(channel)
+
+    def flush_soon(self, connection: Connection) -> None:
+        """Have it send at the end of this turn of the reactor.
+
+        Sent one by one, each answer may wake a peer that has gone to sleep since the one before it.
+        """
+        if not self._unsent:
+            self._end_of_turn = connection.transport.reactor.callLater(0, self._flush)
+        self._unsent.append(connection)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        for connection in unsent:
+            connection.flush()
 
     def preamble(self, version: bytes, status: int, content_type: str, *, persistent: bool) -> bytes:
         """The beginning of an answer's head, which many answers share."""

@@ -32,6 +32,8 @@ PIECE: Final = 8192
 """So many bytes are parsed at a time: a pipeliner's requests are made as they are answered."""
 HELD: Final = 16_384
 """With more bytes than that waiting for an answer before them, no more are read."""
+UNSENT: Final = 65_536
+"""With more bytes than that for one peer, the end of the reactor's turn is not waited for."""
 UNTOLD: Final = bounds.MAX_HEAD + 2 * (bounds.MAX_HEADERS + 2)
 """The most bytes, line ends among them, that the parser may keep to itself: a header that does not end."""
 
@@ -54,7 +56,7 @@ class Connection(Protocol):
         self._arriving: FastRequest | None = None
         self._ready: deque[FastRequest] = deque()
         self._current: FastRequest | None = None
-        self._rest = b""
+        self._rest = self._out = b""
         self._refusal: CaucusError | None = None
         self._now = self._opened = self._free = 0.0
         self._untold = self._lingered = 0
@@ -72,6 +74,7 @@ class Connection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closing = True
         self._parser = None
+        self._out = b""
         request, self._current = self._current, None
         if request is not None:
             self.site.log_answer(request, request.sentLength, self.peer, request.began)  # it never ended
@@ -264,19 +267,30 @@ class Connection(Protocol):
     # What leaves
 
     def write(self, data: bytes) -> None:
-        """Send, at once as far as the socket takes it: through the reactor it would cost two system calls."""
+        """Send, with whatever else this turn of the reactor has for the peer."""
         transport = self.transport
-        if self._is_plain_socket and not (
+        if self._out:
+            self._out += data
+        elif not self._is_plain_socket or (
             transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting
         ):
+            transport.write(data)
+        else:
+            self._out = data
+            self.site.flush_soon(self)
+        if len(self._out) > UNSENT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Give the socket what waits for it: by way of the reactor it would cost two more system calls."""
+        data, self._out = self._out, b""
+        if data:
             try:
-                sent = transport.socket.send(data)
+                sent = self.transport.socket.send(data)
             except OSError:  # it is full, or gone: the reactor will find out which
                 sent = 0
-            if sent == len(data):
-                return
-            data = data[sent:]
-        transport.write(data)
+            if sent < len(data):
+                self.transport.write(data[sent:])
 
     def answered(self, request: FastRequest) -> None:
         """The current request's answer is complete."""
@@ -338,6 +352,7 @@ class Connection(Protocol):
 
     def forceAbortClient(self) -> None:
         self.due = math.inf
+        self._out = b""
         self.transport.abortConnection()
 
     def _close(self) -> None:
@@ -345,6 +360,7 @@ class Connection(Protocol):
         self._ready.clear()
         self._rest = b""
         self.due = self.site.clock.seconds() + bounds.REQUEST_SECONDS  # the peer may not have read it all yet
+        self.flush()
         self.transport.loseConnection()
 
     def _refuse(self, error: CaucusError) -> None:
@@ -357,6 +373,7 @@ class Connection(Protocol):
         began = self._opened if request is None else request.began
         self.site.log_refusal(request, status, len(body), self.peer, began)
         self._rest = b""
+        self.flush()
         self.transport.resumeProducing()
         self.transport.unregisterProducer()
         end_of_stream = getattr(self.transport, "loseWriteConnection", None)
