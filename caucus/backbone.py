@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from functools import wraps
-from hashlib import sha256 as hash_sha256
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Concatenate, Final, ParamSpec, TypeVar, cast
 
 from msgspec import UNSET
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from caucus.channel import Channel, require_channel_name
+from caucus.channel import Channel, field_issue, require_channel_name, require_integrity
 from caucus.drafts import Draft, drafted, stamp
 from caucus.errors import (
-    ArtifactIntegrity,
     ArtifactTooLarge,
+    CaucusError,
     ChannelExists,
     ChannelLimit,
+    IdempotencyMismatch,
     InvalidMessage,
     InvalidRequest,
     OutcomeUnknown,
-    StorageUnavailable,
     UnknownChannel,
 )
-from caucus.interfaces import IBackbone, IJournal, IWatchable
+from caucus.identity import Tokens
+from caucus.interfaces import IBackbone, IJournal, IReadiness, IRepeatable, ITokenKeeper, IWatchable
 from caucus.limits import Limits
 from caucus.messages import (
-    SHORT_TEXT,
     MessageFields,
-    as_integer,
     fields_of,
     identity_issues,
     target_key,
 )
 from caucus.records import (
-    VERBOSITIES,
+    Answer,
     Appended,
     ArtifactAdded,
     ChannelCreated,
@@ -49,15 +47,20 @@ from caucus.records import (
     Granted,
     Holder,
     Identity,
+    Instant,
     MessageAppended,
     Page,
+    RequestKey,
     StoredArtifact,
+    TokensChanged,
 )
 from caucus.seatbelts import RateBudget, post_digest
 from caucus.stamps import Stamps
-from caucus.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, SURROGATE
+from caucus.state import State, stamp_of, stored_artifact
+from caucus.timeline import Timeline
 
-_SHA256 = re.compile("[0-9a-f]{64}")
+LONGEST_LEASE: Final = 2**62
+"""In seconds: a longer lease, which the contract allows, is kept in a ledger as this one."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,14 +73,11 @@ def _writes(decide: Operation[P, T]) -> AsynchronousOperation[P, T]:
 
     @wraps(decide)
     def operation(self: Backbone, /, *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        if self._lost:
-            return defer.fail(StorageUnavailable())
-        answer = defer.execute(decide, self, *args, **kwargs)
-        position = self.journal.position
-        if self.journal.durable >= position:
-            return answer
+        refusal = self.journal.refusal
+        if refusal is not None:
+            return defer.fail(refusal)
         # A refusal waits too: it may rest on something that is not durable yet.
-        return Deferred.fromCoroutine(self._once_durable(answer, position))
+        return self._once_durable(defer.execute(decide, self, *args, **kwargs), self.journal.position)
 
     return operation
 
@@ -92,13 +92,16 @@ def _reads(look: Operation[P, T]) -> AsynchronousOperation[P, T]:
     return operation
 
 
-@implementer(IBackbone, IWatchable)
+@implementer(IBackbone, IWatchable, IRepeatable, ITokenKeeper, IReadiness)
 class Backbone:
     """The rules put together: each operation decides, records and applies in one turn of the reactor.
 
     :param journal: where the events go. Call `replay` before anything else if it holds some.
     :param clock: measures durations: leases and windows.
-    :param wall: seconds since the epoch, for stamps only; ``clock.seconds`` if not given.
+    :param wall: seconds since the epoch, for stamps and events; ``clock.seconds`` if not given.
+    :param boot_id: names the boot whose seconds ``clock`` counts, if it does that: downtime is
+        then measured by it, and else by ``wall``.
+    :param tokens: gains and loses the tokens that are minted and revoked.
     """
 
     def __init__(
@@ -107,32 +110,51 @@ class Backbone:
         clock: IReactorTime,
         limits: Limits | None = None,
         wall: Callable[[], float] | None = None,
+        boot_id: bytes = b"",
+        tokens: Tokens | None = None,
     ) -> None:
         self.journal = journal
         self.limits = limits = Limits() if limits is None else limits
         self._now: Callable[[], float] = clock.seconds
+        self._boot: Callable[[], float] = clock.seconds
+        self._offset = 0.0
         self._wall = clock.seconds if wall is None else wall
+        self._boot_id = boot_id
         self._stamps = Stamps()
-        self._channels: dict[str, Channel] = {}
-        self._artifact_bytes = 0
-        self._lost = False
+        self._state = State(limits, Tokens() if tokens is None else tokens)
+        self._channels = self._state.channels
+        self._request: RequestKey | None = None
         window, tracked = limits.window_seconds, limits.max_tracked_agents
         self._posts = RateBudget(limits.global_max_posts_per_minute, window, tracked, "all_channels")
         self._creates = RateBudget(limits.max_channel_creates_per_minute, window, tracked, "channel_creates")
 
     def replay(self) -> Deferred[None]:
-        """Apply what the journal holds of earlier runs. A lease went on while nothing ran."""
-        now, wall = self._now(), self._wall()
+        """Apply what the journal holds of earlier runs.
+
+        A lease goes on while nothing runs, but not to its end: whoever could not renew one that was
+        live when the last run ended has ``restart_grace`` seconds.
+        """
+        timeline = Timeline()
+        stamped: ChannelCreated | MessageAppended | None = None
 
         def apply(event: Event) -> None:
-            if isinstance(event, ChannelCreated):
-                self._stamps.resume(event.descriptor.created_ts)
-            elif isinstance(event, MessageAppended):
-                self._stamps.resume(event.ts)
-            age = max(0.0, wall - event.at) if isinstance(event, MessageAppended) else 0.0
-            self._apply(event, 0, now - age)
+            nonlocal stamped
+            if isinstance(event, MessageAppended | ChannelCreated):
+                stamped = event
+            self._state.apply(event, 0, 0, timeline.advance(event.when))
 
-        return self.journal.replay(apply)
+        def go_on(_result: None) -> None:
+            if stamped is not None:
+                self._stamps.resume(stamp_of(stamped))
+            down, boot = timeline.now, self._boot()
+            offset = timeline.advance(self._instant(boot)) - boot
+            if stamped is not None:
+                self._offset = offset
+                self._now = lambda: self._boot() + offset
+            for channel in self._channels.values():
+                channel.ledger.extend(down, self._now() + self.limits.restart_grace)
+
+        return self.journal.replay(apply, self._state.undo).addCallback(go_on)
 
     @_writes
     def create_channel(
@@ -150,7 +172,7 @@ class Backbone:
         owner = "" if created_by is None else created_by
         verbosity = "quiet" if verbosity is None else verbosity
         budget = 200 if render_budget_chars is None else render_budget_chars
-        issue = _field_issue(purpose, owner, verbosity, budget)
+        issue = field_issue(purpose, owner, verbosity, budget)
         if issue:
             raise InvalidMessage((issue,))
         if len(self._channels) >= self.limits.max_channels:
@@ -165,8 +187,8 @@ class Backbone:
             created_by=owner,
             created_ts=self._stamps.next(self._wall()),
         )
-        self._record(ChannelCreated(descriptor), now)
-        self._creates.charge(owner, now)
+        self._record(ChannelCreated(self._instant(now), descriptor, self._request), now)
+        self._charge(self._creates, owner, now)
         return descriptor
 
     @_reads
@@ -189,6 +211,7 @@ class Backbone:
         post = post_digest(draft.type, draft.body)
         room.duplicates.check(agent_id, post, now)
         message_json = self._add(room, draft, now)
+        self._on_undo(room.duplicates.restore, agent_id, room.duplicates.last(agent_id))
         room.duplicates.remember(agent_id, post, now)
         return Appended(message_json, cursor)
 
@@ -232,19 +255,17 @@ class Backbone:
         if len(data) > limits.max_artifact_bytes:
             raise ArtifactTooLarge(limits.max_artifact_bytes)
         room = self._channel(channel)
-        if (
-            not (isinstance(sha256, str) and _SHA256.fullmatch(sha256))
-            or hash_sha256(data).hexdigest() != sha256
-        ):
-            raise ArtifactIntegrity
+        require_integrity(sha256, data)
         deduplicated = room.has_artifact(sha256)
         if not deduplicated:
             room.require_room(len(data))
-            if self._artifact_bytes + len(data) > limits.max_total_artifact_bytes:
+            if self._state.artifact_bytes + len(data) > limits.max_total_artifact_bytes:
                 raise ArtifactTooLarge(limits.max_total_artifact_bytes, "backbone")
-            self._record(ArtifactAdded(room.name, sha256, bytes(data)), self._now())
-        uri = f"caucus://artifact/{room.name}/{sha256}"
-        return StoredArtifact(uri, sha256, len(data), deduplicated)
+            now = self._now()
+            self._record(
+                ArtifactAdded(self._instant(now), room.name, sha256, bytes(data), self._request), now
+            )
+        return stored_artifact(room.name, sha256, len(data), deduplicated=deduplicated)
 
     @_reads
     def get_artifact(self, channel: str, sha256: str) -> bytes | None:
@@ -255,17 +276,41 @@ class Backbone:
         watchers.append(wake)
         return lambda: watchers.remove(wake)
 
-    async def _once_durable(self, answer: Deferred[T], position: int) -> T:
+    def once(self, request: RequestKey, operation: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:
         try:
-            await self.journal.when_durable(position)
+            known = self._state.answered.find(request, self._now())
+        except IdempotencyMismatch:
+            return self._once_durable(defer.fail(), self.journal.position)
+        if known is not None:
+            return self._once_durable(defer.succeed(known.answer), known.position)
+        self._request = request
+        try:
+            return operation()
+        finally:
+            self._request = None
+
+    @_writes
+    def change_tokens(self, minted: tuple[bytes, Identity] | None, revoked: Sequence[bytes]) -> None:
+        now = self._now()
+        self._record(TokensChanged(self._instant(now), minted, tuple(revoked)), now)
+
+    def why_not_ready(self) -> CaucusError | None:
+        return self.journal.refusal
+
+    def _once_durable(self, answer: Deferred[T], position: int) -> Deferred[T]:
+        """The answer, once the journal says that the position at which it was decided is durable."""
+        if self.journal.durable >= position:
+            return answer
+        decided: list[T | Failure] = []
+        answer.addBoth(decided.append)  # it has fired
+        waiting = cast("Deferred[T]", self.journal.when_durable(position))
+
+        def check(_result: object) -> T | Failure:
             if self.journal.durable < position:
                 raise OutcomeUnknown
-        except BaseException as error:
-            answer.addErrback(lambda _: None)  # nobody will get it: a refusal is not an unhandled error
-            # What was decided meanwhile may rest on what is lost: no more is decided in this run.
-            self._lost = self._lost or not isinstance(error, defer.CancelledError)
-            raise
-        return await answer
+            return decided[0]
+
+        return waiting.addCallback(check)
 
     def _channel(self, name: str) -> Channel:
         channel = self._channels.get(name) if isinstance(name, str) else None
@@ -302,77 +347,53 @@ class Backbone:
         self, room: Channel, draft: Draft, now: float, given: tuple[str, Identity | None] | None = None
     ) -> bytes:
         """Stamp and record a message, and charge its author; ``given`` is a target key and its new holder."""
-        wall = self._wall()
-        ts = self._stamps.next(wall)
+        when = self._instant(now)
+        ts = self._stamps.next(when.wall)
         message_json = stamp(draft, ts)
         transition: tuple[str, Grant | None] | None = None
         if given is not None:
             key, to = given
             grant = None
             if to is not None:
-                lease_ttl = None if draft.lease_ttl is UNSET else draft.lease_ttl
+                lease_ttl = None if draft.lease_ttl is UNSET else min(draft.lease_ttl, LONGEST_LEASE)
                 grant = Grant(Holder(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
             transition = (key, grant)
-        self._record(MessageAppended(room.name, ts, wall, message_json, transition), now)
-        self._charge_pace(room, cast("str", draft.agent_id), now)
+        self._record(MessageAppended(when, room.name, message_json, transition, self._request), now)
+        agent_id = cast("str", draft.agent_id)
+        self._charge(room.posts, agent_id, now)
+        self._charge(self._posts, agent_id, now)
         return message_json
+
+    def _instant(self, now: float) -> Instant:
+        return Instant(self._wall(), now - self._offset, self._boot_id)
 
     def _check_pace(self, room: Channel, agent_id: str, now: float) -> None:
         room.posts.check(agent_id, now)
         self._posts.check(agent_id, now)
 
-    def _charge_pace(self, room: Channel, agent_id: str, now: float) -> None:
-        room.posts.charge(agent_id, now)
-        self._posts.charge(agent_id, now)
+    def _charge(self, budget: RateBudget, name: str, now: float) -> None:
+        budget.charge(name, now)
+        self._on_undo(budget.take_back, name)
+
+    def _on_undo(self, step: Callable[..., object], *arguments: object) -> None:
+        """Have ``step`` called if the event that was just recorded is lost."""
+        position, durable = self.journal.position, self.journal.durable
+        if position > durable:
+            self._state.on_undo(position, durable, partial(step, *arguments))
 
     def _record(self, event: Event, now: float) -> None:
         position = self.journal.record(event)
-        self._apply(event, position, now)
+        durable = self.journal.durable
+        self._state.apply(event, position, durable, now)
         if isinstance(event, MessageAppended):
-            watchers = self._channels[event.channel].watchers
-            if self.journal.durable >= position:
-                _wake(watchers)
-            elif watchers:
+            room = self._channels[event.channel]
+            if durable >= position:
+                room.wake_watchers()
+            elif room.watchers:
                 # If it is lost, nothing became readable; the writer is told by its own wait.
                 shown = self.journal.when_durable(position)
-                shown.addCallbacks(lambda _: _wake(watchers), lambda _: None)
-
-    def _apply(self, event: Event, position: int, now: float) -> None:
-        match event:
-            case MessageAppended(channel=name):
-                self._channels[name].append(event, position, self.journal.durable, now)
-            case ChannelCreated(descriptor=descriptor):
-                self._channels[descriptor.channel] = Channel(descriptor, self.limits, position)
-            case ArtifactAdded(channel=name, sha256=sha256, data=data):
-                self._channels[name].add_artifact(sha256, data, position)
-                self._artifact_bytes += len(data)
+                shown.addCallbacks(lambda _: room.wake_watchers(), lambda _: None)
 
 
 def _author(draft: Draft) -> Identity:
     return Identity(cast("str", draft.agent_id), cast("str", draft.owner))
-
-
-def _wake(watchers: list[Callable[[], None]]) -> None:
-    for wake in list(watchers):
-        wake()
-
-
-def _field_issue(purpose: object, created_by: object, verbosity: object, budget: object) -> str | None:
-    """The first problem among a new channel's fields, in the order of `create_channel`'s signature."""
-    if purpose is not None:
-        if not _is_printable(purpose, CONTROL_EXCEPT_TAB_NEWLINE):
-            return "purpose: must be text without control characters other than tab and newline"
-        if len(str(purpose)) > SHORT_TEXT:
-            return f"purpose: must have at most {SHORT_TEXT} characters"
-    if not _is_printable(created_by, CONTROL):
-        return "created_by: must be text without control characters"
-    if not (isinstance(verbosity, str) and verbosity in VERBOSITIES):
-        return f"verbosity: must be one of {', '.join(sorted(VERBOSITIES))}"
-    characters = as_integer(budget)
-    if characters is None or not 1 <= characters <= 8000:
-        return "renderBudgetChars: must be an integer from 1 to 8000"
-    return None
-
-
-def _is_printable(value: object, refused: re.Pattern[str]) -> bool:
-    return isinstance(value, str) and not refused.search(value) and not SURROGATE.search(value)

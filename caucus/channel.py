@@ -10,18 +10,20 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable
+from hashlib import sha256 as hash_sha256
 
 from msgspec.structs import replace
 
-from caucus.errors import ArtifactTooLarge, ChannelFull, InvalidChannelName, InvalidCursor
-from caucus.ledger import Ledger
+from caucus.errors import ArtifactIntegrity, ArtifactTooLarge, ChannelFull, InvalidChannelName, InvalidCursor
+from caucus.ledger import Held, Ledger
 from caucus.limits import Limits
 from caucus.log import Log
-from caucus.messages import as_integer
-from caucus.records import Descriptor, MessageAppended, Page
+from caucus.messages import SHORT_TEXT, as_integer
+from caucus.records import VERBOSITIES, Descriptor, MessageAppended, Page
 from caucus.seatbelts import Duplicates, RateBudget
-from caucus.text import excerpt
+from caucus.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, SURROGATE, excerpt
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 _NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -31,6 +33,35 @@ def require_channel_name(channel: object) -> None:
         raise InvalidChannelName
     if not _NAME.fullmatch(channel):
         raise InvalidChannelName(excerpt(channel))
+
+
+def field_issue(purpose: object, created_by: object, verbosity: object, budget: object) -> str | None:
+    """The first problem among a new channel's fields, in the order of `create_channel`'s signature."""
+    if purpose is not None:
+        if not _is_printable(purpose, CONTROL_EXCEPT_TAB_NEWLINE):
+            return "purpose: must be text without control characters other than tab and newline"
+        if len(str(purpose)) > SHORT_TEXT:
+            return f"purpose: must have at most {SHORT_TEXT} characters"
+    if not _is_printable(created_by, CONTROL):
+        return "created_by: must be text without control characters"
+    if not (isinstance(verbosity, str) and verbosity in VERBOSITIES):
+        return f"verbosity: must be one of {', '.join(sorted(VERBOSITIES))}"
+    characters = as_integer(budget)
+    if characters is None or not 1 <= characters <= 8000:
+        return "renderBudgetChars: must be an integer from 1 to 8000"
+    return None
+
+
+def _is_printable(value: object, refused: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and not refused.search(value) and not SURROGATE.search(value)
+
+
+def require_integrity(address: object, data: bytes) -> None:
+    """Raises `ArtifactIntegrity` unless the address is the lower-case hex SHA-256 of the bytes."""
+    if not (
+        isinstance(address, str) and _SHA256.fullmatch(address) and hash_sha256(data).hexdigest() == address
+    ):
+        raise ArtifactIntegrity
 
 
 class Channel:
@@ -52,6 +83,11 @@ class Channel:
         self._pending: deque[int] = deque()
         self._evidence: dict[str, tuple[bytes, int]] = {}
 
+    @property
+    def length(self) -> int:
+        """How many messages there are, durable or not."""
+        return len(self._log)
+
     def next_cursor(self) -> int:
         """The head after the next message. Raises `ChannelFull` if the log takes no more."""
         limit = self._limits.max_messages_per_channel
@@ -72,11 +108,23 @@ class Channel:
             else:
                 self.ledger.put(key, grant, granted)
 
+    def take_back(self, event: MessageAppended, held: Held | None) -> None:
+        """Undo the last append, which was not durable; ``held`` was the ledger's entry before it."""
+        self._log.pop()
+        self._pending.pop()
+        if event.transition is not None:
+            self.ledger.restore(event.transition[0], held)
+
     def head(self, durable: int) -> int:
         """The cursor after the last durable message."""
         while self._pending and self._pending[0] <= durable:
             self._pending.popleft()
         return len(self._log) - len(self._pending)
+
+    def wake_watchers(self) -> None:
+        """Tell those who watch that the durable head has advanced."""
+        for wake in list(self.watchers):
+            wake()
 
     def describe(self, durable: int) -> Descriptor:
         """The descriptor with the live head."""
@@ -108,6 +156,10 @@ class Channel:
         """Keep the bytes under their address."""
         self._evidence[sha256] = (data, position)
         self.artifact_bytes += len(data)
+
+    def take_artifact_back(self, sha256: str) -> None:
+        """Undo the addition of an artifact."""
+        self.artifact_bytes -= len(self._evidence.pop(sha256)[0])
 
     def artifact(self, sha256: str, durable: int) -> bytes | None:
         """The bytes at an address, if they are there and durable."""

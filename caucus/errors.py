@@ -14,6 +14,9 @@ from attrs import frozen
 RateScope = Literal["channel", "all_channels", "channel_creates"]
 """Which budget is used up: an agent's in a channel, an agent's over all, or an owner's for creating."""
 
+StorageTrouble = Literal["failed", "stalled"]
+"""Why a journal takes nothing: its store failed, or it takes too long."""
+
 ArtifactScope = Literal["artifact", "channel", "backbone"]
 """Which byte cap was met: one artifact's, one channel's, or the whole backbone's."""
 
@@ -246,22 +249,41 @@ class RateLimited(CaucusError):
 
 @frozen
 class StorageUnavailable(CaucusError):
-    """The journal cannot record now and nothing was written. Retrying helps once storage is back."""
+    """The journal cannot record now and nothing was written. Retrying helps once storage is back.
+
+    ``trouble`` says why: its store ``failed`` and is being opened anew, or it has ``stalled``.
+    ``retry_after`` is in whole seconds.
+    """
 
     code = "storage_unavailable"
+    trouble: StorageTrouble = "failed"
+    retry_after: int = 1
 
     def __str__(self) -> str:
-        return "Storage is unavailable. Nothing was written; try again later."
+        return f"Storage has {self.trouble} and nothing was written. Wait ~{self.retry_after}s."
 
 
 @frozen
 class OutcomeUnknown(CaucusError):
-    """The journal cannot tell whether the write was kept. Read the channel before retrying."""
+    """The journal cannot tell whether the write was kept.
+
+    Retrying is safe with the same idempotency key; without one, read the channel first.
+    """
 
     code = "outcome_unknown"
 
     def __str__(self) -> str:
         return "It is not known whether this was written. Read the channel before you try again."
+
+
+@frozen
+class IdempotencyMismatch(CaucusError):
+    """The idempotency key was used for another request. Retrying helps with a key of its own."""
+
+    code = "idempotency_mismatch"
+
+    def __str__(self) -> str:
+        return "This idempotency key was used for another request: a new request needs a key of its own."
 
 
 @frozen

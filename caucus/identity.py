@@ -67,6 +67,10 @@ class Tokens:
         """A token was minted; ``digest`` is its SHA-256, 32 bytes."""
         self._minted[digest] = identity
 
+    def minted(self, digest: bytes) -> Identity | None:
+        """Who a minted token stands for, if there is one with this digest."""
+        return self._minted.get(digest)
+
     def remove(self, digest: bytes) -> bool:
         """Forget a minted token; says whether there was one. Seeded tokens stay."""
         return self._minted.pop(digest, None) is not None

@@ -6,20 +6,24 @@ The errors named here are the classes of `caucus.errors`. Every operation answer
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
 
+from caucus.errors import CaucusError
 from caucus.messages import MessageFields
 from caucus.records import (
+    Answer,
     Appended,
     ClaimResult,
     Descriptor,
     Event,
     Identity,
     Page,
+    RequestKey,
     StoredArtifact,
 )
 
@@ -59,7 +63,7 @@ class IBackbone(Interface):
 
     **Retries.** Reading may be repeated at will. Repeating an `append` that did succeed is refused
     as a `DuplicatePost` while it is the agent's last one; repeating a granted claim answers
-    `AlreadyClaimed` by the caller itself.
+    `AlreadyClaimed` by the caller itself. `IRepeatable` makes a repeated write safe.
     """
 
     def create_channel(
@@ -169,32 +173,69 @@ class IWatchable(Interface):
         """
 
 
+class IRepeatable(Interface):
+    """What a backbone may provide beside `IBackbone`: a retry is safe where it does."""
+
+    def once(request: RequestKey, operation: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:
+        """The answer of ``operation``, which is one operation that writes, or that of its first time.
+
+        If a request with this scope and key wrote an event within the last 24 hours, it gives that
+        one's answer and writes nothing; at most 10,000 are remembered for a scope. It fails with
+        `IdempotencyMismatch` if that one had another fingerprint. Else ``operation`` is called, in
+        this turn of the reactor.
+        """
+
+
+class ITokenKeeper(Interface):
+    """What a backbone may provide beside `IBackbone`: minted tokens are kept with its state where it does."""
+
+    def change_tokens(minted: tuple[bytes, Identity] | None, revoked: Sequence[bytes]) -> Deferred[None]:
+        """A token was minted and others are revoked; fires once that is durable.
+
+        Tokens are their SHA-256 digests, 32 bytes each.
+        """
+
+
+class IReadiness(Interface):
+    """What a backbone may provide beside `IBackbone`: whether it takes writes."""
+
+    def why_not_ready() -> CaucusError | None:
+        """What every write is refused with now, or ``None``."""
+
+
 class IJournal(Interface):
     """Where a backbone's state lives: an ordered record of events.
 
     A backbone decides on the reactor's thread and records each decision as one event; the journal
     makes them durable in that order. It calls back on the reactor's thread only.
 
-    **Failure** is an end. Once an event that was recorded is lost, or may be, everything after it
-    is lost too: the waits for it and for later positions fail, `record` raises
-    `StorageUnavailable`, and ``durable`` stays where it is, until the journal is opened anew.
+    **Failure.** When events that were recorded may be lost, the journal takes no more until it knows
+    which were kept: those up to some position, and none after it. Then ``durable`` and ``position``
+    are both there, the events after it are undone (see `replay`), their waits fail with
+    `StorageUnavailable`, and it goes on when it can. If that takes too long, the waits fail with
+    `OutcomeUnknown` before it is known.
     """
 
     position: int = Attribute("The position of the last event recorded: from 0, one more with each event.")
     durable: int = Attribute(
         "The position up to which every event is safe. It never falls and never passes ``position``."
     )
+    refusal: CaucusError | None = Attribute(
+        "Why no event is taken now, as a `StorageUnavailable`; ``None`` while they are. Cheap to read."
+    )
 
-    def replay(apply: Callable[[Event], None]) -> Deferred[None]:
+    def replay(apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:
         """Hand every event of earlier runs to ``apply``, in order; called once, before any `record`.
 
-        Fires when all were applied. ``position`` and ``durable`` then count them.
+        Fires when all were applied. ``position`` and ``durable`` then count them. Whenever events
+        are lost later, ``undo`` is called with the position of the last that was kept, before the
+        waits of the others fail.
         """
 
     def record(event: Event) -> int:
         """Take one event and return its position, at once; what makes it durable happens later.
 
-        Raises `StorageUnavailable` if the journal takes nothing now: then nothing was recorded.
+        Raises ``refusal`` if there is one: then nothing was recorded.
         """
 
     def when_durable(position: int) -> Deferred[None]:
@@ -206,7 +247,10 @@ class IJournal(Interface):
         """
 
     def close() -> Deferred[None]:
-        """Make what was recorded durable and let go of the store; fires when that is done."""
+        """Make what was recorded durable and let go of the store; fires when that is done.
+
+        If that cannot be done in a few seconds, the waits fail with `OutcomeUnknown` and it fires.
+        """
 
 
 class IJournalFactory(Interface):
@@ -219,8 +263,12 @@ class IJournalFactory(Interface):
     scheme: str = Attribute("What stands before the colon of ``--journal scheme:rest``.")
     help: str = Attribute("One line on what it keeps and what ``rest`` is; the scheme is shown before it.")
 
-    def open(rest: str, clock: IReactorTime) -> Deferred[IJournal]:
+    def open(rest: str, reactor: Any, clock: IReactorTime) -> Deferred[IJournal]:
         """Open the journal that ``rest`` names.
+
+        :param reactor: provides ``IReactorTime`` and ``IReactorFromThreads``: what a journal that
+            waits for a disk or a network lives on.
+        :param clock: measures how long something takes.
 
         Fails with `ConfigurationError`, in one line, if it cannot be opened.
         """

@@ -11,8 +11,9 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from caucus.errors import InvalidRequest, Unauthorized
+from caucus.errors import CaucusError, InvalidRequest, Unauthorized
 from caucus.identity import Tokens, bearer_digest, token_digest
+from caucus.interfaces import ITokenKeeper
 from caucus.messages import identity_issues
 from caucus.records import Identity
 from caucus.text import excerpt
@@ -26,6 +27,8 @@ class Issuer:
     :param admin_token: taken as it is; empty turns the issuer off.
     :param audit: takes one JSON line, without its end, for each attempt; ``None`` writes none.
     :param wall: seconds since the epoch, for the audit's instants.
+    :param keeper: makes the changes to ``tokens`` and keeps them; without one they are made here and
+        end with the process.
     """
 
     def __init__(
@@ -34,11 +37,13 @@ class Issuer:
         admin_token: str,
         audit: Callable[[str], None] | None,
         wall: Callable[[], float],
+        keeper: ITokenKeeper | None = None,
     ) -> None:
         self._tokens = tokens
         self._admin = token_digest(admin_token.encode("utf-8", "surrogateescape")) if admin_token else None
         self._audit = audit
         self._wall = wall
+        self._keeper = keeper
 
     def authorize(self, operation: str, authorization: Sequence[bytes], body: object, *, local: bool) -> None:
         """Raises `Unauthorized` unless the admin token came in by a ``local`` listener.
@@ -52,14 +57,13 @@ class Issuer:
             self._note(operation, "unauthorized", claimed)
             raise Unauthorized
 
-    def mint(self, body: object) -> tuple[str, Identity]:
+    async def mint(self, body: object) -> tuple[str, Identity]:
         """A new token for ``agent_id`` and ``owner``. Raises `InvalidRequest`."""
         identity = self._identity("mint", body)
-        token, digest = self._mint(identity)
-        self._note("mint", "ok", _named(identity), digest.hex())
+        token = await self._mint("mint", identity, [])
         return token, identity
 
-    def revoke(self, body: object) -> bool:
+    async def revoke(self, body: object) -> bool:
         """Remove the minted tokens that ``digest`` or else ``agent_id`` names; says whether any went.
 
         Raises `InvalidRequest` if it names none.
@@ -68,19 +72,18 @@ class Issuer:
         if not given.keys() & {"digest", "agent_id"}:
             self._note("revoke", "invalid_request", {})
             raise InvalidRequest("An agent_id or a digest is needed, a non-empty string.")
-        gone = [self._tokens.remove(digest) for digest in self._targets(given)]
+        gone = self._targets(given)
         named = {} if "digest" in given else {"agent_id": excerpt(given["agent_id"])}
-        self._note("revoke", "revoked" if any(gone) else "not_found", named, given.get("digest"))
-        return any(gone)
+        digest = given.get("digest")
+        if gone:
+            await self._change("revoke", None, gone, named, digest)
+        self._note("revoke", "revoked" if gone else "not_found", named, digest)
+        return bool(gone)
 
-    def rotate(self, body: object) -> tuple[str, Identity]:
+    async def rotate(self, body: object) -> tuple[str, Identity]:
         """As `mint`; the minted tokens that ``digest`` or else ``agent_id`` names go once it is made."""
         identity = self._identity("rotate", body)
-        old = self._targets(_texts(body))
-        token, digest = self._mint(identity)
-        for target in old:
-            self._tokens.remove(target)
-        self._note("rotate", "ok", _named(identity), digest.hex())
+        token = await self._mint("rotate", identity, self._targets(_texts(body)))
         return token, identity
 
     def _identity(self, operation: str, body: object) -> Identity:
@@ -93,16 +96,40 @@ class Issuer:
             raise InvalidRequest(f"{'; '.join(issues)}.")
         return identity
 
-    def _mint(self, identity: Identity) -> tuple[str, bytes]:
+    async def _mint(self, operation: str, identity: Identity, revoked: Sequence[bytes]) -> str:
         token = "tok_" + secrets.token_urlsafe(32)
         digest = token_digest(token.encode())
-        self._tokens.add(digest, identity)
-        return token, digest
+        named, shown = {"agent_id": identity.agent_id, "owner": identity.owner}, digest.hex()
+        await self._change(operation, (digest, identity), revoked, named, shown)
+        self._note(operation, "ok", named, shown)
+        return token
+
+    async def _change(
+        self,
+        operation: str,
+        minted: tuple[bytes, Identity] | None,
+        revoked: Sequence[bytes],
+        named: Mapping[str, str],
+        digest: str | None,
+    ) -> None:
+        if self._keeper is None:
+            if minted is not None:
+                self._tokens.add(*minted)
+            for one in revoked:
+                self._tokens.remove(one)
+            return
+        try:
+            await self._keeper.change_tokens(minted, revoked)
+        except CaucusError as error:
+            self._note(operation, error.code, named, digest)
+            raise
 
     def _targets(self, given: Mapping[str, str]) -> list[bytes]:
+        """The digests of the minted tokens that a body names."""
         if "digest" not in given:
             return self._tokens.minted_for(given["agent_id"])
-        return [bytes.fromhex(given["digest"])] if _DIGEST.fullmatch(given["digest"]) else []
+        digest = bytes.fromhex(given["digest"]) if _DIGEST.fullmatch(given["digest"]) else b""
+        return [digest] if self._tokens.minted(digest) is not None else []
 
     def _note(self, operation: str, result: str, named: Mapping[str, str], digest: str | None = None) -> None:
         if self._audit is None:
@@ -121,7 +148,3 @@ def _texts(body: object) -> dict[str, str]:
         return {}
     names = ("agent_id", "owner", "digest")
     return {name: body[name] for name in names if isinstance(body.get(name), str) and body[name]}
-
-
-def _named(identity: Identity) -> dict[str, str]:
-    return {"agent_id": identity.agent_id, "owner": identity.owner}

@@ -55,6 +55,24 @@ class Ledger:
             return NotHeld()
         return None if entry.holder.owner == owner else AlreadyClaimed(entry.holder)
 
+    def entry(self, key: str) -> Held | None:
+        """What is there for ``key``, live or lapsed."""
+        return self._entries.get(key)
+
+    def restore(self, key: str, entry: Held | None) -> None:
+        """Put back what `entry` gave."""
+        if entry is None:
+            self.remove(key)
+        else:
+            self._entries[key] = entry
+
+    def extend(self, down: float, until: float) -> None:
+        """Leases that lapse between ``down`` and ``until`` lapse at ``until``; earlier ones have lapsed."""
+        for key, entry in self._entries.items():
+            if entry.lease_ttl is not None and down < entry.granted + float(entry.lease_ttl) < until:
+                granted = until - float(entry.lease_ttl)
+                self._entries[key] = Held(entry.holder, granted, entry.lease_ttl)
+
     def put(self, key: str, grant: Grant, granted: float) -> None:
         """The target is held from ``granted`` on."""
         self._entries[key] = Held(grant.holder, granted, grant.lease_ttl)

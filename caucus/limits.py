@@ -50,6 +50,10 @@ class Limits:
     max_channel_artifact_bytes: int = _limit(16_777_216, "most bytes of artifacts in a channel")
     max_total_artifact_bytes: int = _limit(134_217_728, "most bytes of artifacts in all")
 
+    restart_grace: int = _limit(
+        30, "seconds that a lease has left at least if it was live when the last run ended"
+    )
+
     @global_max_posts_per_minute.default
     def _four_channels_worth(self) -> int:
         posts = self.max_posts_per_minute

@@ -30,6 +30,12 @@ class Log:
             self._chunks.append(tuple(self._tail))
             self._tail = []
 
+    def pop(self) -> None:
+        """Take the last message back."""
+        if not self._tail:
+            self._tail = list(self._chunks.pop())
+        self._tail.pop()
+
     def between(self, start: int, end: int) -> tuple[bytes, ...]:
         """The messages from the cursor ``start`` to the cursor ``end``, neither of them beyond the end."""
         found: list[bytes] = []

@@ -17,8 +17,8 @@ Verbosity = Literal["quiet", "normal", "chatty"]
 VERBOSITIES: frozenset[str] = frozenset({"quiet", "normal", "chatty"})
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """A value of fixed fields.
+class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A value of fixed fields. A new field goes last and has a default: journals keep values by place.
 
     The garbage collector does not look at one: none can be part of a cycle, and a million of them
     would stop the reactor for a tenth of a second.
@@ -126,34 +126,72 @@ class Grant(Record, frozen=True):
     lease_ttl: int | None
 
 
-class ChannelCreated(Record, frozen=True):
-    """Event: a channel exists from here on."""
+class Instant(Record, frozen=True):
+    """When something was decided.
 
-    descriptor: Descriptor
-
-
-class MessageAppended(Record, frozen=True):
-    """Event: a message joined a channel's log, with the ledger transition that it is, if it is one.
-
-    ``ts`` is the message's stamp, ``at`` the wall clock's seconds since the epoch when it was
-    decided. ``transition`` is ``None`` for a plain post, else the target key and what was granted,
-    or the key and ``None`` where the target became free.
+    ``wall`` is seconds since the epoch, ``boot`` seconds since the machine's boot, ``boot_id`` which
+    boot that was; an empty one says that ``boot`` means nothing to another run.
     """
 
+    wall: float
+    boot: float
+    boot_id: bytes = b""
+
+
+class RequestKey(Record, frozen=True):
+    """What a repeated request is known by.
+
+    ``scope`` is whose it is (a token's digest), ``key`` what the client called it, ``fingerprint`` a
+    digest of what was asked.
+    """
+
+    scope: bytes
+    key: bytes
+    fingerprint: bytes
+
+
+class ChannelCreated(Record, frozen=True, tag=1):
+    """Event: a channel exists from here on."""
+
+    when: Instant
+    descriptor: Descriptor
+    request: RequestKey | None = None
+
+
+class MessageAppended(Record, frozen=True, tag=2):
+    """Event: a message joined a channel's log, with the ledger transition that it is, if it is one.
+
+    ``transition`` is ``None`` for a plain post, else the target key and what was granted, or the
+    key and ``None`` where the target became free.
+    """
+
+    when: Instant
     channel: str
-    ts: str
-    at: float
     message_json: bytes
     transition: tuple[str, Grant | None] | None = None
+    request: RequestKey | None = None
 
 
-class ArtifactAdded(Record, frozen=True):
+class ArtifactAdded(Record, frozen=True, tag=3):
     """Event: a channel's evidence grew by these bytes."""
 
+    when: Instant
     channel: str
     sha256: str
     data: bytes
+    request: RequestKey | None = None
 
 
-Event = ChannelCreated | MessageAppended | ArtifactAdded
+class TokensChanged(Record, frozen=True, tag=4):
+    """Event: a token was minted, for whom, and others were revoked; all as SHA-256 digests of 32 bytes."""
+
+    when: Instant
+    minted: tuple[bytes, Identity] | None
+    revoked: tuple[bytes, ...]
+
+
+Event = ChannelCreated | MessageAppended | ArtifactAdded | TokensChanged
 """What a journal records. Applying one never validates, refuses or reads a clock."""
+
+Answer = Descriptor | Appended | Granted | StoredArtifact
+"""What an operation that wrote an event was answered with."""

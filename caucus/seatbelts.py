@@ -51,6 +51,12 @@ class RateBudget:
             self._charges.move_to_end(name)
         charges.add(now)
 
+    def take_back(self, name: str) -> None:
+        """Undo the last charge of ``name``."""
+        charges = self._charges.get(name)
+        if charges is not None:
+            charges.pop()
+
 
 class _Charges:
     """The instants of charges, oldest first, in eight bytes each: a raised budget may count a million."""
@@ -67,6 +73,10 @@ class _Charges:
 
     def add(self, now: float) -> None:
         self._times.append(now)
+
+    def pop(self) -> None:
+        if len(self._times) > self._forgotten:
+            self._times.pop()
 
     def count(self, window: int, now: float) -> int:
         """How many are less than ``window`` seconds old; the others are forgotten."""
@@ -107,6 +117,17 @@ class Duplicates:
             raise DuplicatePost
         elif touched != last[1]:
             self._last[agent_id] = (digest, touched)
+
+    def last(self, agent_id: str) -> tuple[int, float] | None:
+        """What is remembered of the agent."""
+        return self._last.get(agent_id)
+
+    def restore(self, agent_id: str, last: tuple[int, float] | None) -> None:
+        """Put back what `last` gave."""
+        if last is None:
+            self._last.pop(agent_id, None)
+        else:
+            self._last[agent_id] = last
 
     def remember(self, agent_id: str, digest: int, now: float) -> None:
         """This is the agent's last post from now on."""

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamSer
 from caucus.backbone import Backbone
 from caucus.errors import ConfigurationError
 from caucus.identity import Tokens
-from caucus.interfaces import IBackbone, IJournal
+from caucus.interfaces import IBackbone, IJournal, ITokenKeeper
 from caucus.issuer import Issuer
 from caucus.journals import open_journal
 from caucus.limits import Limits
@@ -134,6 +134,7 @@ def start_server(
     http: str = "llhttp",
     clock: IReactorTime | None = None,
     wall: Callable[[], float] | None = None,
+    boot_id: bytes = b"",
 ) -> Deferred[Server]:
     """Start a backbone and serve it over HTTP.
 
@@ -153,6 +154,8 @@ def start_server(
     :param http: what speaks HTTP: ``llhttp``, or ``twisted`` for Twisted's own site, which is slower.
     :param clock: measures durations: leases, windows, deadlines.
     :param wall: seconds since the epoch, for stamps and logs; ``clock.seconds`` if not given.
+    :param boot_id: names the boot whose seconds ``clock`` counts, if it does that, so that another
+        run can tell by it how long it was down.
 
     Fails with `ConfigurationError`, one line, if a token entry is bad, the journal cannot be
     opened or a listener cannot be bound; nothing is left open then.
@@ -172,6 +175,7 @@ def start_server(
         http=http,
         clock=time,
         wall=time.seconds if wall is None else wall,
+        boot_id=boot_id,
     )
     return Deferred.fromCoroutine(_start(settings))
 
@@ -193,6 +197,7 @@ class _Settings:
     http: str
     clock: IReactorTime
     wall: Callable[[], float]
+    boot_id: bytes
 
 
 async def _start(settings: _Settings) -> Server:
@@ -205,11 +210,12 @@ async def _start(settings: _Settings) -> Server:
     try:
         if backbone is None:
             given = settings.journal
-            journal = await open_journal(given, clock) if isinstance(given, str) else given
-            backbone = await _replayed(Backbone(journal, clock, limits, wall))
+            journal = await open_journal(given, settings.reactor, clock) if isinstance(given, str) else given
+            backbone = await _replayed(Backbone(journal, clock, limits, wall, settings.boot_id, tokens))
         access = AccessLog(clock, wall)
         streams = Streams(backbone, limits, clock)
-        issuer = Issuer(tokens, settings.admin_token, settings.audit, wall)
+        keeper = ITokenKeeper(backbone, None)
+        issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper)
         routes = Routes(backbone, tokens, limits, streams, issuer, read_token=settings.read_token)
         make_site = site_maker(settings.http, routes, clock, access)
         for description, endpoint in zip(settings.listen, endpoints, strict=True):

@@ -8,8 +8,11 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, cast
+from uuid import UUID
 
 from twisted.application.service import Service
 from twisted.internet.base import ReactorBase
@@ -159,7 +162,9 @@ class CaucusService(Service):
 
     def _start(self) -> None:
         if self.running:
-            starting = start_server(self._reactor, wall=time.time, **self._settings)
+            starting = start_server(
+                self._reactor, wall=time.time, boot_id=_boot_id(self._reactor), **self._settings
+            )
             self._starting = starting.addCallback(self._announce).addErrback(self._give_up)
 
     async def _stop(self) -> None:
@@ -228,15 +233,28 @@ def makeService(options: Options) -> CaucusService:
     return CaucusService(options.settings, reactor)
 
 
+def _seconds_since_boot() -> float:
+    """The machine's uptime, also while it slept, on a clock that no one sets."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def _make_monotonic(reactor: Any) -> None:
-    """Run a reactor's timers on the monotonic clock.
+    """Run a reactor's timers on the clock of the machine's boot, or on another monotonic one.
 
     Twisted's selectors run on the wall clock, where a step would fire or stall every timer and
     lapse leases. asyncio's reactor is monotonic by itself. Timers set earlier would be lost, so a
     reactor that has some is left as it is.
     """
     if getattr(reactor, "seconds", None) is ReactorBase.seconds and not reactor.getDelayedCalls():
-        reactor.seconds = time.monotonic
+        reactor.seconds = _seconds_since_boot if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+
+
+def _boot_id(reactor: Any) -> bytes:
+    """The boot that the reactor's clock counts from, as Linux names it; empty if it counts from elsewhere."""
+    if reactor.seconds is _seconds_since_boot:
+        with suppress(OSError, ValueError):
+            return UUID(Path("/proc/sys/kernel/random/boot_id").read_text().strip()).bytes
+    return b""
 
 
 def main() -> None:

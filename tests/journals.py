@@ -22,12 +22,18 @@ class SlowJournal:
         self.closed = False
         self.refusing = False
         self._waits: list[tuple[int, Deferred[None]]] = []
+        self._undo: Callable[[int], None] = lambda kept: None
+
+    @property
+    def refusal(self) -> StorageUnavailable | None:
+        return StorageUnavailable() if self.refusing else None
 
     @property
     def position(self) -> int:
         return len(self.events)
 
-    def replay(self, apply: Callable[[Event], None]) -> Deferred[None]:
+    def replay(self, apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:
+        self._undo = undo
         for event in self.events:
             apply(event)
         self.durable = self.position
@@ -57,9 +63,12 @@ class SlowJournal:
             if not waiting.called:  # else it was cancelled
                 waiting.callback(None)
 
-    def lose(self) -> None:
-        """What waits is not kept, and nothing more is taken."""
+    def lose(self, kept: int | None = None) -> None:
+        """What is not durable is not kept, but for what is up to ``kept``; nothing more is taken."""
         self.refusing = True
+        self.sync(self.durable if kept is None else kept)
+        del self.events[self.durable :]
+        self._undo(self.durable)
         waits, self._waits = self._waits, []
         for _, waiting in waits:
             waiting.errback(StorageUnavailable())

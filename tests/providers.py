@@ -13,7 +13,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionRefusedError  # noqa: A004
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, LoopingCall
 from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgentEndpointFactory
@@ -25,6 +25,7 @@ from caucus.client import HTTPBackbone
 from caucus.identity import Tokens
 from caucus.interfaces import IBackbone, IJournal
 from caucus.issuer import Issuer
+from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
 from caucus.records import Identity
 from caucus.server import AnySite, Server, site_maker
@@ -34,7 +35,7 @@ from caucus.web.door import Door
 from caucus.web.routes import Routes
 from caucus.web.stream import Streams
 
-OpenJournal = Callable[[], IJournal]
+OpenJournal = Callable[[Clock], Deferred[IJournal]]
 
 
 def transport() -> str:
@@ -63,16 +64,21 @@ class InProcess:
     """`Backbone` itself, over a journal."""
 
     open_journal: OpenJournal
+    journal: IJournal = field(factory=MemoryJournal)
 
     def open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> Deferred[list[IBackbone]]:
-        backbone: IBackbone = Backbone(self.open_journal(), clock, limits)
-        return succeed([backbone] * len(identities))
+        return Deferred.fromCoroutine(self._open(clock, limits, identities))
+
+    async def _open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> list[IBackbone]:
+        self.journal = await self.open_journal(clock)
+        backbone: IBackbone = Backbone(self.journal, clock, limits)
+        return [backbone] * len(identities)
 
     def settle(self) -> None:
-        """Nothing is ever in flight."""
+        """The journal's thread does it."""
 
     def close(self) -> Deferred[None]:
-        return succeed(None)
+        return self.journal.close()
 
 
 @implementer(IStreamClientEndpoint)
@@ -141,11 +147,18 @@ class HTTPInMemory:
 
     open_journal: OpenJournal
     pumps: list[IOPump] = field(factory=list)
+    journal: IJournal = field(factory=MemoryJournal)
+    pumping: LoopingCall | None = None
 
     def open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> Deferred[list[IBackbone]]:
-        site = make_site(
-            Backbone(self.open_journal(), clock, limits), token_entries(identities), limits, clock
-        )
+        return Deferred.fromCoroutine(self._open(clock, limits, identities))
+
+    async def _open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> list[IBackbone]:
+        self.journal = await self.open_journal(clock)
+        if not isinstance(self.journal, MemoryJournal):  # its thread answers when it will
+            self.pumping = LoopingCall(self.settle)
+            self.pumping.start(0.001)
+        site = make_site(Backbone(self.journal, clock, limits), token_entries(identities), limits, clock)
         endpoints = MemoryEndpoints(MemoryEndpoint(site, self.pumps))
         opened: list[IBackbone] = []
         for identity in identities:
@@ -153,14 +166,16 @@ class HTTPInMemory:
             pool.cachedConnectionTimeout = 4
             treq = HTTPClient(Agent.usingEndpointFactory(clock, endpoints, pool))
             opened.append(HTTPBackbone(clock, "http://localhost", token_of(identity), treq=treq, clock=clock))
-        return succeed(opened)
+        return opened
 
     def settle(self) -> None:
         while sum(pump.pump() for pump in self.pumps):  # every pump, each time
             pass
 
     def close(self) -> Deferred[None]:
-        return succeed(None)
+        if self.pumping is not None:
+            self.pumping.stop()
+        return self.journal.close()
 
 
 @implementer(IBackboneProvider)
@@ -176,8 +191,9 @@ class HTTPOnASocket:
         return Deferred.fromCoroutine(self._open(clock, limits, identities))
 
     async def _open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> list[IBackbone]:
+        journal = await self.open_journal(clock)
         self.server = await start_server(
-            reactor, tokens=token_entries(identities), limits=limits, journal=self.open_journal(), clock=clock
+            reactor, tokens=token_entries(identities), limits=limits, journal=journal, clock=clock
         )
         self.clients = [
             HTTPBackbone(reactor, self.server.url, token_of(identity), clock=clock) for identity in identities

@@ -20,6 +20,7 @@ from caucus.errors import (
     StorageUnavailable,
     UnknownChannel,
 )
+from caucus.identity import Tokens
 from caucus.limits import Limits
 from caucus.messages import Message
 from caucus.records import Event, Identity
@@ -49,10 +50,11 @@ class Pending:
 class Room:
     """A backbone over a slow journal, with a durable channel ``room``."""
 
-    def __init__(self, events: list[Event] | None = None, **limits: int) -> None:
+    def __init__(self, events: list[Event] | None = None, boot_id: bytes = b"", **limits: int) -> None:
         self.clock = Clock()
+        self.wall = 1e9
         self.journal = SlowJournal(events)
-        self.backbone = Backbone(self.journal, self.clock, Limits(**limits), wall=lambda: 1e9)
+        self.backbone = Backbone(self.journal, self.clock, Limits(**limits), lambda: self.wall, boot_id)
         self.backbone.replay()
         if not events:
             self.backbone.create_channel("room")
@@ -180,15 +182,74 @@ def test_what_the_journal_loses_is_neither_acknowledged_nor_shown() -> None:
     assert (room.read(), room.head()) == ([], 0)
 
 
-def test_once_something_is_lost_no_more_is_decided() -> None:
-    room = Room()
-    room.claim(ALICE)
-    room.journal.lose()
-    room.journal.refusing = False  # the journal seems to recover, which its interface rules out
-    for answer in (room.claim(BOB), room.post("more", BOB), Pending(room.backbone.create_channel("new"))):
-        assert isinstance(answer.error, StorageUnavailable)
+def test_what_is_lost_is_undone_in_reverse_order_and_everything_goes_on() -> None:
+    room = Room(max_posts_per_minute=2, max_channel_creates_per_minute=2)
+    kept = room.claim(ALICE, lease_ttl=60)
     room.journal.sync()
-    assert room.head() in (0, 1)
+    lost = [
+        room.claim(ALICE, heartbeat=True),  # the lease would be endless
+        room.claim(BOB),
+        room.post("one", BOB),
+        Pending(room.backbone.create_channel("other")),
+        Pending(room.backbone.append("other", Message("note", "x", agent_id="bob-agent", owner="bob"))),
+        Pending(room.backbone.put_artifact("room", ADDRESS, DATA)),
+        Pending(room.backbone.change_tokens((b"1" * 32, BOB), [])),
+        room.post("two", BOB),
+    ]
+    room.journal.lose()
+    assert [type(one.error) for one in lost] == [StorageUnavailable] * len(lost)
+    assert isinstance(room.post("more").error, StorageUnavailable)
+    room.journal.refusing = False
+
+    again = [
+        room.post("two", BOB),
+        room.post("one", BOB),
+        room.claim(ALICE, heartbeat=True, lease_ttl=60),
+        Pending(room.backbone.create_channel("other")),
+        Pending(room.backbone.put_artifact("room", ADDRESS, DATA)),
+    ]
+    room.journal.sync()
+    assert [one.error for one in again] == [None] * len(again)
+    assert (kept.result.cursor, [one.result.cursor for one in again[:3]]) == (1, [2, 3, 4])
+    assert again[-1].result.deduplicated is False
+    assert room.read() == ["mine", "two", "one", "mine"]
+    room.clock.advance(60)
+    won = room.claim(BOB)
+    room.journal.sync()
+    assert won.result.outcome == "granted"
+
+
+def test_a_token_whose_minting_or_revoking_is_lost_is_as_before() -> None:
+    tokens, clock, journal = Tokens(), Clock(), SlowJournal()
+    backbone = Backbone(journal, clock, tokens=tokens)
+    backbone.replay()
+    one, two = b"1" * 32, b"2" * 32
+    Pending(backbone.change_tokens((one, ALICE), []))
+    journal.sync()
+    Pending(backbone.change_tokens((two, BOB), [one]))
+    assert (tokens.minted(one), tokens.minted(two)) == (None, BOB)
+    journal.lose()
+    assert (tokens.minted(one), tokens.minted(two)) == (ALICE, None)
+
+
+def test_what_is_found_after_all_is_acknowledged() -> None:
+    room = Room()
+    one, two = room.post("one"), room.post("two")
+    room.journal.lose(kept=2)
+    assert (one.result.cursor, type(two.error)) == (1, StorageUnavailable)
+    assert room.read() == ["one"]
+
+
+@pytest.mark.parametrize("length", [63, 64, 65, 130])
+def test_a_log_of_any_length_is_cut_where_the_journal_ends(length: int) -> None:
+    room = Room(max_posts_per_minute=1000)
+    for number in range(length):
+        room.post(str(number))
+    room.journal.lose(kept=2)
+    room.journal.refusing = False
+    room.post("more")
+    room.journal.sync()
+    assert room.read() == ["0", "more"]
 
 
 def test_a_wait_that_is_cancelled_loses_nothing() -> None:
@@ -210,24 +271,75 @@ def test_a_journal_that_fires_a_wait_too_early_is_not_believed() -> None:
     assert isinstance(room.post("one").error, OutcomeUnknown)
 
 
+Run = tuple[Clock, Backbone, SlowJournal]
+
+
+def _after(first: Room, wall: float, boot: float, boot_id: bytes = b"") -> Run:
+    """A later run over the same events, at these instants."""
+    clock, journal = Clock(), SlowJournal(first.journal.events)
+    clock.advance(boot)
+    backbone = Backbone(journal, clock, wall=lambda: wall + clock.seconds() - boot, boot_id=boot_id)
+    backbone.replay()
+    return clock, backbone, journal
+
+
+def _claim(run: Run, who: Identity = BOB) -> str:
+    _clock, backbone, journal = run
+    message = Message("claim", "mine", target="t", agent_id=who.agent_id, owner=who.owner)
+    answer = Pending(backbone.claim("room", message))
+    journal.sync()
+    return str(answer.result.outcome)
+
+
 @pytest.mark.parametrize(
-    ("downtime", "outcome"),
-    [(0, "already_claimed"), (29, "already_claimed"), (30, "granted"), (-100, "already_claimed")],
+    ("downtime", "left"), [(0, 60), (10, 50), (29, 31), (30, 30), (31, 30), (59, 30), (10**6, 30), (-100, 60)]
 )
-def test_a_lease_goes_on_over_a_restart_whatever_the_new_clock_says(downtime: float, outcome: str) -> None:
+def test_downtime_counts_but_leaves_a_live_lease_its_grace(downtime: float, left: float) -> None:
     first = Room()
     first.claim(ALICE, lease_ttl=60)
     first.journal.sync()
-    first.clock.advance(30)
+    run = _after(first, 1e9 + downtime, boot=7)  # a monotonic clock begins anywhere
+    run[0].advance(left - 1)
+    assert _claim(run) == "already_claimed"
+    run[0].advance(1)
+    assert _claim(run) == "granted"
 
-    clock, journal = Clock(), SlowJournal(first.journal.events)
-    clock.advance(7)  # a monotonic clock begins anywhere
-    second = Backbone(journal, clock, wall=lambda: 1e9 + 30 + downtime)
-    second.replay()
-    message = Message("claim", "mine", target="t", agent_id="bob-agent", owner="bob")
-    answer = Pending(second.claim("room", message))
-    journal.sync()
-    assert answer.result.outcome == outcome
+
+def test_a_lease_that_had_lapsed_before_the_end_gets_no_grace() -> None:
+    first = Room()
+    first.claim(ALICE, lease_ttl=60)
+    first.clock.advance(60)
+    first.wall += 60
+    first.post("later")
+    first.journal.sync()
+    assert _claim(_after(first, 1e9 + 61, boot=0)) == "granted"
+
+
+@pytest.mark.parametrize("step", [-86_400, -3600, 3600, 86_400])
+def test_within_one_boot_a_step_of_the_wall_clock_changes_no_lease(step: float) -> None:
+    first = Room(boot_id=b"same boot")
+    first.clock.advance(1000)
+    first.claim(ALICE, lease_ttl=300)
+    first.journal.sync()
+    run = _after(first, 1e9 + step, boot=1100, boot_id=b"same boot")
+    run[0].advance(199)
+    assert _claim(run) == "already_claimed"
+    run[0].advance(1)
+    assert _claim(run) == "granted"
+
+
+def test_after_a_reboot_only_the_time_between_the_boots_is_the_wall_clocks() -> None:
+    first = Room(boot_id=b"one")
+    first.claim(ALICE, lease_ttl=300)
+    first.clock.advance(100)
+    first.wall += 86_400  # somebody sets the clock
+    first.post("later")
+    first.journal.sync()
+    run = _after(first, 1e9 + 86_400 + 50, boot=5, boot_id=b"two")
+    run[0].advance(149)
+    assert _claim(run) == "already_claimed"
+    run[0].advance(1)
+    assert _claim(run) == "granted"
 
 
 def test_a_new_run_goes_on_where_the_journal_ends() -> None:

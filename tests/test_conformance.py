@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from caucus.interfaces import IJournal
-from caucus.journals import installed_journals
-from caucus.journals.memory import MemoryJournal
+from caucus.journals import installed_journals, open_journal
 from caucus.testing import BACKBONE_CASES, Case, run_case
 from tests.providers import HTTPInMemory, HTTPOnASocket, InProcess
 
-JOURNALS: dict[str, Callable[[], IJournal]] = {"memory": MemoryJournal}
+JOURNALS: dict[str, Callable[[Path], str]] = {
+    "memory": lambda folder: "memory:",
+    "sqlite": lambda folder: f"sqlite:{folder / 'room.db'}",
+}
 WAYS = {"in_process": InProcess, "http_in_memory": HTTPInMemory, "http_on_a_socket": HTTPOnASocket}
 
 
 @pytest.mark.parametrize("case", BACKBONE_CASES, ids=lambda case: case.__name__)
 @pytest.mark.parametrize("journal", JOURNALS)
 @pytest.mark.parametrize("way", WAYS)
-async def test_conformance(way: str, journal: str, case: Case) -> None:
-    await run_case(case, WAYS[way](JOURNALS[journal]))
+async def test_conformance(way: str, journal: str, case: Case, tmp_path: Path) -> None:
+    def open_one(clock: Clock) -> Deferred[IJournal]:
+        return open_journal(JOURNALS[journal](tmp_path), reactor, clock)
+
+    await run_case(case, WAYS[way](open_one))
 
 
 def test_there_is_a_row_for_every_registered_journal() -> None:

@@ -20,7 +20,7 @@ from twisted.internet.base import ReactorBase
 
 from caucus import HTTPBackbone
 from caucus.errors import Unreachable
-from caucus.tap import _make_monotonic
+from caucus.tap import _boot_id, _make_monotonic, _seconds_since_boot
 from tests.daemon import BIN, SECONDS, TAC, WAYS, Start, ask
 
 
@@ -114,11 +114,12 @@ class Timers:
         return self.calls
 
 
-def test_timers_run_on_the_monotonic_clock_unless_some_were_set_on_the_other() -> None:
+def test_timers_run_on_the_boots_clock_unless_some_were_set_on_the_other() -> None:
     fresh, used = Timers(), Timers("a call")
     _make_monotonic(fresh)
     _make_monotonic(used)
-    assert fresh.seconds is time.monotonic
+    assert fresh.seconds is _seconds_since_boot
+    assert (len(_boot_id(fresh)), _boot_id(used)) == (16, b"")
     assert used.seconds is ReactorBase.seconds
 
 
@@ -176,7 +177,11 @@ WRONG: list[tuple[dict[str, str], list[str], str]] = [
     ({}, ["--max-channels=many"], "--max-channels must be a positive integer"),
     ({}, ["--nonsense"], "option --nonsense not recognized"),
     ({}, ["extra"], "Wrong number of arguments."),
-    ({}, ["--journal=tape:"], "--journal 'tape:': no such scheme is installed; installed are memory:"),
+    (
+        {},
+        ["--journal=tape:"],
+        "--journal 'tape:': no such scheme is installed; installed are memory:, sqlite:",
+    ),
     ({}, ["--listen=unix:/nonexistent/s"], "cannot listen on unix:/nonexistent/s: No such file or directory"),
     ({}, ["--listen=stdio:"], "--listen stdio:: only TCP and Unix sockets are served"),
     ({}, ["--listen=nonsense:1"], "--listen nonsense:1: no such endpoint: Unknown endpoint type: 'nonsense'"),
@@ -245,7 +250,7 @@ class Late:
     scheme = "late"
     help = "opens after a while, late:never fails then"
 
-    def open(self, rest, clock):
+    def open(self, rest, reactor, clock):
         opening = Deferred()
         failure = ConfigurationError("the disk is gone") if rest == "never" else None
         if rest == "hang":

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import define, field
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.plugin import IPlugin, getPlugins
@@ -32,7 +33,7 @@ class InMemory:
     lasting = False
 
     def open(self, clock: Clock) -> Deferred[IJournal]:
-        return MemoryJournalFactory().open("", clock)
+        return MemoryJournalFactory().open("", reactor, clock)
 
     def settle(self) -> None:
         """Nothing is in flight."""
@@ -96,7 +97,7 @@ def test_the_memory_journal_is_installed() -> None:
 
 
 async def test_a_journal_is_opened_by_its_scheme() -> None:
-    assert isinstance(await open_journal("memory:", Clock()), MemoryJournal)
+    assert isinstance(await open_journal("memory:", reactor, Clock()), MemoryJournal)
 
 
 @pytest.mark.parametrize("description", ["tape:/dev/st0", "memory", "", ":", "Memory:"])
@@ -104,16 +105,17 @@ async def test_an_unknown_scheme_lists_those_installed(description: str) -> None
     with pytest.raises(
         ConfigurationError, match=r"^--journal .*: no such scheme is installed; installed are .*memory:"
     ):
-        await open_journal(description, Clock())
+        await open_journal(description, reactor, Clock())
 
 
 async def test_the_memory_journal_takes_nothing_after_the_colon() -> None:
     with pytest.raises(ConfigurationError, match="nothing after the colon"):
-        await open_journal("memory:/tmp/x", Clock())
+        await open_journal("memory:/tmp/x", reactor, Clock())
 
 
 @pytest.mark.parametrize(
-    "broken", [lambda rest, clock: fail(OSError("disk on fire")), lambda rest, clock: 1 // 0]
+    "broken",
+    [lambda rest, reactor, clock: fail(OSError("disk on fire")), lambda rest, reactor, clock: 1 // 0],
 )
 async def test_a_plug_in_that_fails_in_its_own_way_is_named(
     broken: Callable[[str, Any], Any], monkeypatch: pytest.MonkeyPatch, logged_failures: list[Failure]
@@ -122,7 +124,7 @@ async def test_a_plug_in_that_fails_in_its_own_way_is_named(
     with pytest.raises(
         ConfigurationError, match=r"^--journal memory: failed to open: (disk on fire|integer)"
     ):
-        await open_journal("memory:", Clock())
+        await open_journal("memory:", reactor, Clock())
     assert [failure.type for failure in logged_failures] in ([OSError], [ZeroDivisionError])
     logged_failures.clear()
 
@@ -138,6 +140,6 @@ async def test_two_journals_with_one_scheme_are_an_error(
     import twisted.plugins  # noqa: PLC0415
 
     monkeypatch.setattr(twisted.plugins, "__path__", [*twisted.plugins.__path__, str(plugins)])
-    assert len(list(getPlugins(IJournalFactory))) == 2
+    assert len(list(getPlugins(IJournalFactory))) == 3
     with pytest.raises(ConfigurationError, match="two installed journals have the scheme memory:"):
-        await open_journal("memory:", Clock())
+        await open_journal("memory:", reactor, Clock())

@@ -123,7 +123,7 @@ async def test_several_listeners_serve_one_backbone(tmp_path: Any) -> None:
 
 async def test_a_journal_that_cannot_be_replayed_is_closed_and_named() -> None:
     class Torn(SlowJournal):
-        def replay(self, apply: object) -> Deferred[None]:
+        def replay(self, apply: object, undo: object) -> Deferred[None]:
             return fail(OSError("page 7 is torn"))
 
     journal = Torn()
@@ -134,7 +134,7 @@ async def test_a_journal_that_cannot_be_replayed_is_closed_and_named() -> None:
 
 async def test_a_start_that_is_cancelled_leaves_nothing_open() -> None:
     class Endless(SlowJournal):
-        def replay(self, apply: object) -> Deferred[None]:
+        def replay(self, apply: object, undo: object) -> Deferred[None]:
             return Deferred()
 
     journal = Endless()

@@ -82,6 +82,8 @@ REFUSALS: list[CaucusError] = [
     errors.RateLimited(10, "channel_creates", 1),
     errors.InternalError(),
     errors.StorageUnavailable(),
+    errors.StorageUnavailable("stalled", 7),
+    errors.IdempotencyMismatch(),
     errors.OutcomeUnknown(),
     errors.BadRequest(),
     errors.RequestTimeout(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IReactorTime
@@ -24,7 +25,7 @@ def installed_journals() -> dict[str, IJournalFactory]:
     return _by_scheme(getPlugins(IJournalFactory))
 
 
-def open_journal(description: str, clock: IReactorTime) -> Deferred[IJournal]:
+def open_journal(description: str, reactor: Any, clock: IReactorTime) -> Deferred[IJournal]:
     """Open the journal that ``description``, a ``scheme:rest``, names.
 
     Fails with `ConfigurationError`, which names the installed schemes if this one is not.
@@ -39,12 +40,12 @@ def open_journal(description: str, clock: IReactorTime) -> Deferred[IJournal]:
             )
     except ConfigurationError as error:
         return fail(error)
-    return Deferred.fromCoroutine(_open(installed[scheme], rest, clock))
+    return Deferred.fromCoroutine(_open(installed[scheme], rest, reactor, clock))
 
 
-async def _open(factory: IJournalFactory, rest: str, clock: IReactorTime) -> IJournal:
+async def _open(factory: IJournalFactory, rest: str, reactor: Any, clock: IReactorTime) -> IJournal:
     try:
-        return await factory.open(rest, clock)
+        return await factory.open(rest, reactor, clock)
     except (ConfigurationError, CancelledError):
         raise
     except Exception as error:  # a plug-in fails in its own way

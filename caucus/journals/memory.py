@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, fail, succeed
@@ -21,12 +22,13 @@ class MemoryJournal:
     """Counts the events and keeps none: the backbone's own state is all there is."""
 
     position: int = field(default=0, init=False)
+    refusal: None = field(default=None, init=False)
 
     @property
     def durable(self) -> int:
         return self.position
 
-    def replay(self, apply: Callable[[Event], None]) -> Deferred[None]:  # noqa: ARG002
+    def replay(self, apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:  # noqa: ARG002
         return succeed(None)
 
     def record(self, event: Event) -> int:  # noqa: ARG002
@@ -47,7 +49,7 @@ class MemoryJournalFactory:
     scheme = "memory"
     help = "keeps everything in memory; a restart forgets it"
 
-    def open(self, rest: str, clock: IReactorTime) -> Deferred[IJournal]:  # noqa: ARG002
+    def open(self, rest: str, reactor: Any, clock: IReactorTime) -> Deferred[IJournal]:  # noqa: ARG002
         if rest:
             return fail(ConfigurationError("--journal memory: takes nothing after the colon"))
         journal: IJournal = MemoryJournal()

@@ -24,6 +24,7 @@ _CODES: Final[Mapping[int, str]] = {
     409: "channel_exists, duplicate_post, channel_full or channel_limit",
     413: "payload_too_large or artifact_too_large",
     421: "misdirected_request",
+    422: "idempotency_mismatch: the key was used for another request",
     429: "rate_limited",
     431: "headers_too_large",
     500: "internal_error",
@@ -157,6 +158,7 @@ _SCHEMAS: Final[Schema] = {
     },
     "Revoked": _object({"revoked": {"type": "boolean"}}),
     "Healthy": _object({"ok": {"const": True}}),
+    "Ready": _object({"ready": {"const": True}}),
     "Error": _object(
         {
             "error": _object(
@@ -183,6 +185,12 @@ _ADDRESS: Final[Schema] = {
     "required": True,
     "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
 }
+_IDEMPOTENCY_KEY: Final[Schema] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Makes a retry safe: the same request with the same key gets the first answer again.",
+    "schema": {"type": "string", "pattern": "^[\\u0021-\\u007E]{1,128}$"},
+}
 _BYTES: Final[Schema] = {"application/octet-stream": {"schema": {}}}
 
 
@@ -200,6 +208,8 @@ def _operation(
     parameters: tuple[Schema, ...] = (),
 ) -> Schema:
     responses = {str(status): {"description": "", "content": content} for status, content in answers.items()}
+    if token == "bearer":  # noqa: S105  # a scheme's name
+        errors, parameters = (*errors, 422), (*parameters, _IDEMPOTENCY_KEY)
     for status in sorted({*_EVERYWHERE, *errors, *((401,) if token else ())}):
         responses[str(status)] = {"description": _CODES[status], "content": _json("Error")}
     operation: Schema = {"operationId": name, "summary": summary, "responses": responses}
@@ -229,6 +239,7 @@ _STREAM: Final = _operation(
 )
 _PATHS: Final[Schema] = {
     "/healthz": {"get": _operation("healthz", "Whether it answers.", {200: _json("Healthy")})},
+    "/readyz": {"get": _operation("readyz", "Whether it takes writes.", {200: _json("Ready")}, (503,))},
     "/openapi.json": {
         "get": _operation("openapi", "This description.", {200: {"application/json": {"schema": {}}}})
     },
@@ -283,17 +294,17 @@ _PATHS: Final[Schema] = {
     "/channels/{channel}/stream": {"get": _STREAM},
     "/admin/tokens": {
         "post": _operation(
-            "mint", "Make a token, shown once.", {201: _json("Minted")}, (), _json("Identity"), "admin"
+            "mint", "Make a token, shown once.", {201: _json("Minted")}, (503,), _json("Identity"), "admin"
         )
     },
     "/admin/tokens/revoke": {
         "post": _operation(
-            "revoke", "Remove minted tokens.", {200: _json("Revoked")}, (), _json("Target"), "admin"
+            "revoke", "Remove minted tokens.", {200: _json("Revoked")}, (503,), _json("Target"), "admin"
         )
     },
     "/admin/tokens/rotate": {
         "post": _operation(
-            "rotate", "Replace minted tokens.", {201: _json("Minted")}, (), _json("Identity"), "admin"
+            "rotate", "Replace minted tokens.", {201: _json("Minted")}, (503,), _json("Identity"), "admin"
         )
     },
 }

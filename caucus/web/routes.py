@@ -7,12 +7,13 @@ The routes stand here and nowhere else. What comes before them, whatever the rou
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, cast
 from urllib.parse import unquote
 
 from klein import Klein
 from klein.interfaces import IKleinRequest
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource
@@ -28,11 +29,12 @@ from caucus.errors import (
     NotFound,
 )
 from caucus.identity import Tokens
-from caucus.interfaces import IBackbone
+from caucus.interfaces import IBackbone, IReadiness
 from caucus.issuer import Issuer
 from caucus.limits import Limits
 from caucus.messages import NULL, MessageFields
 from caucus.records import Identity
+from caucus.web.idempotency import once
 from caucus.web.openapi import description
 from caucus.web.parts import LONG, Parts, slices
 from caucus.web.request import ABSENT, JSON_BODY, BodyCap, Request
@@ -40,6 +42,8 @@ from caucus.web.stream import Streams
 from caucus.wire import answers
 from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import is_answerable
+
+T = TypeVar("T")
 
 MAX_SAFE_INTEGER = 2**53 - 1
 _DIGITS = re.compile(rb"0*[0-9]{1,16}")
@@ -105,6 +109,15 @@ class Routes:
     def healthz(self, request: Request) -> bytes:
         return request.answer(200, b'{"ok":true}')
 
+    @app.route("/readyz", methods=["GET"])
+    def readyz(self, request: Request) -> bytes:
+        """Whether writes are taken; the refusal says why they are not."""
+        readiness = IReadiness(self._backbone, None)
+        trouble = None if readiness is None else readiness.why_not_ready()
+        if trouble is not None:
+            raise trouble
+        return request.answer(200, b'{"ready":true}')
+
     @app.route("/openapi.json", methods=["GET"])
     def openapi(self, request: Request) -> bytes:
         return request.answer(200, description())
@@ -113,14 +126,16 @@ class Routes:
     async def create_channel(self, request: Request) -> bytes:
         fields = _object(request)
         identity = self._identify(request)
-        descriptor = await self._backbone.create_channel(
-            cast("str", fields.get("channel", NULL)),
-            purpose=cast("str | None", fields.get("purpose")),
-            created_by=identity.owner,
-            verbosity=cast(
-                "str | None", None if fields.get("verbosity") is NULL else fields.get("verbosity")
+        verbosity = None if fields.get("verbosity") is NULL else fields.get("verbosity")
+        descriptor = await self._once(
+            request,
+            lambda: self._backbone.create_channel(
+                cast("str", fields.get("channel", NULL)),
+                purpose=cast("str | None", fields.get("purpose")),
+                created_by=identity.owner,
+                verbosity=cast("str | None", verbosity),
+                render_budget_chars=cast("int | None", fields.get("renderBudgetChars")),
             ),
-            render_budget_chars=cast("int | None", fields.get("renderBudgetChars")),
         )
         return request.answer(201, answers.encode_descriptor(descriptor))
 
@@ -142,7 +157,8 @@ class Routes:
 
     @app.route("/channels/<channel>/append", methods=["POST"])
     async def append(self, request: Request, channel: str) -> bytes:
-        appended = await self._backbone.append(channel, self._authored(request))
+        message = self._authored(request)
+        appended = await self._once(request, lambda: self._backbone.append(channel, message))
         return request.answer(201, answers.encode_appended(appended))
 
     @app.route("/channels/<channel>/read", methods=["POST"])
@@ -161,7 +177,8 @@ class Routes:
 
     @app.route("/channels/<channel>/claim", methods=["POST"])
     async def claim(self, request: Request, channel: str) -> bytes:
-        result = await self._backbone.claim(channel, self._authored(request))
+        message = self._authored(request)
+        result = await self._once(request, lambda: self._backbone.claim(channel, message))
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/reassign", methods=["POST"])
@@ -171,18 +188,20 @@ class Routes:
         if not isinstance(assignee, dict):
             raise InvalidRequest("The assignee must be an object with an agent_id and an owner.")
         given = Identity(assignee.get("agent_id", NULL), assignee.get("owner", NULL))
-        result = await self._backbone.reassign_claim(channel, message, given)
+        result = await self._once(request, lambda: self._backbone.reassign_claim(channel, message, given))
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/done", methods=["POST"])
     async def mark_claim_done(self, request: Request, channel: str) -> bytes:
-        result = await self._backbone.mark_claim_done(channel, self._authored(request))
+        message = self._authored(request)
+        result = await self._once(request, lambda: self._backbone.mark_claim_done(channel, message))
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["PUT"])
     async def put_artifact(self, request: Request, channel: str, sha256: str) -> bytes:
         self._identify(request)
-        stored = await self._backbone.put_artifact(channel, sha256, request.body())
+        data = request.body()
+        stored = await self._once(request, lambda: self._backbone.put_artifact(channel, sha256, data))
         return request.answer(200 if stored.deduplicated else 201, answers.encode_artifact(stored))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["GET"])
@@ -214,20 +233,20 @@ class Routes:
         return self._streams.stream(name, start, head, comment)
 
     @app.route("/admin/tokens", methods=["POST"])
-    def mint(self, request: Request) -> bytes:
+    async def mint(self, request: Request) -> bytes:
         self._authorize(request, "mint")
-        token, identity = self._issuer.mint(request.json_value)
+        token, identity = await self._issuer.mint(request.json_value)
         return request.answer(201, answers.encode_token(token, identity))
 
     @app.route("/admin/tokens/revoke", methods=["POST"])
-    def revoke(self, request: Request) -> bytes:
+    async def revoke(self, request: Request) -> bytes:
         self._authorize(request, "revoke")
-        return request.answer(200, answers.encode_revoked(self._issuer.revoke(request.json_value)))
+        return request.answer(200, answers.encode_revoked(await self._issuer.revoke(request.json_value)))
 
     @app.route("/admin/tokens/rotate", methods=["POST"])
-    def rotate(self, request: Request) -> bytes:
+    async def rotate(self, request: Request) -> bytes:
         self._authorize(request, "rotate")
-        token, identity = self._issuer.rotate(request.json_value)
+        token, identity = await self._issuer.rotate(request.json_value)
         return request.answer(201, answers.encode_token(token, identity))
 
     @app.route("/admin/tokens/<action>", methods=["POST"])
@@ -266,6 +285,9 @@ class Routes:
         identity = self._tokens.identify(request.values(b"authorization"))
         request.agent_id = identity.agent_id
         return identity
+
+    def _once(self, request: Request, operation: Callable[[], Deferred[T]]) -> Deferred[T]:
+        return once(self._backbone, request, operation)
 
     def _may_read(self, request: Request) -> None:
         if self._read_token:

@@ -33,6 +33,7 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
     errors.PayloadTooLarge: 413,
     errors.ArtifactTooLarge: 413,
     errors.MisdirectedRequest: 421,
+    errors.IdempotencyMismatch: 422,
     errors.RateLimited: 429,
     errors.HeadersTooLarge: 431,
     errors.InternalError: 500,
@@ -69,7 +70,7 @@ def encode_error(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
     match error:
         case errors.InvalidMessage():
             issues = error.issues
-        case errors.RateLimited():
+        case errors.RateLimited() | errors.StorageUnavailable():
             headers["Retry-After"] = str(error.retry_after)
         case errors.MethodNotAllowed():
             headers["Allow"] = ", ".join(error.allowed)
@@ -136,6 +137,12 @@ def _artifact_too_large(detail: _ErrorDetail, _allow: str) -> CaucusError:
     return errors.ArtifactTooLarge(_limit(detail), scope)
 
 
+def _storage_unavailable(detail: _ErrorDetail, _allow: str) -> CaucusError:
+    wait = _WAIT.search(detail.message)
+    trouble: errors.StorageTrouble = "stalled" if "has stalled" in detail.message else "failed"
+    return errors.StorageUnavailable(trouble, int(wait[1]) if wait else 1)
+
+
 def _without_figures(error: type[CaucusError]) -> _Rebuild:
     return lambda _detail, _allow: error()
 
@@ -157,6 +164,7 @@ _REBUILD: Final[dict[str, _Rebuild]] = {
     ),
     "artifact_too_large": _artifact_too_large,
     "rate_limited": _rate_limited,
+    "storage_unavailable": _storage_unavailable,
     "method_not_allowed": lambda _, allow: errors.MethodNotAllowed(
         tuple(method.strip() for method in allow.split(",") if method.strip())
     ),

@@ -1,0 +1,343 @@
+"""The SQLite journal: events in one file, committed in groups by a thread of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final, TypeVar, cast
+
+import apsw
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.plugin import IPlugin
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from caucus.errors import CaucusError, ConfigurationError, OutcomeUnknown, StorageUnavailable
+from caucus.interfaces import IJournal, IJournalFactory
+from caucus.journals.codec import decode_event, encode_event
+from caucus.journals.database import Database, DatabaseError, Lock
+from caucus.records import Event
+from caucus.text import excerpt
+
+MOST_EVENTS: Final = 4096
+MOST_BYTES: Final = 16 * 1024 * 1024
+STALL_SECONDS: Final = 5.0
+"""With so many events, so many bytes, or one so old, waiting for the disk, no more are taken."""
+DOUBT_SECONDS: Final = 5.0
+"""How long after a failed commit it may take to find out what was kept."""
+CLOSE_SECONDS: Final = 1.5
+"""How long `SQLiteJournal.close` waits for the disk."""
+RETRY_SECONDS: Final = 0.5
+"""Between two attempts to open a file that failed."""
+CHUNK: Final = 2000
+"""Events read at a time on replay."""
+PROGRESS_SECONDS: Final = 2.0
+
+T = TypeVar("T")
+_log = Logger("caucus.journals")
+
+
+@implementer(IJournal)
+class SQLiteJournal:
+    """Hands what was recorded to its thread at the end of a turn, and more while that is under way.
+
+    :param database: is used by the thread of ``pool`` alone.
+    :param lock: is released when the journal is closed.
+    :param reactor: is called back from the thread.
+    :param clock: measures stalls, and the pauses between attempts.
+    """
+
+    def __init__(
+        self, database: Database, lock: Lock, pool: ThreadPool, reactor: Any, clock: IReactorTime
+    ) -> None:
+        self.position = self.durable = 0
+        self._database = database
+        self._reactor = reactor
+        self._clock = clock
+        self._pool = pool
+        self._lock = lock
+        self._queue: list[bytes] = []
+        self._queue_bytes = self._batch_bytes = self._batch_size = 0
+        self._queue_began = self._oldest = 0.0
+        self._end_of_turn: IDelayedCall | None = None
+        self._waits: list[tuple[int, Deferred[None]]] = []
+        self._undo: Callable[[int], None] = _undo_nothing
+        self._failure: CaucusError | None = None
+        self._doubt: IDelayedCall | None = None
+        self._retry: IDelayedCall | None = None
+        self._in_doubt = self._looked = False
+        self._tail = self._jobs = 0
+        self._idle: Deferred[None] | None = None
+
+    @property
+    def refusal(self) -> CaucusError | None:
+        if self._failure is not None:
+            return self._failure
+        pending = self.position - self.durable
+        if pending and (
+            pending >= MOST_EVENTS
+            or self._queue_bytes + self._batch_bytes >= MOST_BYTES
+            or self._clock.seconds() - self._oldest >= STALL_SECONDS
+        ):
+            return StorageUnavailable("stalled")
+        return None
+
+    def replay(self, apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:
+        self._undo = undo
+        return Deferred.fromCoroutine(self._replay(apply))
+
+    def record(self, event: Event) -> int:
+        refusal = self.refusal
+        if refusal is not None:
+            raise refusal
+        body = encode_event(event)
+        if not self._queue:
+            self._queue_began = self._clock.seconds()
+            if not self._batch_size:
+                self._oldest = self._queue_began
+                self._end_of_turn = self._reactor.callLater(0, self._hand_over)
+        self._queue.append(body)
+        self._queue_bytes += len(body)
+        self.position += 1
+        return self.position
+
+    def when_durable(self, position: int) -> Deferred[None]:
+        if position <= self.durable:
+            return succeed(None)
+        if self._in_doubt:
+            return fail(OutcomeUnknown())
+        waiting: Deferred[None] = Deferred()
+        self._waits.append((position, waiting))
+        return waiting
+
+    def close(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._close())
+
+    # Committing
+
+    def _hand_over(self) -> None:
+        """Start the next commit, of everything that is queued."""
+        batch, self._queue = self._queue, []
+        self._batch_size, self._batch_bytes, self._queue_bytes = len(batch), self._queue_bytes, 0
+        self._oldest = self._queue_began
+        committing = self._in_thread(self._database.append, self.durable, batch)
+        committing.addCallbacks(self._committed, self._failed)
+
+    def _committed(self, _result: None) -> None:
+        self.durable += self._batch_size
+        self._batch_size = self._batch_bytes = 0
+        if self._queue:
+            self._hand_over()  # the disk has work before the answers are made
+        self._fire_waits()
+        self._tell_if_idle()
+
+    def _fire_waits(self) -> None:
+        """End the waits for what is durable, in the order of their positions."""
+        ready = [one for one in self._waits if one[0] <= self.durable]
+        self._waits = [one for one in self._waits if one[0] > self.durable]
+        for _position, waiting in sorted(ready, key=_position_of):
+            if not waiting.called:  # else it was cancelled
+                waiting.callback(None)
+
+    def _fail_waits(self, error: CaucusError) -> None:
+        waits, self._waits = self._waits, []
+        for _position, waiting in sorted(waits, key=_position_of):
+            if not waiting.called:
+                waiting.errback(error)
+
+    # When a commit fails
+
+    def _failed(self, failure: Failure) -> None:
+        """A commit failed: what the file holds of it has to be found out."""
+        pending = self.position - self.durable
+        _log.error(
+            "{path}: {pending} events were not committed: {reason}. No writes until it can be opened again",
+            path=str(self._database.path),
+            pending=pending,
+            reason=one_line(failure.value),
+        )
+        self._failure = StorageUnavailable("failed")
+        self._batch_size = 0
+        self._looked = False
+        self._doubt = self._clock.callLater(DOUBT_SECONDS, self._give_up_waits)
+        self._in_thread(self._database.abandon).addBoth(lambda _: self._recover())
+
+    def _give_up_waits(self) -> None:
+        """It takes too long: whoever waits is told that nobody knows."""
+        self._in_doubt = True
+        self._fail_waits(OutcomeUnknown())
+
+    def _recover(self) -> None:
+        """See what the file holds, settle that, and take writes again."""
+        self._retry = None
+        if not self._looked:
+            looking = self._in_thread(self._database.look, self.durable, self.position)
+            looking.addCallback(self._found).addErrback(self._not_yet)
+        else:
+            self._in_thread(self._database.reopen).addCallbacks(self._reopened, self._not_yet)
+
+    def _found(self, tail: int) -> None:
+        self._looked = True
+        self._tail = tail
+        if tail == self.durable:
+            self._settle()  # nothing was kept, so nothing has to be synced first
+        self._recover()
+
+    def _settle(self) -> None:
+        """The events up to the file's tail were kept, and no more."""
+        if self._doubt is not None and self._doubt.active():
+            self._doubt.cancel()
+        lost = self.position - self._tail
+        self.position = self.durable = self._tail
+        self._queue, self._queue_bytes, self._batch_bytes = [], 0, 0
+        self._in_doubt = False
+        if lost:
+            self._undo(self._tail)
+        self._fire_waits()
+        self._fail_waits(StorageUnavailable("failed"))
+
+    def _reopened(self, _result: None) -> None:
+        self._settle()
+        self._failure = None
+        _log.info("{path}: open again, at event {tail}", path=str(self._database.path), tail=self._tail)
+        self._tell_if_idle()
+
+    def _not_yet(self, failure: Failure) -> None:
+        _log.debug("{path}: {reason}", path=str(self._database.path), reason=one_line(failure.value))
+        if self._idle is None:
+            self._retry = self._clock.callLater(RETRY_SECONDS, self._recover)
+        else:
+            self._tell_if_idle()
+
+    # The beginning and the end
+
+    async def _replay(self, apply: Callable[[Event], None]) -> None:
+        total = await self._in_thread(self._database.tail)
+        told = self._clock.seconds()
+        while True:
+            events = await self._in_thread(_read, self._database, self.position)
+            for event in events:
+                apply(event)
+            self.position += len(events)
+            self.durable = self.position
+            if len(events) < CHUNK:
+                break
+            if self._clock.seconds() - told >= PROGRESS_SECONDS:
+                told = self._clock.seconds()
+                _log.info("Replayed {count:,} of {total:,} events", count=self.position, total=total)
+
+    async def _close(self) -> None:
+        idle = self._idle = Deferred()
+        self._tell_if_idle()
+        try:
+            await idle.addTimeout(CLOSE_SECONDS, self._reactor)
+        except TimeoutError:
+            pending = self.position - self.durable
+            _log.error(
+                "{path}: closed with {pending} events not known to be kept",
+                path=str(self._database.path),
+                pending=pending,
+            )
+        for timer in (self._end_of_turn, self._doubt, self._retry):
+            if timer is not None and timer.active():
+                timer.cancel()
+        was_open = self._failure is None
+        self._failure = StorageUnavailable("failed")
+        self._fail_waits(OutcomeUnknown())
+        if self._jobs:
+            return  # a disk that does not answer: the thread ends with the process, and so does the lock
+        if was_open:
+            closing = self._in_thread(self._database.close)
+            try:
+                await closing
+            except (apsw.Error, OSError) as error:
+                _log.error("{path}: {reason}", path=str(self._database.path), reason=one_line(error))
+        self._pool.stop()
+        self._lock.release()
+
+    def _tell_if_idle(self) -> None:
+        """End the wait of `close` once nothing is on its way to the disk, or nothing gets there."""
+        settled = self.position == self.durable or (self._failure is not None and not self._jobs)
+        if self._idle is not None and settled:
+            idle, self._idle = self._idle, None
+            idle.callback(None)
+
+    def _in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
+        def done(result: T | Failure) -> T | Failure:
+            self._jobs -= 1
+            return result
+
+        self._jobs += 1
+        running = deferToThreadPool(self._reactor, self._pool, function, *arguments)
+        return cast("Deferred[T]", running.addBoth(done))
+
+
+@implementer(IPlugin, IJournalFactory)
+class SQLiteJournalFactory:
+    """Opens ``sqlite:PATH``."""
+
+    scheme = "sqlite"
+    help = "PATH: keeps everything in one SQLite file, made if it is not there"
+
+    def open(self, rest: str, reactor: Any, clock: IReactorTime) -> Deferred[IJournal]:
+        if not rest:
+            return fail(ConfigurationError("--journal sqlite: needs the path of a file after the colon"))
+        return Deferred.fromCoroutine(_open(Path(rest), reactor, clock))
+
+
+async def _open(path: Path, reactor: Any, clock: IReactorTime, vfs: str = "") -> IJournal:
+    # A thread that waits for a dead disk must not keep the process.
+    pool = ThreadPool(1, 1, "caucus-journal")
+    pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
+    pool.start()
+    try:
+        lock, database = await deferToThreadPool(reactor, pool, _open_database, path, vfs)
+    except (DatabaseError, apsw.Error, OSError) as error:
+        pool.stop()
+        raise ConfigurationError(f"--journal sqlite:{excerpt(str(path))}: {one_line(error)}") from error
+    journal: IJournal = SQLiteJournal(database, lock, pool, reactor, clock)
+    return journal
+
+
+def _open_database(path: Path, vfs: str) -> tuple[Lock, Database]:
+    real = Path(os.path.realpath(path))  # one file has one lock, whatever leads to it
+    lock = Lock(real)
+    try:
+        return lock, Database(real, vfs)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _read(database: Database, position: int) -> list[Event]:
+    """The next events after ``position``. Raises `DatabaseError` if one is missing or not an event."""
+    events = []
+    for expected, (found, body) in enumerate(database.read(position, CHUNK), position + 1):
+        if found != expected:
+            raise DatabaseError(f"event {expected} is missing")
+        try:
+            events.append(decode_event(body))
+        except ValueError as error:
+            raise DatabaseError(f"event {found} cannot be read: {error}") from error
+    return events
+
+
+def _position_of(wait: tuple[int, Deferred[None]]) -> int:
+    return wait[0]
+
+
+def _undo_nothing(_kept: int) -> None:
+    """Nothing was recorded before `SQLiteJournal.replay`."""
+
+
+def one_line(error: BaseException | None) -> str:
+    """What went wrong, in one line and without a path."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())

@@ -1,0 +1,144 @@
+"""What a backbone's events have made so far, and how those that a journal loses are undone. Pure.
+
+An event is applied the same way when it is decided and when a later run replays it: applying
+never validates, refuses or reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from caucus.answered import AnsweredRequests
+from caucus.channel import Channel
+from caucus.identity import Tokens
+from caucus.limits import Limits
+from caucus.records import (
+    Answer,
+    Appended,
+    ArtifactAdded,
+    ChannelCreated,
+    Event,
+    Granted,
+    MessageAppended,
+    StoredArtifact,
+    TokensChanged,
+)
+
+Step = Callable[[], object]
+"""What undoes one thing."""
+
+
+class _Stamped(msgspec.Struct):
+    ts: str
+
+
+_decode_stamped = msgspec.json.Decoder(_Stamped).decode
+
+
+class State:
+    """Channels with what is in them, minted tokens, and what requests were answered with.
+
+    :param tokens: gains the tokens that were minted, and loses those that were revoked.
+    """
+
+    def __init__(self, limits: Limits, tokens: Tokens) -> None:
+        self.channels: dict[str, Channel] = {}
+        self.artifact_bytes = 0
+        self.tokens = tokens
+        self.answered = AnsweredRequests()
+        self._limits = limits
+        self._steps: deque[tuple[int, Step]] = deque()
+
+    def apply(self, event: Event, position: int, durable: int, at: float) -> None:
+        """Carry an event out. Past ``durable``, what undoes it is kept.
+
+        ``position`` is the event's in the journal, and ``at`` is when it was decided.
+        """
+        match event:
+            case MessageAppended():
+                undo = self._append(event, position, durable, at)
+            case ChannelCreated(descriptor=descriptor):
+                self.channels[descriptor.channel] = Channel(descriptor, self._limits, position)
+                undo = partial(self.channels.pop, descriptor.channel)
+            case ArtifactAdded():
+                undo = self._add_artifact(event, position)
+            case TokensChanged():
+                undo = self._change_tokens(event)
+        if position > durable:
+            self.on_undo(position, durable, undo)
+        if not isinstance(event, TokensChanged) and event.request is not None:
+            self.answered.keep(event.request, self._answer_to(event), position, at)
+            if position > durable:
+                self.on_undo(position, durable, partial(self.answered.forget_last, event.request))
+
+    def on_undo(self, position: int, durable: int, step: Step) -> None:
+        """Call ``step`` if the event at ``position`` is lost; later steps are called first."""
+        while self._steps and self._steps[0][0] <= durable:
+            self._steps.popleft()
+        self._steps.append((position, step))
+
+    def undo(self, kept: int) -> None:
+        """Undo every event after the position ``kept``, the last one first."""
+        while self._steps and self._steps[-1][0] > kept:
+            self._steps.pop()[1]()
+        self._steps.clear()
+
+    def _append(self, event: MessageAppended, position: int, durable: int, at: float) -> Step:
+        room = self.channels[event.channel]
+        held = None if event.transition is None else room.ledger.entry(event.transition[0])
+        room.append(event, position, durable, at)
+        return partial(room.take_back, event, held)
+
+    def _add_artifact(self, event: ArtifactAdded, position: int) -> Step:
+        room, size = self.channels[event.channel], len(event.data)
+        room.add_artifact(event.sha256, event.data, position)
+        self.artifact_bytes += size
+
+        def undo() -> None:
+            room.take_artifact_back(event.sha256)
+            self.artifact_bytes -= size
+
+        return undo
+
+    def _change_tokens(self, event: TokensChanged) -> Step:
+        gone = [(digest, self.tokens.minted(digest)) for digest in event.revoked]
+        if event.minted is not None:
+            self.tokens.add(*event.minted)
+        for digest in event.revoked:
+            self.tokens.remove(digest)
+
+        def undo() -> None:
+            if event.minted is not None:
+                self.tokens.remove(event.minted[0])
+            for digest, identity in gone:
+                if identity is not None:
+                    self.tokens.add(digest, identity)
+
+        return undo
+
+    def _answer_to(self, event: ChannelCreated | MessageAppended | ArtifactAdded) -> Answer:
+        """What the request that wrote an event, the last one applied, is answered with."""
+        match event:
+            case ChannelCreated(descriptor=descriptor):
+                return descriptor
+            case ArtifactAdded(channel=channel, sha256=sha256, data=data):
+                return stored_artifact(channel, sha256, len(data), deduplicated=False)
+            case MessageAppended(channel=channel, message_json=message_json, transition=transition):
+                cursor = self.channels[channel].length
+                return (Appended if transition is None else Granted)(message_json, cursor)
+
+
+def stored_artifact(channel: str, sha256: str, size: int, *, deduplicated: bool) -> StoredArtifact:
+    """The answer to an upload."""
+    return StoredArtifact(f"caucus://artifact/{channel}/{sha256}", sha256, size, deduplicated)
+
+
+def stamp_of(event: ChannelCreated | MessageAppended) -> str:
+    """The stamp that an event gave out."""
+    if isinstance(event, ChannelCreated):
+        return event.descriptor.created_ts
+    return _decode_stamped(event.message_json).ts
