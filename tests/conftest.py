@@ -42,6 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--http", default=TRANSPORTS[0], choices=TRANSPORTS, help="what the servers speak HTTP with"
     )
+    parser.addoption("--cuts", default=1000, type=int, help="how many power cuts a journal has to survive")
+    parser.addoption("--kills", default=200, type=int, help="how often a daemon is killed under load")
     parser.addoption(
         "--requests", default=20_000, type=int, help="how many are generated for both transports"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from caucus.errors import ConfigurationError
 from caucus.interfaces import IJournal, IJournalFactory
 from caucus.journals import installed_journals, open_journal
 from caucus.journals.memory import MemoryJournal, MemoryJournalFactory
+from caucus.journals.sqlite import SQLiteJournalFactory
 from caucus.records import Event
 from caucus.testing import JOURNAL_CASES, IJournalProvider, JournalKit, run_journal_case
 from caucus.testing.journaling import JournalCase
@@ -63,8 +65,27 @@ class Slow:
         return succeed(None)
 
 
+@implementer(IJournalProvider)
+@define
+class InSQLite:
+    """The SQLite journal, on a file of its own."""
+
+    lasting = True
+    folder: TemporaryDirectory[str] = field(factory=TemporaryDirectory)
+
+    def open(self, clock: Clock) -> Deferred[IJournal]:
+        return SQLiteJournalFactory().open(f"{self.folder.name}/room.db", reactor, clock)
+
+    def settle(self) -> None:
+        """The journal's thread does it."""
+
+    def close(self) -> Deferred[None]:
+        self.folder.cleanup()
+        return succeed(None)
+
+
 @pytest.mark.parametrize("case", JOURNAL_CASES, ids=lambda case: case.__name__)
-@pytest.mark.parametrize("provider", [InMemory, Slow])
+@pytest.mark.parametrize("provider", [InMemory, Slow, InSQLite])
 async def test_journal_suite(provider: Callable[[], IJournalProvider], case: JournalCase) -> None:
     await run_journal_case(case, provider())
 

@@ -93,6 +93,11 @@ class Database:
         """The position of the last event."""
         return _tail(self._connection)
 
+    def check(self) -> list[str]:
+        """What is wrong with the file, a line each; empty if nothing is."""
+        found = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
     def abandon(self) -> None:
         """Close without writing: what a failed sync leaves behind must not be synced again."""
         with suppress(apsw.Error):

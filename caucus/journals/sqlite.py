@@ -69,17 +69,16 @@ class SQLiteJournal:
         self._end_of_turn: IDelayedCall | None = None
         self._waits: list[tuple[int, Deferred[None]]] = []
         self._undo: Callable[[int], None] = _undo_nothing
-        self._failure: CaucusError | None = None
         self._doubt: IDelayedCall | None = None
         self._retry: IDelayedCall | None = None
-        self._in_doubt = self._looked = False
+        self._has_failed = self._in_doubt = self._looked = False
         self._tail = self._jobs = 0
         self._idle: Deferred[None] | None = None
 
     @property
     def refusal(self) -> CaucusError | None:
-        if self._failure is not None:
-            return self._failure
+        if self._has_failed:
+            return StorageUnavailable("failed")
         pending = self.position - self.durable
         if pending and (
             pending >= MOST_EVENTS
@@ -163,7 +162,7 @@ class SQLiteJournal:
             pending=pending,
             reason=one_line(failure.value),
         )
-        self._failure = StorageUnavailable("failed")
+        self._has_failed = True
         self._batch_size = 0
         self._looked = False
         self._doubt = self._clock.callLater(DOUBT_SECONDS, self._give_up_waits)
@@ -205,7 +204,7 @@ class SQLiteJournal:
 
     def _reopened(self, _result: None) -> None:
         self._settle()
-        self._failure = None
+        self._has_failed = False
         _log.info("{path}: open again, at event {tail}", path=str(self._database.path), tail=self._tail)
         self._tell_if_idle()
 
@@ -248,8 +247,8 @@ class SQLiteJournal:
         for timer in (self._end_of_turn, self._doubt, self._retry):
             if timer is not None and timer.active():
                 timer.cancel()
-        was_open = self._failure is None
-        self._failure = StorageUnavailable("failed")
+        was_open = not self._has_failed
+        self._has_failed = True
         self._fail_waits(OutcomeUnknown())
         if self._jobs:
             return  # a disk that does not answer: the thread ends with the process, and so does the lock
@@ -264,7 +263,7 @@ class SQLiteJournal:
 
     def _tell_if_idle(self) -> None:
         """End the wait of `close` once nothing is on its way to the disk, or nothing gets there."""
-        settled = self.position == self.durable or (self._failure is not None and not self._jobs)
+        settled = self.position == self.durable or (self._has_failed and not self._jobs)
         if self._idle is not None and settled:
             idle, self._idle = self._idle, None
             idle.callback(None)
@@ -289,10 +288,17 @@ class SQLiteJournalFactory:
     def open(self, rest: str, reactor: Any, clock: IReactorTime) -> Deferred[IJournal]:
         if not rest:
             return fail(ConfigurationError("--journal sqlite: needs the path of a file after the colon"))
-        return Deferred.fromCoroutine(_open(Path(rest), reactor, clock))
+        opening: Deferred[IJournal] = Deferred.fromCoroutine(open_sqlite(Path(rest), reactor, clock))
+        return opening
 
 
-async def _open(path: Path, reactor: Any, clock: IReactorTime, vfs: str = "") -> IJournal:
+async def open_sqlite(path: Path, reactor: Any, clock: IReactorTime, vfs: str = "") -> SQLiteJournal:
+    """The journal in a file, which is made if it is not there.
+
+    :param vfs: the SQLite VFS that the file is on; the system's own if empty.
+
+    Raises `ConfigurationError`.
+    """
     # A thread that waits for a dead disk must not keep the process.
     pool = ThreadPool(1, 1, "caucus-journal")
     pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
@@ -302,8 +308,7 @@ async def _open(path: Path, reactor: Any, clock: IReactorTime, vfs: str = "") ->
     except (DatabaseError, apsw.Error, OSError) as error:
         pool.stop()
         raise ConfigurationError(f"--journal sqlite:{excerpt(str(path))}: {one_line(error)}") from error
-    journal: IJournal = SQLiteJournal(database, lock, pool, reactor, clock)
-    return journal
+    return SQLiteJournal(database, lock, pool, reactor, clock)
 
 
 def _open_database(path: Path, vfs: str) -> tuple[Lock, Database]:

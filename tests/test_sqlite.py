@@ -1,0 +1,401 @@
+"""The SQLite journal: its file, its thread, a disk that stalls, and what it refuses to open."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+from twisted.internet import reactor
+from twisted.internet.task import Clock, deferLater
+
+from caucus.backbone import Backbone
+from caucus.errors import ConfigurationError, OutcomeUnknown, StorageUnavailable
+from caucus.journals import database as database_room
+from caucus.journals import sqlite as sqlite_room
+from caucus.journals.database import Database
+from caucus.journals.sqlite import SQLiteJournal, open_sqlite
+from caucus.messages import Message
+from caucus.records import ArtifactAdded, Instant
+from tests.disk import Disk, fail_at, nothing
+
+SMALL = ArtifactAdded(Instant(0.0, 0.0), "room", "0" * 64, b"")
+
+
+class Stall:
+    """Every write waits until it is let go on."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._go_on = threading.Event()
+        disk.before = self._wait
+
+    def _wait(self, _operation: str) -> None:
+        self._go_on.wait(20)
+
+    def end(self) -> None:
+        self._go_on.set()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "room.db"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    disk = Disk()
+    yield disk
+    disk.before = nothing
+
+
+async def opened(path: Path, clock: Clock, disk: Disk | None = None) -> SQLiteJournal:
+    journal = await open_sqlite(path, reactor, clock, disk.name if disk else "")
+    await journal.replay(lambda _event: None, lambda _kept: None)
+    return journal
+
+
+def trouble(journal: SQLiteJournal) -> str | None:
+    """Why it takes no events."""
+    refusal = journal.refusal
+    return refusal.trouble if isinstance(refusal, StorageUnavailable) else None
+
+
+async def turns(count: int = 20) -> None:
+    """Let the reactor, and the journal's thread, get on."""
+    for _ in range(count):
+        await deferLater(reactor, 0.002)
+
+
+async def refused(path: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        await open_sqlite(path, reactor, Clock())
+    line = str(caught.value)
+    assert line.startswith(f"--journal sqlite:{path}: ")
+    assert "\n" not in line
+    return line.removeprefix(f"--journal sqlite:{path}: ")
+
+
+async def test_only_its_user_may_read_the_file(path: Path, clock: Clock) -> None:
+    journal = await opened(path, clock)
+    journal.record(SMALL)
+    await journal.when_durable(1)
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
+    assert set(modes) == {"room.db", "room.db-wal", "room.db-shm", "room.db.lock"}
+    assert set(modes.values()) == {0o600}
+    await journal.close()
+
+
+async def test_a_second_daemon_is_refused_also_by_another_path(path: Path, clock: Clock) -> None:
+    journal = await opened(path, clock)
+    other = path.with_name("link.db")
+    other.symlink_to(path)
+    assert await refused(path) == await refused(other) == "another backbone is using it"
+    await journal.close()
+    await (await opened(other, clock)).close()
+
+
+async def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path, clock: Clock) -> None:
+    await (await opened(path, clock)).close()
+    connection = apsw.Connection(str(path))
+    connection.pragma("user_version", 99)
+    connection.close()
+    before = path.read_bytes()
+    assert await refused(path) == "a newer version made it (schema 99, this one knows 1)"
+    assert path.read_bytes() == before
+
+
+async def test_a_file_of_an_older_version_is_copied_and_migrated(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = await opened(path, clock)
+    journal.record(SMALL)
+    await journal.close()
+    monkeypatch.setattr(database_room, "SCHEMA", 2)
+    monkeypatch.setitem(database_room.MIGRATIONS, 1, "ALTER TABLE event ADD COLUMN note TEXT")
+    journal = await opened(path, clock)
+    assert journal.position == 1
+    await journal.close()
+    versions = {}
+    for one in (path, path.with_name("room.db.schema-1")):
+        connection = apsw.Connection(str(one))
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(event)")]
+        versions[connection.pragma("user_version")] = (columns, stat.S_IMODE(one.stat().st_mode))
+        connection.close()
+    assert versions == {1: (["position", "body"], 0o600), 2: (["position", "body", "note"], 0o600)}
+
+
+async def test_a_migration_that_fails_changes_nothing(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await opened(path, clock)).close()
+    with monkeypatch.context() as patched:
+        patched.setattr(database_room, "SCHEMA", 2)
+        patched.setitem(
+            database_room.MIGRATIONS, 1, "ALTER TABLE event ADD COLUMN note; INSERT INTO nowhere VALUES (1)"
+        )
+        assert "nowhere" in await refused(path)
+    await (await opened(path, clock)).close()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"not a database, but long enough to be one" * 99, "file is not a database"), (None, "something else")],
+)
+async def test_what_is_no_journal_is_refused_and_left_alone(
+    path: Path, content: bytes | None, reason: str
+) -> None:
+    if content is None:
+        connection = apsw.Connection(str(path))
+        connection.execute("CREATE TABLE recipes (name)")
+        connection.close()
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    assert reason in await refused(path)
+    assert path.read_bytes() == before
+
+
+async def test_a_path_where_no_file_can_be_is_one_line(tmp_path: Path) -> None:
+    assert await refused(tmp_path / "nowhere" / "room.db") == "No such file or directory"
+    assert await refused(tmp_path) in ("it is not a file", "Is a directory")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        ("DELETE FROM event WHERE position = 1", "event 1 is missing"),
+        ("UPDATE event SET body = x'00' WHERE position = 2", "event 2 cannot be read"),
+    ],
+)
+async def test_a_log_with_a_hole_or_a_bad_event_does_not_start(
+    path: Path, clock: Clock, spoil: str, reason: str
+) -> None:
+    journal = await opened(path, clock)
+    for _ in range(2):
+        journal.record(SMALL)
+    await journal.close()
+    connection = apsw.Connection(str(path))
+    connection.execute(spoil)
+    connection.close()
+    journal = await open_sqlite(path, reactor, clock)
+    with pytest.raises(database_room.DatabaseError, match=reason):
+        await journal.replay(lambda _event: None, lambda _kept: None)
+    await journal.close()
+
+
+async def test_what_is_recorded_in_a_turn_is_one_commit(path: Path, clock: Clock, disk: Disk) -> None:
+    journal = await opened(path, clock, disk)
+    syncs: list[str] = []
+    disk.before = syncs.append
+    for _ in range(100):
+        journal.record(SMALL)
+    await journal.when_durable(100)
+    assert syncs.count("sync") == 2  # the first commit begins the write-ahead log, too
+    for _ in range(100):
+        journal.record(SMALL)
+    await journal.when_durable(200)
+    assert syncs.count("sync") == 3
+    await journal.close()
+
+
+async def test_the_next_commit_is_under_way_before_anybody_is_answered(
+    path: Path, clock: Clock, disk: Disk
+) -> None:
+    journal = await opened(path, clock, disk)
+    stall = Stall(disk)
+    journal.record(SMALL)
+    first = journal.when_durable(1)
+    await turns(2)
+    journal.record(SMALL)
+    under_way: list[int] = []
+    first.addCallback(lambda _: under_way.append(journal._batch_size))
+    stall.end()
+    await first
+    assert under_way == [1]
+    await journal.close()
+
+
+async def test_what_waits_too_long_for_the_disk_stops_writes_until_it_is_through(
+    path: Path, clock: Clock, disk: Disk
+) -> None:
+    journal = await opened(path, clock, disk)
+    stall = Stall(disk)
+    journal.record(SMALL)
+    waiting = journal.when_durable(1)
+    clock.advance(4.9)
+    assert journal.refusal is None
+    clock.advance(0.1)
+    assert trouble(journal) == "stalled"
+    with pytest.raises(StorageUnavailable):
+        journal.record(SMALL)
+    clock.advance(60)
+    assert not waiting.called
+    stall.end()
+    await waiting
+    assert (journal.refusal, journal.durable) == (None, 1)
+    await journal.close()
+
+
+@pytest.mark.parametrize(("size", "most"), [(0, 4096), (1_048_576, 16)])
+async def test_only_so_many_events_and_bytes_may_wait(
+    path: Path, clock: Clock, disk: Disk, size: int, most: int
+) -> None:
+    journal = await opened(path, clock, disk)
+    stall = Stall(disk)
+    event = ArtifactAdded(Instant(0.0, 0.0), "room", "0" * 64, bytes(size))
+    for _ in range(most):
+        journal.record(event)
+    assert trouble(journal) == "stalled"
+    stall.end()
+    await journal.when_durable(most)
+    assert journal.refusal is None
+    await journal.close()
+
+
+async def test_reads_go_on_while_the_disk_stalls(path: Path, clock: Clock, disk: Disk) -> None:
+    journal = await opened(path, clock, disk)
+    backbone = Backbone(journal, clock)
+    await backbone.create_channel("room")
+    stall = Stall(disk)
+    message = Message("note", "text", agent_id="a", owner="o")
+    posting = backbone.append("room", message)
+    clock.advance(5)
+    assert (await backbone.read_since("room", 0)).messages == []
+    assert str(backbone.why_not_ready()) == "Storage has stalled and nothing was written. Wait ~1s."
+    with pytest.raises(StorageUnavailable):
+        await backbone.append("room", message)
+    stall.end()
+    assert (await posting).cursor == 1
+    assert backbone.why_not_ready() is None
+    await journal.close()
+
+
+async def test_closing_waits_for_a_stalled_disk_only_so_long(
+    path: Path, clock: Clock, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_room, "CLOSE_SECONDS", 0.05)
+    journal = await opened(path, clock, disk)
+    stall = Stall(disk)
+    journal.record(SMALL)
+    waiting = journal.when_durable(1)
+    await turns(2)
+    await journal.close()
+    with pytest.raises(OutcomeUnknown):
+        await waiting
+    stall.end()
+    await turns()
+    journal._pool.stop()
+
+
+async def test_when_nobody_knows_in_time_the_waits_end_and_the_tail_decides_later(
+    path: Path, clock: Clock, disk: Disk
+) -> None:
+    journal = await open_sqlite(path, reactor, clock, disk.name)
+    undone: list[int] = []
+    await journal.replay(lambda _event: None, undone.append)
+    moved = path.with_name("moved.db")
+    disk.before = fail_at(1)
+    journal.record(SMALL)
+    waiting = journal.when_durable(1)
+    path.rename(moved)
+    await turns()
+    clock.advance(4.9)
+    assert not waiting.called
+    clock.advance(0.1)
+    with pytest.raises(OutcomeUnknown):
+        await waiting
+    with pytest.raises(OutcomeUnknown):
+        await journal.when_durable(1)
+    assert (trouble(journal), undone) == ("failed", [])
+    moved.rename(path)
+    for _ in range(5):
+        clock.advance(0.5)
+        await turns()
+    assert (journal.refusal, undone, journal.position) == (None, [0], 0)
+    journal.record(SMALL)
+    await journal.when_durable(1)
+    await journal.close()
+
+
+async def test_a_row_that_a_failed_sync_left_behind_is_acknowledged(
+    path: Path, clock: Clock, disk: Disk
+) -> None:
+    journal = await opened(path, clock, disk)
+    journal.record(SMALL)
+    await journal.when_durable(1)
+    failing = iter([True])
+
+    def fail_a_sync(operation: str) -> None:
+        if operation == "sync" and next(failing, False):
+            raise apsw.IOError("injected")
+
+    disk.before = fail_a_sync
+    journal.record(SMALL)
+    await journal.when_durable(2)
+    await turns()
+    assert (journal.refusal, journal.position) == (None, 2)
+    await journal.close()
+    again = await opened(path, clock)
+    assert again.position == 2
+    await again.close()
+
+
+def move(path: Path, to: Path) -> None:
+    """Move a database with what belongs to it."""
+    for suffix in ("", "-wal", "-shm"):
+        if Path(f"{path}{suffix}").exists():
+            Path(f"{path}{suffix}").rename(f"{to}{suffix}")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_writing_on_to_a_file_that_was_taken_away_is_noticed(
+    path: Path, clock: Clock, replaced: bool
+) -> None:
+    journal = await opened(path, clock)
+    journal.record(SMALL)
+    await journal.when_durable(1)
+    moved = path.with_name("moved.db")
+    move(path, moved)
+    if replaced:
+        Database(path).close()
+    journal.record(SMALL)
+    waiting = journal.when_durable(2)
+    await turns()
+    assert not waiting.called
+    assert trouble(journal) == "failed"
+    move(moved, path)
+    clock.advance(1)
+    await waiting
+    await turns()
+    assert (journal.refusal, journal.position) == (None, 2)
+    await journal.close()
+
+
+async def test_a_file_that_lost_what_was_acknowledged_takes_no_more(
+    path: Path, clock: Clock, disk: Disk
+) -> None:
+    journal = await opened(path, clock, disk)
+    for position in (1, 2):
+        journal.record(SMALL)
+        await journal.when_durable(position)
+    disk.before = fail_at(1)
+    journal.record(SMALL)
+    ending = journal.when_durable(3)
+    ending.addErrback(lambda _: None)
+    connection = apsw.Connection(str(path))
+    connection.execute("DELETE FROM event WHERE position = 2")
+    connection.close()
+    for _ in range(12):
+        await turns(5)
+        clock.advance(0.5)
+    assert trouble(journal) == "failed"
+    assert journal.durable == 2
+    await journal.close()
