@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
 from treq.client import HTTPClient
@@ -24,6 +24,9 @@ from caucus.wire import answers
 from caucus.wire.jsontext import encode_json
 from caucus.wire.paths import path
 from caucus.wire.refusals import decode_error
+
+RETRY_SECONDS: Final = 10.0
+"""As long as a daemon that is started again with a long log may be away."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,7 +57,10 @@ class HTTPBackbone:
     :param token: the bearer token; without one only the operations that read can succeed.
     :param treq: the client to make requests with, instead of one that keeps connections alive.
     :param clock: measures the timeout and the idle connections' age; ``reactor`` if not given.
-    :param timeout: seconds that one operation may take.
+    :param timeout: seconds that one attempt may take.
+    :param retry_seconds: how long an operation is tried again, with growing pauses, when no
+        connection can be made, one is lost, or the server does not know the outcome; 0 tries once.
+        A write carries an idempotency key, which the server must know: the original service does not.
     """
 
     def __init__(
@@ -66,8 +72,11 @@ class HTTPBackbone:
         treq: HTTPClient | None = None,
         clock: IReactorTime | None = None,
         timeout: float = TIMEOUT_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        self._exchange = Exchange(reactor, url, token, treq=treq, clock=clock, timeout=timeout)
+        self._exchange = Exchange(
+            reactor, url, token, treq=treq, clock=clock, timeout=timeout, retry_seconds=retry_seconds
+        )
 
     def __repr__(self) -> str:
         return f"<HTTPBackbone {self._exchange.url}>"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Coroutine, Mapping
+from secrets import token_urlsafe
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
@@ -13,13 +15,14 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succe
 from twisted.internet.endpoints import TCP6ClientEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IConsumer, IReactorTime, IStreamClientEndpoint
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
-from caucus.errors import CaucusError, Unreachable
+from caucus.errors import CaucusError, OutcomeUnknown, Unreachable
 from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import decode_error
 
@@ -27,7 +30,12 @@ KEEP_SECONDS: Final = 4
 """How long an idle connection is reused: less than the 5 s for which a server keeps it."""
 TIMEOUT_SECONDS: Final = 35.0
 """How long one exchange may take by default: more than the server gives a request."""
+FIRST_PAUSE_SECONDS: Final = 0.1
+MOST_PAUSE_SECONDS: Final = 2.0
+"""Before another attempt; the pauses double up to that."""
 CONNECTIONS: Final = 8
+NO_CONNECTION: Final = "no connection could be made"
+LOST: Final = "the connection was lost"
 
 T = TypeVar("T")
 
@@ -57,12 +65,14 @@ class Exchange:
         treq: HTTPClient | None = None,
         clock: IReactorTime | None = None,
         timeout: float = TIMEOUT_SECONDS,
+        retry_seconds: float = 0.0,
     ) -> None:
         if not token.isprintable() or not token.isascii():
             raise ValueError("a token is printable ASCII")
         self.url = url
         self.clock = cast("IReactorTime", reactor) if clock is None else clock
         self._timeout = timeout
+        self._retry_seconds = retry_seconds
         self._pool = HTTPConnectionPool(self.clock)
         self._pool.cachedConnectionTimeout = KEEP_SECONDS
         self._pool.maxPersistentPerHost = CONNECTIONS
@@ -84,17 +94,37 @@ class Exchange:
         writes: bool,
         content_type: str = CONTENT_TYPE,
     ) -> Answer:
-        """One request and its whole answer. ``writes`` says that repeating it may do it twice."""
-        return await self._within_time(self._request(method, route, body, content_type), writes=writes)
+        """One request and its whole answer, tried again as long as ``retry_seconds`` allow.
+
+        It is tried again if no connection could be made or one was lost, and if the server does not
+        know the outcome. What ``writes`` carries an idempotency key, so that it is not done twice.
+        """
+        headers = {"Content-Type": content_type} if body is not None else {}
+        if writes:
+            headers["Idempotency-Key"] = token_urlsafe(16)
+        until = self.clock.seconds() + self._retry_seconds
+        pause, in_doubt = FIRST_PAUSE_SECONDS, False
+        while True:
+            is_last = self.clock.seconds() + pause > until
+            try:
+                answer = await self._within_time(self._request(method, route, body, headers), writes=writes)
+            except Unreachable as error:
+                in_doubt = in_doubt or not error.retryable
+                if is_last or error.reason not in (NO_CONNECTION, LOST):
+                    raise Unreachable(error.reason, error.retryable and not in_doubt) from error
+            else:
+                if is_last or not _is_unknown(answer):
+                    return answer
+                in_doubt = True
+            await deferLater(self.clock, pause * random.uniform(0.5, 1))  # noqa: S311
+            pause = min(2 * pause, MOST_PAUSE_SECONDS)
 
     async def open(self, route: str, headers: Mapping[str, str]) -> IResponse:
         """The response to a GET, its body still to be read. Raises the refusal if it is not 200."""
         return await self._within_time(self._open(route, headers), writes=False)
 
-    async def _request(self, method: str, route: str, body: bytes | None, content_type: str) -> Answer:
-        headers = Headers(self._headers)
-        if body is not None:
-            headers.setRawHeaders("Content-Type", [content_type])
+    async def _request(self, method: str, route: str, body: bytes | None, given: Mapping[str, str]) -> Answer:
+        headers = Headers({**self._headers, **{name: [value] for name, value in given.items()}})
         response = await self._treq.request(
             method,
             self._base + route,
@@ -136,6 +166,11 @@ class Exchange:
             if given_up:  # a cancelled connection attempt fails in a dozen ways
                 raise CancelledError from None
             raise _unreachable(error, writes=writes) from error
+
+
+def _is_unknown(answer: Answer) -> bool:
+    """Whether the server does not know whether the write was kept."""
+    return answer.status == 503 and isinstance(decode_error(answer.status, answer.body), OutcomeUnknown)
 
 
 @implementer(IBodyProducer)
@@ -211,10 +246,10 @@ def _timed_out(_result: object, _seconds: float) -> Failure:
 def _unreachable(error: Exception, *, writes: bool) -> Unreachable:
     """What a failed exchange means for the caller."""
     if isinstance(error, ConnectError | DNSLookupError):
-        return Unreachable("no connection could be made", retryable=True)
+        return Unreachable(NO_CONNECTION, retryable=True)
     if isinstance(error, TimeoutError):
         return Unreachable("it took too long", retryable=not writes)
     causes = [cause.value for cause in getattr(error, "reasons", ())]
     if any(type(cause).__module__.startswith("OpenSSL") for cause in causes):
         return Unreachable("the TLS connection failed", retryable=False)
-    return Unreachable("the connection was lost", retryable=not writes)
+    return Unreachable(LOST, retryable=not writes)

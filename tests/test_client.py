@@ -68,17 +68,28 @@ def answering(status: bytes, body: bytes, headers: bytes = JSON) -> bytes:
 
 
 class Counterpart:
-    """A scripted server on a real socket, and a client to it."""
+    """A scripted server on a real socket, and a client to it that tries once."""
+
+    reactor: Any = reactor
 
     def __init__(self, answer: bytes, after: Callable[[Any], None] = lambda transport: None) -> None:
         self.received: list[bytes] = []
+        self.answer, self.after = answer, after
         self._peers: list[Scripted] = []
-        self._factory = Factory.forProtocol(lambda: Scripted(answer, after, self.received, self._peers))
+        self._factory = Factory.forProtocol(
+            lambda: Scripted(self.answer, self.after, self.received, self._peers)
+        )
 
     async def __aenter__(self) -> Counterpart:
         self.port: Any = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(self._factory)
-        self.client = HTTPBackbone(reactor, f"http://127.0.0.1:{self.port.getHost().port}", "s3cret")
+        self.url = f"http://127.0.0.1:{self.port.getHost().port}"
+        self.client = HTTPBackbone(reactor, self.url, "s3cret", retry_seconds=0)
         return self
+
+    async def until(self, received: int) -> None:
+        """Wait until so much was received."""
+        while len(self.received) < received:
+            await deferLater(reactor, 0.005)
 
     async def __aexit__(self, *_: object) -> None:
         await self.client.close()
@@ -92,7 +103,7 @@ async def test_a_server_that_is_not_there_is_unreachable_and_may_be_retried() ->
     port: Any = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Factory())
     url = f"http://127.0.0.1:{port.getHost().port}"
     await port.stopListening()
-    client = HTTPBackbone(reactor, url, "s3cret")
+    client = HTTPBackbone(reactor, url, "s3cret", retry_seconds=0)
     for operation in (client.list_channels, lambda: client.append("room", NOTE)):
         with pytest.raises(Unreachable) as caught:
             await operation()
