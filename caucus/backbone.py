@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, wraps
+from functools import wraps
 from typing import Concatenate, Final, ParamSpec, TypeVar, cast
 
 from msgspec import UNSET
@@ -76,8 +76,11 @@ def _writes(decide: Operation[P, T]) -> AsynchronousOperation[P, T]:
         refusal = self.journal.refusal
         if refusal is not None:
             return defer.fail(refusal)
-        # A refusal waits too: it may rest on something that is not durable yet.
-        return self._once_durable(defer.execute(decide, self, *args, **kwargs), self.journal.position)
+        try:
+            decided: T | Failure = decide(self, *args, **kwargs)
+        except Exception:
+            decided = Failure()  # it waits too: it may rest on something that is not durable yet
+        return self._once_durable(decided, self.journal.position)
 
     return operation
 
@@ -188,7 +191,8 @@ class Backbone:
             created_ts=self._stamps.next(self._wall()),
         )
         self._record(ChannelCreated(self._instant(now), descriptor, self._request), now)
-        self._charge(self._creates, owner, now)
+        self._creates.charge(owner, now)
+        self._on_undo(self._creates.take_back, owner)
         return descriptor
 
     @_reads
@@ -280,9 +284,9 @@ class Backbone:
         try:
             known = self._state.answered.find(request, self._now())
         except IdempotencyMismatch:
-            return self._once_durable(defer.fail(), self.journal.position)
+            return self._once_durable(Failure(), self.journal.position)
         if known is not None:
-            return self._once_durable(defer.succeed(known.answer), known.position)
+            return self._once_durable(known.answer, known.position)
         self._request = request
         try:
             return operation()
@@ -297,20 +301,17 @@ class Backbone:
     def why_not_ready(self) -> CaucusError | None:
         return self.journal.refusal
 
-    def _once_durable(self, answer: Deferred[T], position: int) -> Deferred[T]:
-        """The answer, once the journal says that the position at which it was decided is durable."""
+    def _once_durable(self, decided: T | Failure, position: int) -> Deferred[T]:
+        """What was decided, once the journal says that the position at which it was is durable."""
         if self.journal.durable >= position:
-            return answer
-        decided: list[T | Failure] = []
-        answer.addBoth(decided.append)  # it has fired
+            return defer.fail(decided) if isinstance(decided, Failure) else defer.succeed(decided)
         waiting = cast("Deferred[T]", self.journal.when_durable(position))
+        return waiting.addCallback(self._require_durable, decided, position)
 
-        def check(_result: object) -> T | Failure:
-            if self.journal.durable < position:
-                raise OutcomeUnknown
-            return decided[0]
-
-        return waiting.addCallback(check)
+    def _require_durable(self, _result: object, decided: T | Failure, position: int) -> T | Failure:
+        if self.journal.durable < position:
+            raise OutcomeUnknown
+        return decided
 
     def _channel(self, name: str) -> Channel:
         channel = self._channels.get(name) if isinstance(name, str) else None
@@ -360,8 +361,9 @@ class Backbone:
             transition = (key, grant)
         self._record(MessageAppended(when, room.name, message_json, transition, self._request), now)
         agent_id = cast("str", draft.agent_id)
-        self._charge(room.posts, agent_id, now)
-        self._charge(self._posts, agent_id, now)
+        room.posts.charge(agent_id, now)
+        self._posts.charge(agent_id, now)
+        self._on_undo(self._take_charges_back, room, agent_id)
         return message_json
 
     def _instant(self, now: float) -> Instant:
@@ -371,15 +373,13 @@ class Backbone:
         room.posts.check(agent_id, now)
         self._posts.check(agent_id, now)
 
-    def _charge(self, budget: RateBudget, name: str, now: float) -> None:
-        budget.charge(name, now)
-        self._on_undo(budget.take_back, name)
+    def _take_charges_back(self, room: Channel, agent_id: str) -> None:
+        self._posts.take_back(agent_id)
+        room.posts.take_back(agent_id)
 
     def _on_undo(self, step: Callable[..., object], *arguments: object) -> None:
         """Have ``step`` called if the event that was just recorded is lost."""
-        position, durable = self.journal.position, self.journal.durable
-        if position > durable:
-            self._state.on_undo(position, durable, partial(step, *arguments))
+        self._state.on_undo(self.journal.position, self.journal.durable, step, *arguments)
 
     def _record(self, event: Event, now: float) -> None:
         position = self.journal.record(event)

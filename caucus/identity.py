@@ -71,6 +71,11 @@ class Tokens:
         """Who a minted token stands for, if there is one with this digest."""
         return self._minted.get(digest)
 
+    def restore(self, digest: bytes, identity: Identity | None) -> None:
+        """Put back what `minted` gave."""
+        if identity is not None:
+            self._minted[digest] = identity
+
     def remove(self, digest: bytes) -> bool:
         """Forget a minted token; says whether there was one. Seeded tokens stay."""
         return self._minted.pop(digest, None) is not None

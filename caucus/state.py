@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 
@@ -27,9 +26,6 @@ from caucus.records import (
     StoredArtifact,
     TokensChanged,
 )
-
-Step = Callable[[], object]
-"""What undoes one thing."""
 
 
 class _Stamped(msgspec.Struct):
@@ -51,7 +47,7 @@ class State:
         self.tokens = tokens
         self.answered = AnsweredRequests()
         self._limits = limits
-        self._steps: deque[tuple[int, Step]] = deque()
+        self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
 
     def apply(self, event: Event, position: int, durable: int, at: float) -> None:
         """Carry an event out. Past ``durable``, what undoes it is kept.
@@ -60,65 +56,58 @@ class State:
         """
         match event:
             case MessageAppended():
-                undo = self._append(event, position, durable, at)
+                self._append(event, position, durable, at)
             case ChannelCreated(descriptor=descriptor):
                 self.channels[descriptor.channel] = Channel(descriptor, self._limits, position)
-                undo = partial(self.channels.pop, descriptor.channel)
+                self.on_undo(position, durable, self.channels.pop, descriptor.channel)
             case ArtifactAdded():
-                undo = self._add_artifact(event, position)
+                self._add_artifact(event, position, durable)
             case TokensChanged():
-                undo = self._change_tokens(event)
-        if position > durable:
-            self.on_undo(position, durable, undo)
-        if not isinstance(event, TokensChanged) and event.request is not None:
+                self._change_tokens(event, position, durable)
+                return
+        if event.request is not None:
             self.answered.keep(event.request, self._answer_to(event), position, at)
-            if position > durable:
-                self.on_undo(position, durable, partial(self.answered.forget_last, event.request))
+            self.on_undo(position, durable, self.answered.forget_last, event.request)
 
-    def on_undo(self, position: int, durable: int, step: Step) -> None:
-        """Call ``step`` if the event at ``position`` is lost; later steps are called first."""
+    def on_undo(self, position: int, durable: int, step: Callable[..., object], *arguments: object) -> None:
+        """Call ``step`` if the event at ``position``, unless that is durable, is lost; later steps first."""
+        if position <= durable:
+            return
         while self._steps and self._steps[0][0] <= durable:
             self._steps.popleft()
-        self._steps.append((position, step))
+        self._steps.append((position, step, arguments))
 
     def undo(self, kept: int) -> None:
         """Undo every event after the position ``kept``, the last one first."""
         while self._steps and self._steps[-1][0] > kept:
-            self._steps.pop()[1]()
+            _position, step, arguments = self._steps.pop()
+            step(*arguments)
         self._steps.clear()
 
-    def _append(self, event: MessageAppended, position: int, durable: int, at: float) -> Step:
+    def _append(self, event: MessageAppended, position: int, durable: int, at: float) -> None:
         room = self.channels[event.channel]
         held = None if event.transition is None else room.ledger.entry(event.transition[0])
         room.append(event, position, durable, at)
-        return partial(room.take_back, event, held)
+        if position > durable:
+            self.on_undo(position, durable, room.take_back, event, held)
 
-    def _add_artifact(self, event: ArtifactAdded, position: int) -> Step:
-        room, size = self.channels[event.channel], len(event.data)
+    def _add_artifact(self, event: ArtifactAdded, position: int, durable: int) -> None:
+        room = self.channels[event.channel]
         room.add_artifact(event.sha256, event.data, position)
-        self.artifact_bytes += size
+        self.artifact_bytes += len(event.data)
+        self.on_undo(position, durable, self._take_artifact_back, room, event)
 
-        def undo() -> None:
-            room.take_artifact_back(event.sha256)
-            self.artifact_bytes -= size
+    def _take_artifact_back(self, room: Channel, event: ArtifactAdded) -> None:
+        room.take_artifact_back(event.sha256)
+        self.artifact_bytes -= len(event.data)
 
-        return undo
-
-    def _change_tokens(self, event: TokensChanged) -> Step:
-        gone = [(digest, self.tokens.minted(digest)) for digest in event.revoked]
+    def _change_tokens(self, event: TokensChanged, position: int, durable: int) -> None:
+        for digest in event.revoked:
+            self.on_undo(position, durable, self.tokens.restore, digest, self.tokens.minted(digest))
+            self.tokens.remove(digest)
         if event.minted is not None:
             self.tokens.add(*event.minted)
-        for digest in event.revoked:
-            self.tokens.remove(digest)
-
-        def undo() -> None:
-            if event.minted is not None:
-                self.tokens.remove(event.minted[0])
-            for digest, identity in gone:
-                if identity is not None:
-                    self.tokens.add(digest, identity)
-
-        return undo
+            self.on_undo(position, durable, self.tokens.remove, event.minted[0])
 
     def _answer_to(self, event: ChannelCreated | MessageAppended | ArtifactAdded) -> Answer:
         """What the request that wrote an event, the last one applied, is answered with."""

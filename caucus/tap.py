@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,10 @@ from caucus.server import TRANSPORTS, Server, require_transport, start_server
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "4317"
+SWITCH_SECONDS = 0.0005
+
+_seconds_since_boot = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""The machine's uptime, on Linux also while it slept, on a clock that no one sets."""
 
 _log = Logger("caucus")
 
@@ -176,6 +181,8 @@ class CaucusService(Service):
         # What a start makes is there to stay: no full collection has to look at all of Twisted again.
         gc.collect()
         gc.freeze()
+        # A journal's thread that comes back from its disk would wait 5 ms for the reactor's to let it go on.
+        sys.setswitchinterval(SWITCH_SECONDS)
         for listener in server.listeners:
             try:
                 print(f"caucus-backbone listening on {listener.url}", file=self._out, flush=True)
@@ -233,11 +240,6 @@ def makeService(options: Options) -> CaucusService:
     return CaucusService(options.settings, reactor)
 
 
-def _seconds_since_boot() -> float:
-    """The machine's uptime, also while it slept, on a clock that no one sets."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 def _make_monotonic(reactor: Any) -> None:
     """Run a reactor's timers on the clock of the machine's boot, or on another monotonic one.
 
@@ -246,7 +248,7 @@ def _make_monotonic(reactor: Any) -> None:
     reactor that has some is left as it is.
     """
     if getattr(reactor, "seconds", None) is ReactorBase.seconds and not reactor.getDelayedCalls():
-        reactor.seconds = _seconds_since_boot if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
+        reactor.seconds = _seconds_since_boot
 
 
 def _boot_id(reactor: Any) -> bytes:

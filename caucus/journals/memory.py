@@ -22,17 +22,14 @@ class MemoryJournal:
     """Counts the events and keeps none: the backbone's own state is all there is."""
 
     position: int = field(default=0, init=False)
+    durable: int = field(default=0, init=False)
     refusal: None = field(default=None, init=False)
-
-    @property
-    def durable(self) -> int:
-        return self.position
 
     def replay(self, apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:  # noqa: ARG002
         return succeed(None)
 
     def record(self, event: Event) -> int:  # noqa: ARG002
-        self.position += 1
+        self.position = self.durable = self.position + 1
         return self.position
 
     def when_durable(self, position: int) -> Deferred[None]:  # noqa: ARG002

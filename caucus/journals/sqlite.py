@@ -46,7 +46,7 @@ _log = Logger("caucus.journals")
 
 @implementer(IJournal)
 class SQLiteJournal:
-    """Hands what was recorded to its thread at the end of a turn, and more while that is under way.
+    """Hands what is recorded to its thread; what comes while that commits goes into the next commit.
 
     :param database: is used by the thread of ``pool`` alone.
     :param lock: is released when the journal is closed.
@@ -66,7 +66,6 @@ class SQLiteJournal:
         self._queue: list[bytes] = []
         self._queue_bytes = self._batch_bytes = self._batch_size = 0
         self._queue_began = self._oldest = 0.0
-        self._end_of_turn: IDelayedCall | None = None
         self._waits: list[tuple[int, Deferred[None]]] = []
         self._undo: Callable[[int], None] = _undo_nothing
         self._doubt: IDelayedCall | None = None
@@ -99,12 +98,11 @@ class SQLiteJournal:
         body = encode_event(event)
         if not self._queue:
             self._queue_began = self._clock.seconds()
-            if not self._batch_size:
-                self._oldest = self._queue_began
-                self._end_of_turn = self._reactor.callLater(0, self._hand_over)
         self._queue.append(body)
         self._queue_bytes += len(body)
         self.position += 1
+        if not self._batch_size:
+            self._hand_over()
         return self.position
 
     def when_durable(self, position: int) -> Deferred[None]:
@@ -244,7 +242,7 @@ class SQLiteJournal:
                 path=str(self._database.path),
                 pending=pending,
             )
-        for timer in (self._end_of_turn, self._doubt, self._retry):
+        for timer in (self._doubt, self._retry):
             if timer is not None and timer.active():
                 timer.cancel()
         was_open = not self._has_failed

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Coroutine, Mapping
 from functools import lru_cache
 from inspect import iscoroutine
-from types import coroutine
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from urllib.parse import quote
 
 import msgspec
 from attrs import evolve
-from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
@@ -67,17 +65,33 @@ class Dispatch:
             place = read(request)
             endpoint = getattr(self._routes, endpoint_of(place.endpoints, request.method))
             answer = endpoint(request, *place.arguments)
-            if iscoroutine(answer):
-                waiting = answer.send(None)
-                answer = Deferred.fromCoroutine(_go_on(answer, waiting))
-                answer.addCallback(_send, request).addErrback(self._fail, request)
-                return
-        except StopIteration as stop:  # it did not wait for anything
+        except Exception:
+            self._fail(Failure(), request)
+            return
+        if iscoroutine(answer):
+            self._go_on(None, answer, request)
+        else:
+            _send(answer, request)
+
+    def _go_on(self, result: object, route: Coroutine[Any, Any, Any], request: Request) -> None:
+        """Run a route to its end or to where it waits; a Deferred of its own would cost as much again."""
+        try:
+            if isinstance(result, Failure):
+                waiting = result.throwExceptionIntoGenerator(cast("Any", route))
+            else:
+                waiting = route.send(None)  # the Deferred that it waited for has the result still
+        except StopIteration as stop:
             answer = stop.value
         except Exception:
             self._fail(Failure(), request)
             return
-        _send(answer, request)
+        else:
+            waiting.addBoth(self._go_on, route, request)
+            return
+        try:
+            _send(answer, request)
+        except Exception:
+            request.processingFailed(Failure())
 
     def _find(self, target: bytes) -> Place:
         path = segments(target)
@@ -138,19 +152,3 @@ def _send(answer: bytes | IResource, request: Request) -> None:
         request.send(answer)
     else:
         answer.render(request)
-
-
-@coroutine
-def _go_on(started: Any, waiting: object) -> Generator[Any, Any, Any]:
-    """The rest of a coroutine that has been started by hand and waits for a Deferred."""
-    while True:
-        try:
-            result = yield waiting
-        except BaseException as error:
-            step, value = started.throw, error
-        else:
-            step, value = started.send, result
-        try:
-            waiting = step(value)
-        except StopIteration as stop:
-            return stop.value

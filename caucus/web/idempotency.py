@@ -15,7 +15,7 @@ from caucus.interfaces import IBackbone, IRepeatable
 from caucus.records import Answer, RequestKey
 from caucus.web.request import Request
 
-HEADER: Final = b"idempotency-key"
+IDEMPOTENCY_KEY: Final = b"idempotency-key"
 _DIGEST_SIZE: Final = 16
 _VISIBLE = re.compile(rb"[\x21-\x7e]{1,128}")
 
@@ -23,13 +23,11 @@ T = TypeVar("T")
 
 
 def once(backbone: IBackbone, request: Request, operation: Callable[[], Deferred[T]]) -> Deferred[T]:
-    """The answer of ``operation``, or the first one to this request, where the client gave it a key.
+    """The answer of ``operation``, or the first one to this request, to which the client gave a key.
 
     Raises `InvalidRequest` for a key that is none. A backbone that remembers nothing repeats.
     """
-    given = request.values(HEADER)
-    if not given:
-        return operation()
+    given = request.values(IDEMPOTENCY_KEY)
     if len(given) != 1 or not _VISIBLE.fullmatch(given[0]):
         raise InvalidRequest("An Idempotency-Key is 1 to 128 visible ASCII characters, once.")
     repeatable = IRepeatable(backbone, None)

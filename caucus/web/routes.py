@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 from urllib.parse import unquote
 
 from klein import Klein
@@ -34,7 +34,7 @@ from caucus.issuer import Issuer
 from caucus.limits import Limits
 from caucus.messages import NULL, MessageFields
 from caucus.records import Identity
-from caucus.web.idempotency import once
+from caucus.web.idempotency import IDEMPOTENCY_KEY, once
 from caucus.web.openapi import description
 from caucus.web.parts import LONG, Parts, slices
 from caucus.web.request import ABSENT, JSON_BODY, BodyCap, Request
@@ -43,6 +43,7 @@ from caucus.wire import answers
 from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import is_answerable
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -129,13 +130,12 @@ class Routes:
         verbosity = None if fields.get("verbosity") is NULL else fields.get("verbosity")
         descriptor = await self._once(
             request,
-            lambda: self._backbone.create_channel(
-                cast("str", fields.get("channel", NULL)),
-                purpose=cast("str | None", fields.get("purpose")),
-                created_by=identity.owner,
-                verbosity=cast("str | None", verbosity),
-                render_budget_chars=cast("int | None", fields.get("renderBudgetChars")),
-            ),
+            self._backbone.create_channel,
+            cast("str", fields.get("channel", NULL)),
+            purpose=cast("str | None", fields.get("purpose")),
+            created_by=identity.owner,
+            verbosity=cast("str | None", verbosity),
+            render_budget_chars=cast("int | None", fields.get("renderBudgetChars")),
         )
         return request.answer(201, answers.encode_descriptor(descriptor))
 
@@ -158,7 +158,7 @@ class Routes:
     @app.route("/channels/<channel>/append", methods=["POST"])
     async def append(self, request: Request, channel: str) -> bytes:
         message = self._authored(request)
-        appended = await self._once(request, lambda: self._backbone.append(channel, message))
+        appended = await self._once(request, self._backbone.append, channel, message)
         return request.answer(201, answers.encode_appended(appended))
 
     @app.route("/channels/<channel>/read", methods=["POST"])
@@ -178,7 +178,7 @@ class Routes:
     @app.route("/channels/<channel>/claim", methods=["POST"])
     async def claim(self, request: Request, channel: str) -> bytes:
         message = self._authored(request)
-        result = await self._once(request, lambda: self._backbone.claim(channel, message))
+        result = await self._once(request, self._backbone.claim, channel, message)
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/reassign", methods=["POST"])
@@ -188,20 +188,20 @@ class Routes:
         if not isinstance(assignee, dict):
             raise InvalidRequest("The assignee must be an object with an agent_id and an owner.")
         given = Identity(assignee.get("agent_id", NULL), assignee.get("owner", NULL))
-        result = await self._once(request, lambda: self._backbone.reassign_claim(channel, message, given))
+        result = await self._once(request, self._backbone.reassign_claim, channel, message, given)
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/done", methods=["POST"])
     async def mark_claim_done(self, request: Request, channel: str) -> bytes:
         message = self._authored(request)
-        result = await self._once(request, lambda: self._backbone.mark_claim_done(channel, message))
+        result = await self._once(request, self._backbone.mark_claim_done, channel, message)
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["PUT"])
     async def put_artifact(self, request: Request, channel: str, sha256: str) -> bytes:
         self._identify(request)
         data = request.body()
-        stored = await self._once(request, lambda: self._backbone.put_artifact(channel, sha256, data))
+        stored = await self._once(request, self._backbone.put_artifact, channel, sha256, data)
         return request.answer(200 if stored.deduplicated else 201, answers.encode_artifact(stored))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["GET"])
@@ -286,8 +286,13 @@ class Routes:
         request.agent_id = identity.agent_id
         return identity
 
-    def _once(self, request: Request, operation: Callable[[], Deferred[T]]) -> Deferred[T]:
-        return once(self._backbone, request, operation)
+    def _once(
+        self, request: Request, operation: Callable[P, Deferred[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Deferred[T]:
+        """Call an operation, unless the request is known by its idempotency key."""
+        if not request.values(IDEMPOTENCY_KEY):
+            return operation(*args, **kwargs)
+        return once(self._backbone, request, lambda: operation(*args, **kwargs))
 
     def _may_read(self, request: Request) -> None:
         if self._read_token:
