@@ -32,8 +32,8 @@ CREATE TABLE event (position INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_id', randomblob(16));
 """
-_APPEND = "INSERT INTO event (position, body) SELECT ?1 + rowid, value FROM carray(?2)"
-_READ = "SELECT position, body FROM event WHERE position > ?1 ORDER BY position LIMIT ?2"
+_APPEND: Final = "INSERT INTO event (position, body) SELECT ?1 + rowid, value FROM carray(?2)"
+READ: Final = "SELECT position, body FROM event WHERE position > ?1 ORDER BY position LIMIT ?2"
 
 
 class DatabaseError(Exception):
@@ -87,16 +87,11 @@ class Database:
 
     def read(self, position: int, count: int) -> list[tuple[int, bytes]]:
         """At most ``count`` events after ``position``, each with its own."""
-        return list(self._connection.execute(_READ, (position, count)))
+        return list(self._connection.execute(READ, (position, count)))
 
     def tail(self) -> int:
         """The position of the last event."""
         return _tail(self._connection)
-
-    def check(self) -> list[str]:
-        """What is wrong with the file, a line each; empty if nothing is."""
-        found = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
-        return [] if found == ["ok"] else found
 
     def abandon(self) -> None:
         """Close without writing: what a failed sync leaves behind must not be synced again."""
@@ -180,17 +175,12 @@ class Database:
 
 def _prepare(connection: apsw.Connection, path: Path) -> None:
     """Make the tables in an empty file; migrate those of an older version."""
-    application = connection.pragma("application_id")
-    if not connection.execute("SELECT count(*) FROM sqlite_schema").get and not application:
+    if not connection.execute("SELECT count(*) FROM sqlite_schema").get:
         with connection:
             connection.execute(_TABLES)
             connection.pragma("application_id", APPLICATION_ID)
             connection.pragma("user_version", SCHEMA)
-    elif application != APPLICATION_ID:
-        raise DatabaseError("it is a database of something else")
-    version = connection.pragma("user_version")
-    if version > SCHEMA:
-        raise DatabaseError(f"a newer version made it (schema {version}, this one knows {SCHEMA})")
+    version = require_ours(connection)
     if version < SCHEMA:
         copy = Path(f"{path}.schema-{version}")
         copy_to(connection, copy)
@@ -203,14 +193,29 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
         raise DatabaseError(f"SQLite keeps no write-ahead log there, but {mode}")
 
 
-def copy_to(connection: apsw.Connection, copy: Path, pages: int = 1024) -> None:
-    """A consistent copy of the whole database in a new file, ``pages`` at a time."""
+def require_ours(connection: apsw.Connection) -> int:
+    """The version of a journal's tables. Raises `DatabaseError` if it is none, or too new."""
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise DatabaseError("it is a database of something else")
+    version = int(connection.pragma("user_version"))
+    if version > SCHEMA:
+        raise DatabaseError(f"a newer version made it (schema {version}, this one knows {SCHEMA})")
+    return version
+
+
+def integrity_problems(connection: apsw.Connection) -> list[str]:
+    """What SQLite finds wrong with a database, a line each; empty if nothing is."""
+    found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+    return [] if found == ["ok"] else found
+
+
+def copy_to(connection: apsw.Connection, copy: Path) -> None:
+    """A consistent copy of the whole database in a new file, as of now."""
     os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     target = apsw.Connection(str(copy))
     try:
         with target.backup("main", connection, "main") as backup:
-            while not backup.done:
-                backup.step(pages)
+            backup.step(-1)  # in pieces it would begin anew whenever something is written
     except BaseException:
         target.close(True)
         copy.unlink()
