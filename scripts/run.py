@@ -1,6 +1,7 @@
 """`make run`: start the backbone and say how to use it.
 
 Tokens for alice, bob and carol are made up unless CAUCUS_TOKENS is set; those are never printed.
+What is said is kept in caucus.db, here, unless CAUCUS_JOURNAL says otherwise.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 def main() -> int:
     environment = dict(os.environ)
+    environment["CAUCUS_JOURNAL"] = environment.get("CAUCUS_JOURNAL") or "sqlite:caucus.db"
     throwaway = not environment.get("CAUCUS_TOKENS")
     if throwaway:
         tokens = {owner: secrets.token_hex(8) for owner in ("alice", "bob", "carol")}

@@ -49,7 +49,7 @@ def test_the_demo_fails_when_its_story_cannot_happen(start: Start) -> None:
 
 
 def test_run_prints_commands_that_work_when_pasted(start: Start) -> None:
-    environment = {**os.environ, "PORT": "0"}
+    environment = {**os.environ, "PORT": "0", "CAUCUS_JOURNAL": f"sqlite:{start.folder}/room.db"}
     environment.pop("CAUCUS_TOKENS", None)
     running = subprocess.Popen(
         [sys.executable, str(SCRIPTS / "run.py")],
@@ -78,12 +78,14 @@ def test_run_prints_commands_that_work_when_pasted(start: Start) -> None:
     running.send_signal(signal.SIGTERM)
     running.communicate(timeout=SECONDS)
     assert running.returncode == 0
+    assert (start.folder / "room.db").exists()
 
 
-def test_run_never_prints_tokens_that_it_was_given() -> None:
+def test_run_never_prints_tokens_that_it_was_given(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [sys.executable, str(SCRIPTS / "run.py")],
         env={**os.environ, "PORT": "0", "CAUCUS_TOKENS": "s3cret:a:alice"},
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
