@@ -1,6 +1,8 @@
 """Measure a backbone, and what it is compared with, in one run.
 
-    python -m bench [--against COMMAND-OR-URL] [--only rates,loaded,memory,start,streams] [--json FILE]
+    python -m bench [--against COMMAND-OR-URL] [--only PART,PART...] [--json FILE]
+
+The parts are rates, loaded, memory, start, streams and durable.
 
 The daemon is started here, in a process of its own; so is the other server, by default the same
 daemon on Twisted's own site (``--http twisted``). A command must print its URL as the last word of
@@ -22,10 +24,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import loaded, memory, rates
+from bench import durable, loaded, memory, rates
 from bench.servers import DAEMON, Server
 
-PARTS = ("rates", "loaded", "memory", "start", "streams")
+PARTS = ("rates", "loaded", "memory", "start", "streams", "durable")
 
 
 def main() -> None:
@@ -72,6 +74,8 @@ def main() -> None:
         result["streams"] = {
             name: _streams(target) for name, target in (("caucus", DAEMON), ("against", options.against))
         }
+    if "durable" in only:
+        result["durable"] = durable.measure(options.messages, [1, *crowds], options.rounds, options.seconds)
     options.json.write_text(json.dumps(result, indent=2) + "\n")
     print(f"all of it is in {options.json}")
 

@@ -48,7 +48,7 @@ def test_writes_come_back_when_a_full_disk_has_room_again(start: Start, tmp_path
     (url,) = daemon.until_listening()
     ask(f"{url}/channels", {"channel": "room"}, "tok")
 
-    answers = []
+    answers: list[tuple[int, Any]] = []
     while not answers or answers[-1][0] == 201:
         answers.append(post(url, len(answers)))
     acknowledged = len(answers) - 1
