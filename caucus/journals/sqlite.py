@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
-from threading import Thread
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import apsw
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from caucus.errors import CaucusError, ConfigurationError, OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal, IJournalFactory
 from caucus.journals.codec import decode_event, encode_event
 from caucus.journals.database import Database, DatabaseError, Lock
+from caucus.journals.worker import Worker
 from caucus.records import Event
 from caucus.text import excerpt
 
@@ -46,43 +45,44 @@ _log = Logger("caucus.journals")
 
 @implementer(IJournal)
 class SQLiteJournal:
-    """Hands what is recorded to its thread; what comes while that commits goes into the next commit.
+    """Its thread commits what is recorded; what comes during a commit goes into the next one.
 
-    :param database: is used by the thread of ``pool`` alone.
+    :param database: is used by ``worker`` alone.
     :param lock: is released when the journal is closed.
     :param reactor: is called back from the thread.
     :param clock: measures stalls, and the pauses between attempts.
     """
 
     def __init__(
-        self, database: Database, lock: Lock, pool: ThreadPool, reactor: Any, clock: IReactorTime
+        self, database: Database, lock: Lock, worker: Worker, reactor: Any, clock: IReactorTime
     ) -> None:
         self.position = self.durable = 0
         self._database = database
         self._reactor = reactor
         self._clock = clock
-        self._pool = pool
+        self._worker = worker
         self._lock = lock
-        self._queue: list[bytes] = []
-        self._queue_bytes = self._batch_bytes = self._batch_size = 0
-        self._queue_began = self._oldest = 0.0
+        self._queue: deque[bytes] = deque()  # filled by the reactor's thread, emptied by the other
+        self._pending: deque[tuple[float, int]] = deque()
+        self._pending_bytes = 0
+        self._is_committing = False
         self._waits: list[tuple[int, Deferred[None]]] = []
         self._undo: Callable[[int], None] = _undo_nothing
         self._doubt: IDelayedCall | None = None
         self._retry: IDelayedCall | None = None
         self._has_failed = self._in_doubt = self._looked = False
-        self._tail = self._jobs = 0
+        self._tail = 0
         self._idle: Deferred[None] | None = None
 
     @property
     def refusal(self) -> CaucusError | None:
         if self._has_failed:
             return StorageUnavailable("failed")
-        pending = self.position - self.durable
+        pending = self._pending
         if pending and (
-            pending >= MOST_EVENTS
-            or self._queue_bytes + self._batch_bytes >= MOST_BYTES
-            or self._clock.seconds() - self._oldest >= STALL_SECONDS
+            len(pending) >= MOST_EVENTS
+            or self._pending_bytes >= MOST_BYTES
+            or self._clock.seconds() - pending[0][0] >= STALL_SECONDS
         ):
             return StorageUnavailable("stalled")
         return None
@@ -96,13 +96,12 @@ class SQLiteJournal:
         if refusal is not None:
             raise refusal
         body = encode_event(event)
-        if not self._queue:
-            self._queue_began = self._clock.seconds()
+        self._pending.append((self._clock.seconds(), len(body)))
+        self._pending_bytes += len(body)
         self._queue.append(body)
-        self._queue_bytes += len(body)
         self.position += 1
-        if not self._batch_size:
-            self._hand_over()
+        if not self._is_committing:
+            self._start_committing()
         return self.position
 
     def when_durable(self, position: int) -> Deferred[None]:
@@ -119,20 +118,38 @@ class SQLiteJournal:
 
     # Committing
 
-    def _hand_over(self) -> None:
-        """Start the next commit, of everything that is queued."""
-        batch, self._queue = self._queue, []
-        self._batch_size, self._batch_bytes, self._queue_bytes = len(batch), self._queue_bytes, 0
-        self._oldest = self._queue_began
-        committing = self._in_thread(self._database.append, self.durable, batch)
-        committing.addCallbacks(self._committed, self._failed)
+    def _start_committing(self) -> None:
+        self._is_committing = True
+        self._worker.run(self._commit, self.position - len(self._queue)).addCallbacks(
+            self._stop_committing, self._failed
+        )
 
-    def _committed(self, _result: None) -> None:
-        self.durable += self._batch_size
-        self._batch_size = self._batch_bytes = 0
-        if self._queue:
-            self._hand_over()  # the disk has work before the answers are made
+    def _commit(self, position: int) -> None:
+        """On the thread: commit what is queued after ``position``, then what came meanwhile, and so on."""
+        bodies = self._take_queued()
+        while bodies:
+            self._database.append(position, bodies)
+            count, position = len(bodies), position + len(bodies)
+            bodies = self._take_queued()
+            self._reactor.callFromThread(self._committed, count)
+
+    def _take_queued(self) -> list[bytes]:
+        bodies = []
+        with suppress(IndexError):
+            while True:
+                bodies.append(self._queue.popleft())
+        return bodies
+
+    def _committed(self, count: int) -> None:
+        self.durable += count
+        for _ in range(count):
+            self._pending_bytes -= self._pending.popleft()[1]
         self._fire_waits()
+
+    def _stop_committing(self, _result: None) -> None:
+        self._is_committing = False
+        if self._queue:  # it came just after the thread had looked
+            self._start_committing()
         self._tell_if_idle()
 
     def _fire_waits(self) -> None:
@@ -161,10 +178,10 @@ class SQLiteJournal:
             reason=one_line(failure.value),
         )
         self._has_failed = True
-        self._batch_size = 0
+        self._is_committing = False
         self._looked = False
         self._doubt = self._clock.callLater(DOUBT_SECONDS, self._give_up_waits)
-        self._in_thread(self._database.abandon).addBoth(lambda _: self._recover())
+        self._worker.run(self._database.abandon).addBoth(lambda _: self._recover())
 
     def _give_up_waits(self) -> None:
         """It takes too long: whoever waits is told that nobody knows."""
@@ -175,10 +192,10 @@ class SQLiteJournal:
         """See what the file holds, settle that, and take writes again."""
         self._retry = None
         if not self._looked:
-            looking = self._in_thread(self._database.look, self.durable, self.position)
+            looking = self._worker.run(self._database.look, self.durable, self.position)
             looking.addCallback(self._found).addErrback(self._not_yet)
         else:
-            self._in_thread(self._database.reopen).addCallbacks(self._reopened, self._not_yet)
+            self._worker.run(self._database.reopen).addCallbacks(self._reopened, self._not_yet)
 
     def _found(self, tail: int) -> None:
         self._looked = True
@@ -193,7 +210,9 @@ class SQLiteJournal:
             self._doubt.cancel()
         lost = self.position - self._tail
         self.position = self.durable = self._tail
-        self._queue, self._queue_bytes, self._batch_bytes = [], 0, 0
+        self._queue.clear()
+        self._pending.clear()
+        self._pending_bytes = 0
         self._in_doubt = False
         if lost:
             self._undo(self._tail)
@@ -216,10 +235,10 @@ class SQLiteJournal:
     # The beginning and the end
 
     async def _replay(self, apply: Callable[[Event], None]) -> None:
-        total = await self._in_thread(self._database.tail)
+        total = await self._worker.run(self._database.tail)
         told = self._clock.seconds()
         while True:
-            events = await self._in_thread(_read, self._database, self.position)
+            events = await self._worker.run(_read, self._database, self.position)
             for event in events:
                 apply(event)
             self.position += len(events)
@@ -248,32 +267,23 @@ class SQLiteJournal:
         was_open = not self._has_failed
         self._has_failed = True
         self._fail_waits(OutcomeUnknown())
-        if self._jobs:
+        if self._worker.busy:
             return  # a disk that does not answer: the thread ends with the process, and so does the lock
         if was_open:
-            closing = self._in_thread(self._database.close)
+            closing = self._worker.run(self._database.close)
             try:
                 await closing
             except (apsw.Error, OSError) as error:
                 _log.error("{path}: {reason}", path=str(self._database.path), reason=one_line(error))
-        self._pool.stop()
+        self._worker.stop()
         self._lock.release()
 
     def _tell_if_idle(self) -> None:
         """End the wait of `close` once nothing is on its way to the disk, or nothing gets there."""
-        settled = self.position == self.durable or (self._has_failed and not self._jobs)
+        settled = (self.position == self.durable or self._has_failed) and not self._worker.busy
         if self._idle is not None and settled:
             idle, self._idle = self._idle, None
             idle.callback(None)
-
-    def _in_thread(self, function: Callable[..., T], *arguments: Any) -> Deferred[T]:
-        def done(result: T | Failure) -> T | Failure:
-            self._jobs -= 1
-            return result
-
-        self._jobs += 1
-        running = deferToThreadPool(self._reactor, self._pool, function, *arguments)
-        return cast("Deferred[T]", running.addBoth(done))
 
 
 @implementer(IPlugin, IJournalFactory)
@@ -297,16 +307,13 @@ async def open_sqlite(path: Path, reactor: Any, clock: IReactorTime, vfs: str = 
 
     Raises `ConfigurationError`.
     """
-    # A thread that waits for a dead disk must not keep the process.
-    pool = ThreadPool(1, 1, "caucus-journal")
-    pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
-    pool.start()
+    worker = Worker(reactor, "caucus-journal")
     try:
-        lock, database = await deferToThreadPool(reactor, pool, _open_database, path, vfs)
+        lock, database = await worker.run(_open_database, path, vfs)
     except (DatabaseError, apsw.Error, OSError) as error:
-        pool.stop()
+        worker.stop()
         raise ConfigurationError(f"--journal sqlite:{excerpt(str(path))}: {one_line(error)}") from error
-    return SQLiteJournal(database, lock, pool, reactor, clock)
+    return SQLiteJournal(database, lock, worker, reactor, clock)
 
 
 def _open_database(path: Path, vfs: str) -> tuple[Lock, Database]:
