@@ -186,12 +186,29 @@ def ask_and_shut(port: int, raw: bytes) -> bytes:
     return received
 
 
-def test_an_answer_under_way_is_sent_to_a_peer_that_sends_no_more() -> None:
-    clock, journal = Clock(), SlowJournal()
-    edge = make_edge(backbone=Backbone(journal, clock))
+CREATE = (
+    b"POST /channels HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer tok-bob\r\n"
+    b'Content-Length: 18\r\n\r\n{"channel":"room"}'
+)
+
+
+def test_a_write_that_waits_for_the_disk_has_no_deadline() -> None:
+    journal = SlowJournal()
+    edge = make_edge(backbone=Backbone(journal, Clock()))
     peer = edge.connect()
-    head = b"POST /channels HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer tok-bob\r\n"
-    peer.send(head + b'Content-Length: 18\r\n\r\n{"channel":"room"}')
+    peer.send(CREATE)
+    for _ in range(60):
+        edge.clock.advance(1)
+    assert not peer.closed
+    journal.sync()
+    assert [answer.status for answer in peer.answers()] == [201]
+
+
+def test_an_answer_under_way_is_sent_to_a_peer_that_sends_no_more() -> None:
+    journal = SlowJournal()
+    edge = make_edge(backbone=Backbone(journal, Clock()))
+    peer = edge.connect()
+    peer.send(CREATE)
     peer.channel.readConnectionLost()
     assert peer.answers() == []
     assert not peer.closed

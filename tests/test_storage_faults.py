@@ -149,6 +149,7 @@ async def test_no_operation_of_the_disk_can_fail_unnoticed(
         acknowledged += len(history.acknowledged)
         if disk.operations < number:
             break
+    print(f"{number - 1} operations, each failing once: {acknowledged} acknowledged, {refused} refused")
     assert number > GROUPS
     assert acknowledged
     assert refused
@@ -203,4 +204,47 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path, pytestc
 
 
 def test_without_full_syncs_it_would(tmp_path: Path) -> None:
-    assert lost(tmp_path, 50, "normal") > 0
+    count = lost(tmp_path, 50, "normal")
+    print(f"{count} of 50 cuts lost something")
+    assert count > 0
+
+
+@pytest.mark.deadline(300)
+async def test_a_disk_that_fails_now_and_then_loses_nothing(
+    tmp_path: Path, clock: Clock, pytestconfig: Any
+) -> None:
+    total, faults = History(), 0
+    for seed in range(pytestconfig.getoption("--cuts") // 10):
+        chance, disk, history = random.Random(seed), Disk(), History()
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        backbone, journal = await open_room(folder / "room.db", clock, disk.name)
+        await backbone.create_channel("room")
+        journal._database._connection.wal_autocheckpoint(10)
+
+        def fail_sometimes(_operation: str, chance: random.Random = chance) -> None:
+            nonlocal faults
+            if chance.random() < 0.04:
+                faults += 1
+                raise chance.choice((apsw.IOError, apsw.FullError))("injected")
+
+        disk.before = fail_sometimes
+        for group in range(12):
+            await history.write_all(backbone, str(group), chance.randint(1, 6))
+            if chance.random() < 0.5:
+                await deferLater(reactor, 0.01)
+        disk.before = nothing
+        while journal.refusal is not None:
+            await deferLater(reactor, 0.001)
+        await history.write_all(backbone, "last")
+        history.check(await bodies(backbone))
+        await journal.close()
+        history.check(await found_later(folder / "room.db", clock))
+        shutil.rmtree(folder)
+        total.acknowledged += history.acknowledged
+        total.refused += history.refused
+        total.unknown += history.unknown
+    counts = [len(one) for one in (total.acknowledged, total.refused, total.unknown)]
+    print(f"{faults} faults; acknowledged, refused, unknown: {counts}")
+    assert faults
+    assert all(counts[:2])
