@@ -228,8 +228,8 @@ class IJournal(Interface):
         """Hand every event of earlier runs to ``apply``, in order; called once, before any `record`.
 
         Fires when all were applied. ``position`` and ``durable`` then count them. Whenever events
-        are lost later, ``undo`` is called with the position of the last that was kept, before the
-        waits of the others fail.
+        may have been lost later, ``undo`` is called once it is known, with the position of the last
+        that was kept, before the waits for the others fail.
         """
 
     def record(event: Event) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from caucus.errors import StorageUnavailable
+from caucus.errors import OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal
 from caucus.records import Event
 
@@ -72,6 +72,12 @@ class SlowJournal:
         waits, self._waits = self._waits, []
         for _, waiting in waits:
             waiting.errback(StorageUnavailable())
+
+    def give_up(self) -> None:
+        """Nobody knows whether what waits is kept."""
+        waits, self._waits = self._waits, []
+        for _, waiting in waits:
+            waiting.errback(OutcomeUnknown())
 
     def close(self) -> Deferred[None]:
         self.sync()

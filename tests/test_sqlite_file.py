@@ -9,9 +9,12 @@ import apsw
 import pytest
 from twisted.internet import reactor
 from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from zope.interface import implementer
 
 from caucus.errors import ConfigurationError
 from caucus.journals import database as database_room
+from caucus.journals import sqlite as sqlite_room
 from caucus.journals.sqlite import open_sqlite
 from tests.test_sqlite import SMALL, opened
 
@@ -141,3 +144,28 @@ async def test_a_log_with_a_hole_or_a_bad_event_does_not_start(
     with pytest.raises(database_room.DatabaseError, match=reason):
         await journal.replay(lambda _event: None, lambda _kept: None)
     await journal.close()
+
+
+async def test_a_long_replay_shows_how_far_it_is(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = await opened(path, clock)
+    for _ in range(10):
+        journal.record(SMALL)
+    await journal.close()
+    monkeypatch.setattr(sqlite_room, "CHUNK", 4)
+    told: list[str] = []
+
+    @implementer(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        told.append(str(formatEvent(event)))
+
+    globalLogPublisher.addObserver(observe)
+    journal = await open_sqlite(path, reactor, clock)
+    await journal.replay(lambda _event: clock.advance(0.5), lambda _kept: None)
+    globalLogPublisher.removeObserver(observe)
+    await journal.close()
+    assert [line for line in told if "Replayed" in line] == [
+        "Replayed 4 of 10 events",
+        "Replayed 8 of 10 events",
+    ]

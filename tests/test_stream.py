@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from caucus.backbone import Backbone
+from caucus.errors import OutcomeUnknown
 from caucus.limits import Limits
 from caucus.messages import Message
 from tests.journals import SlowJournal
@@ -286,6 +287,22 @@ def test_a_message_that_the_journal_loses_never_shows(edge: Edge) -> None:
     journal.lose()
     lost.addErrback(lambda failure: None)
     assert listener.bodies() == []
+
+
+def test_a_message_that_is_found_after_its_waits_were_given_up_shows() -> None:
+    journal = SlowJournal()
+    backbone = Backbone(journal, Clock(), Limits())
+    backbone.replay()
+    backbone.create_channel("room")
+    journal.sync()
+    edge = make_edge(backbone=backbone)
+    listener = Listener(edge)
+    posting = backbone.append("room", Message("note", "found", agent_id="a", owner="o"))
+    posting.addErrback(lambda failure: failure.trap(OutcomeUnknown))
+    journal.give_up()
+    assert listener.bodies() == []
+    journal.lose(kept=2)
+    assert listener.bodies() == ["found"]
 
 
 def test_a_backbone_that_fails_to_answer_ends_the_streams_so_that_readers_come_back(

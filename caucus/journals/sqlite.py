@@ -37,7 +37,7 @@ RETRY_SECONDS: Final = 0.5
 """Between two attempts to open a file that failed."""
 CHUNK: Final = 2000
 """Events read at a time on replay."""
-PROGRESS_SECONDS: Final = 2.0
+PROGRESS_SECONDS: Final = 1.0
 
 T = TypeVar("T")
 _log = Logger("caucus.journals")
@@ -208,14 +208,12 @@ class SQLiteJournal:
         """The events up to the file's tail were kept, and no more."""
         if self._doubt is not None and self._doubt.active():
             self._doubt.cancel()
-        lost = self.position - self._tail
         self.position = self.durable = self._tail
         self._queue.clear()
         self._pending.clear()
         self._pending_bytes = 0
         self._in_doubt = False
-        if lost:
-            self._undo(self._tail)
+        self._undo(self._tail)
         self._fire_waits()
         self._fail_waits(StorageUnavailable("failed"))
 
