@@ -71,6 +71,8 @@ class SQLiteJournal:
         self._doubt: IDelayedCall | None = None
         self._retry: IDelayedCall | None = None
         self._has_failed = self._in_doubt = self._looked = False
+        self._is_closing = False
+        self._reason = ""
         self._tail = 0
         self._idle: Deferred[None] | None = None
 
@@ -190,8 +192,9 @@ class SQLiteJournal:
 
     def _recover(self) -> None:
         """See what the file holds, settle that, and take writes again."""
-        self._retry = None
-        if not self._looked:
+        if self._is_closing:
+            self._tell_if_idle()
+        elif not self._looked:
             looking = self._worker.run(self._database.look, self.durable, self.position)
             looking.addCallback(self._found).addErrback(self._not_yet)
         else:
@@ -220,15 +223,18 @@ class SQLiteJournal:
     def _reopened(self, _result: None) -> None:
         self._settle()
         self._has_failed = False
+        self._reason = ""
         _log.info("{path}: open again, at event {tail}", path=str(self._database.path), tail=self._tail)
         self._tell_if_idle()
 
     def _not_yet(self, failure: Failure) -> None:
-        _log.debug("{path}: {reason}", path=str(self._database.path), reason=one_line(failure.value))
-        if self._idle is None:
+        reason = one_line(failure.value)
+        if reason != self._reason:
+            _log.error("{path}: not open yet: {reason}", path=str(self._database.path), reason=reason)
+        self._reason = reason
+        self._tell_if_idle()
+        if not self._is_closing:
             self._retry = self._clock.callLater(RETRY_SECONDS, self._recover)
-        else:
-            self._tell_if_idle()
 
     # The beginning and the end
 
@@ -248,6 +254,7 @@ class SQLiteJournal:
                 _log.info("Replayed {count:,} of {total:,} events", count=self.position, total=total)
 
     async def _close(self) -> None:
+        self._is_closing = True
         idle = self._idle = Deferred()
         self._tell_if_idle()
         try:
