@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Concatenate, Final, ParamSpec, TypeVar, cast
+from typing import Final, cast
 
 from msgspec import UNSET
-from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -15,6 +13,7 @@ from zope.interface import implementer
 
 from caucus.channel import Channel, field_issue, require_channel_name, require_integrity
 from caucus.drafts import Draft, drafted, stamp
+from caucus.durable import once_durable, reads, writes
 from caucus.errors import (
     ArtifactTooLarge,
     CaucusError,
@@ -23,7 +22,6 @@ from caucus.errors import (
     IdempotencyMismatch,
     InvalidMessage,
     InvalidRequest,
-    OutcomeUnknown,
     UnknownChannel,
 )
 from caucus.identity import Tokens
@@ -49,9 +47,11 @@ from caucus.records import (
     Identity,
     Instant,
     MessageAppended,
+    NotHeld,
     Page,
     RequestKey,
     StoredArtifact,
+    TimePassed,
     TokensChanged,
 )
 from caucus.seatbelts import RateBudget, post_digest
@@ -61,38 +61,6 @@ from caucus.timeline import Timeline
 
 LONGEST_LEASE: Final = 2**62
 """In seconds: a longer lease, which the contract allows, is kept in a ledger as this one."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
-Operation = Callable[Concatenate["Backbone", P], T]
-AsynchronousOperation = Callable[Concatenate["Backbone", P], Deferred[T]]
-
-
-def _writes(decide: Operation[P, T]) -> AsynchronousOperation[P, T]:
-    """An operation that decides in one turn of the reactor, and answers once that is durable."""
-
-    @wraps(decide)
-    def operation(self: Backbone, /, *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        refusal = self.journal.refusal
-        if refusal is not None:
-            return defer.fail(refusal)
-        try:
-            decided: T | Failure = decide(self, *args, **kwargs)
-        except Exception:
-            decided = Failure()  # it waits too: it may rest on something that is not durable yet
-        return self._once_durable(decided, self.journal.position)
-
-    return operation
-
-
-def _reads(look: Operation[P, T]) -> AsynchronousOperation[P, T]:
-    """An operation that shows durable state, at once."""
-
-    @wraps(look)
-    def operation(self: Backbone, /, *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        return defer.execute(look, self, *args, **kwargs)
-
-    return operation
 
 
 @implementer(IBackbone, IWatchable, IRepeatable, ITokenKeeper, IReadiness)
@@ -159,7 +127,7 @@ class Backbone:
 
         return self.journal.replay(apply, self._state.undo).addCallback(go_on)
 
-    @_writes
+    @writes
     def create_channel(
         self,
         channel: str,
@@ -190,21 +158,21 @@ class Backbone:
             created_by=owner,
             created_ts=self._stamps.next(self._wall()),
         )
-        self._record(ChannelCreated(self._instant(now), descriptor, self._request), now)
+        self._record(ChannelCreated(self._instant(now), descriptor, self._take_request()), now)
         self._creates.charge(owner, now)
         self._on_undo(self._creates.take_back, owner)
         return descriptor
 
-    @_reads
+    @reads
     def describe_channel(self, channel: str) -> Descriptor:
         return self._durable_channel(channel).describe(self.journal.durable)
 
-    @_reads
+    @reads
     def list_channels(self) -> list[Descriptor]:
         durable = self.journal.durable
         return [one.describe(durable) for one in self._channels.values() if one.created <= durable]
 
-    @_writes
+    @writes
     def append(self, channel: str, message: MessageFields) -> Appended:
         room = self._channel(channel)
         draft = drafted(message, claim=False)
@@ -219,18 +187,18 @@ class Backbone:
         room.duplicates.remember(agent_id, post, now)
         return Appended(message_json, cursor)
 
-    @_reads
+    @reads
     def read_since(self, channel: str, cursor: int, limit: int | None = None) -> Page:
         return self._durable_channel(channel).page(cursor, limit, self.journal.durable)
 
-    @_writes
+    @writes
     def claim(self, channel: str, message: MessageFields) -> ClaimResult:
         room, draft, key, now = self._claim_step(channel, message)
         author = _author(draft)
         lost = room.ledger.may_claim(key, author.owner, now, heartbeat=draft.heartbeat is True)
         return lost or self._grant(room, draft, key, now, author)
 
-    @_writes
+    @writes
     def reassign_claim(self, channel: str, message: MessageFields, assignee: Identity) -> ClaimResult:
         parts = (getattr(assignee, "agent_id", None), getattr(assignee, "owner", None))
         if not all(isinstance(part, str) and part for part in parts):
@@ -239,21 +207,24 @@ class Backbone:
         lost = room.ledger.may_reassign(key, _author(draft).owner, now)
         return lost or self._grant(room, draft, key, now, assignee)
 
-    @_writes
+    @writes
     def mark_claim_done(self, channel: str, message: MessageFields) -> ClaimResult:
         if isinstance(message, Draft):
             message.status = "resolved"
         else:
             message = {**fields_of(message), "status": "resolved"}
         room, draft, key, now = self._claim_step(channel, message)
+        was_there = room.ledger.entry(key) is not None
         lost = room.ledger.may_finish(key, _author(draft).owner, now)
+        if was_there and isinstance(lost, NotHeld):
+            self._record(TimePassed(self._instant(now)), now)  # it has lapsed, and a later run must know
         return lost or self._grant(room, draft, key, now, None)
 
-    @_reads
+    @reads
     def subscribe(self, channel: str) -> int:
         return self._durable_channel(channel).head(self.journal.durable)
 
-    @_writes
+    @writes
     def put_artifact(self, channel: str, sha256: str, data: bytes) -> StoredArtifact:
         limits = self.limits
         if len(data) > limits.max_artifact_bytes:
@@ -267,51 +238,49 @@ class Backbone:
                 raise ArtifactTooLarge(limits.max_total_artifact_bytes, "backbone")
             now = self._now()
             self._record(
-                ArtifactAdded(self._instant(now), room.name, sha256, bytes(data), self._request), now
+                ArtifactAdded(self._instant(now), room.name, sha256, bytes(data), self._take_request()), now
             )
         return stored_artifact(room.name, sha256, len(data), deduplicated=deduplicated)
 
-    @_reads
+    @reads
     def get_artifact(self, channel: str, sha256: str) -> bytes | None:
         return self._durable_channel(channel).artifact(sha256, self.journal.durable)
 
     def watch(self, channel: str, wake: Callable[[], None]) -> Callable[[], None]:
-        watchers = self._durable_channel(channel).watchers
-        watchers.append(wake)
-        return lambda: watchers.remove(wake)
+        room = self._durable_channel(channel)
+        room.watchers.append(wake)
+        for position in room.pending(self.journal.durable):
+            self._wake_when_durable(room, position)  # it was recorded when nobody watched
+        return lambda: room.watchers.remove(wake)
 
     def once(self, request: RequestKey, operation: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:
         try:
             known = self._state.answered.find(request, self._now())
         except IdempotencyMismatch:
-            return self._once_durable(Failure(), self.journal.position)
+            return once_durable(self.journal, Failure(), self.journal.position)
         if known is not None:
-            return self._once_durable(known.answer, known.position)
+            return once_durable(self.journal, known.answer, known.position)
         self._request = request
         try:
             return operation()
         finally:
             self._request = None
 
-    @_writes
+    @writes
     def change_tokens(self, minted: tuple[bytes, Identity] | None, revoked: Sequence[bytes]) -> None:
         now = self._now()
+        if minted is None and not revoked:
+            return  # it was asked for what is durable
         self._record(TokensChanged(self._instant(now), minted, tuple(revoked)), now)
+
+    def end_run(self) -> None:
+        """Record that it was this late: a later run counts the downtime from here."""
+        if self.journal.position and self.journal.refusal is None:
+            now = self._now()
+            self._record(TimePassed(self._instant(now)), now)
 
     def why_not_ready(self) -> CaucusError | None:
         return self.journal.refusal
-
-    def _once_durable(self, decided: T | Failure, position: int) -> Deferred[T]:
-        """What was decided, once the journal says that the position at which it was is durable."""
-        if self.journal.durable >= position:
-            return defer.fail(decided) if isinstance(decided, Failure) else defer.succeed(decided)
-        waiting = cast("Deferred[T]", self.journal.when_durable(position))
-        return waiting.addCallback(self._require_durable, decided, position)
-
-    def _require_durable(self, _result: object, decided: T | Failure, position: int) -> T | Failure:
-        if self.journal.durable < position:
-            raise OutcomeUnknown
-        return decided
 
     def _channel(self, name: str) -> Channel:
         channel = self._channels.get(name) if isinstance(name, str) else None
@@ -359,12 +328,17 @@ class Backbone:
                 lease_ttl = None if draft.lease_ttl is UNSET else min(draft.lease_ttl, LONGEST_LEASE)
                 grant = Grant(Holder(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
             transition = (key, grant)
-        self._record(MessageAppended(when, room.name, message_json, transition, self._request), now)
+        self._record(MessageAppended(when, room.name, message_json, transition, self._take_request()), now)
         agent_id = cast("str", draft.agent_id)
         room.posts.charge(agent_id, now)
         self._posts.charge(agent_id, now)
         self._on_undo(self._take_charges_back, room, agent_id)
         return message_json
+
+    def _take_request(self) -> RequestKey | None:
+        """What the event that is being recorded is known by; no other in this turn is."""
+        request, self._request = self._request, None
+        return request
 
     def _instant(self, now: float) -> Instant:
         return Instant(self._wall(), now - self._offset, self._boot_id)
@@ -390,9 +364,12 @@ class Backbone:
             if durable >= position:
                 room.wake_watchers()
             elif room.watchers:
-                # If it is lost, nothing became readable; the writer is told by its own wait.
-                shown = self.journal.when_durable(position)
-                shown.addCallbacks(lambda _: room.wake_watchers(), lambda _: None)
+                self._wake_when_durable(room, position)
+
+    def _wake_when_durable(self, room: Channel, position: int) -> None:
+        # If it is lost, nothing became readable; the writer is told by its own wait.
+        shown = self.journal.when_durable(position)
+        shown.addCallbacks(lambda _: room.wake_watchers(), lambda _: None)
 
 
 def _author(draft: Draft) -> Identity:

@@ -115,6 +115,10 @@ class Channel:
         if event.transition is not None:
             self.ledger.restore(event.transition[0], held)
 
+    def pending(self, durable: int) -> list[int]:
+        """The journal positions of the messages that are not durable yet."""
+        return [position for position in self._pending if position > durable]
+
     def head(self, durable: int) -> int:
         """The cursor after the last durable message."""
         while self._pending and self._pending[0] <= durable:

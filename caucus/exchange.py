@@ -105,15 +105,14 @@ class Exchange:
         until = self.clock.seconds() + self._retry_seconds
         pause, in_doubt = FIRST_PAUSE_SECONDS, False
         while True:
-            is_last = self.clock.seconds() + pause > until
             try:
                 answer = await self._within_time(self._request(method, route, body, headers), writes=writes)
             except Unreachable as error:
                 in_doubt = in_doubt or not error.retryable
-                if is_last or error.reason not in (NO_CONNECTION, LOST):
+                if self.clock.seconds() + pause > until or error.reason not in (NO_CONNECTION, LOST):
                     raise Unreachable(error.reason, error.retryable and not in_doubt) from error
             else:
-                if is_last or not _is_unknown(answer):
+                if self.clock.seconds() + pause > until or not _is_unknown(answer):
                     return answer
                 in_doubt = True
             await deferLater(self.clock, pause * random.uniform(0.5, 1))  # noqa: S311

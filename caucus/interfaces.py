@@ -192,7 +192,8 @@ class ITokenKeeper(Interface):
     def change_tokens(minted: tuple[bytes, Identity] | None, revoked: Sequence[bytes]) -> Deferred[None]:
         """A token was minted and others are revoked; fires once that is durable.
 
-        Tokens are their SHA-256 digests, 32 bytes each.
+        Tokens are their SHA-256 digests, 32 bytes each. Neither minted nor revoked, it fires once what
+        was decided before is durable.
         """
 
 

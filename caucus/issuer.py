@@ -75,8 +75,7 @@ class Issuer:
         gone = self._targets(given)
         named = {} if "digest" in given else {"agent_id": excerpt(given["agent_id"])}
         digest = given.get("digest")
-        if gone:
-            await self._change("revoke", None, gone, named, digest)
+        await self._change("revoke", None, gone, named, digest)  # also if none: that may not be durable yet
         self._note("revoke", "revoked" if gone else "not_found", named, digest)
         return bool(gone)
 

@@ -13,7 +13,7 @@ from twisted.python import usage
 
 from caucus.journals.database import DatabaseError
 from caucus.journals.reader import Reader
-from caucus.records import ArtifactAdded, ChannelCreated, Event, MessageAppended
+from caucus.records import ArtifactAdded, ChannelCreated, Event, MessageAppended, TimePassed
 from caucus.stamps import instant
 
 
@@ -57,9 +57,8 @@ class Options(usage.Options):
 
 def run(action: str, given: Mapping[str, str]) -> None:
     """Do what was asked. Ends with `SystemExit`, whose text says what is wrong."""
-    reader = None
+    reader = Reader(Path(given["file"]))
     try:
-        reader = Reader(Path(given["file"]))
         if action == "check":
             _check(reader, given["file"])
         elif action == "backup":
@@ -73,9 +72,6 @@ def run(action: str, given: Mapping[str, str]) -> None:
     except (DatabaseError, apsw.Error, OSError) as error:
         text = getattr(error, "strerror", None) or str(error)
         raise SystemExit(f"caucus-journal: {given['file']}: {text}") from None
-    finally:
-        if reader is not None:
-            reader.close()
 
 
 def _check(reader: Reader, file: str) -> None:
@@ -110,6 +106,8 @@ def _exported(position: int, event: Event) -> dict[str, Any]:
             return line
         case ArtifactAdded(channel=channel, sha256=sha256, data=data):
             return {**line, "event": "artifact_added", "channel": channel, "sha256": sha256, "data": data}
+        case TimePassed():
+            return {**line, "event": "time_passed"}
         case _:
             minted = (
                 None

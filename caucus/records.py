@@ -190,7 +190,13 @@ class TokensChanged(Record, frozen=True, tag=4):
     revoked: tuple[bytes, ...]
 
 
-Event = ChannelCreated | MessageAppended | ArtifactAdded | TokensChanged
+class TimePassed(Record, frozen=True, tag=5):
+    """Event: nothing but that it was this late already, such as at the end of a run."""
+
+    when: Instant
+
+
+Event = ChannelCreated | MessageAppended | ArtifactAdded | TokensChanged | TimePassed
 """What a journal records. Applying one never validates, refuses or reads a clock."""
 
 Answer = Descriptor | Appended | Granted | StoredArtifact

@@ -114,6 +114,8 @@ class Server:
         await _take_down(self.listeners, self._streams)
         self._access.flush()
         if self._journal is not None:
+            if isinstance(self.backbone, Backbone):
+                self.backbone.end_run()
             await self._journal.close()
 
 

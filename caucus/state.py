@@ -24,6 +24,7 @@ from caucus.records import (
     Granted,
     MessageAppended,
     StoredArtifact,
+    TimePassed,
     TokensChanged,
 )
 
@@ -64,6 +65,8 @@ class State:
                 self._add_artifact(event, position, durable)
             case TokensChanged():
                 self._change_tokens(event, position, durable)
+                return
+            case TimePassed():
                 return
         if event.request is not None:
             self.answered.keep(event.request, self._answer_to(event), position, at)

@@ -7,8 +7,15 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
+from caucus.backbone import Backbone
+from caucus.errors import StorageUnavailable
+from caucus.identity import Tokens
+from caucus.issuer import Issuer
 from caucus.web.door import Door
+from tests.journals import SlowJournal
 from tests.raw import Answer, Edge, make_edge
 
 ADMIN = "adm-secret"
@@ -155,3 +162,27 @@ def test_where_it_is_off_everything_is_401_and_nothing_is_audited(office: Office
 
 def test_an_admin_token_is_no_write_token() -> None:
     assert not Office().may_write(ADMIN)
+
+
+def test_a_revocation_is_not_believed_before_it_is_durable() -> None:
+    journal, tokens = SlowJournal(), Tokens()
+    backbone = Backbone(journal, Clock(), tokens=tokens)
+    backbone.replay()
+    issuer = Issuer(tokens, ADMIN, None, lambda: 0.0, backbone)
+    Deferred.fromCoroutine(issuer.mint(DAVE))
+    journal.sync()
+    first, second = (Deferred.fromCoroutine(issuer.revoke({"agent_id": "dave-agent"})) for _ in range(2))
+    assert (first.called, second.called) == (False, False)
+    journal.lose()
+    for revoking in (first, second):
+        revoking.addErrback(lambda failure: failure.trap(StorageUnavailable))
+    assert tokens.minted_for("dave-agent") != []
+
+
+def test_minting_that_storage_refuses_is_audited_so() -> None:
+    journal, tokens, lines = SlowJournal(), Tokens(), []
+    issuer = Issuer(tokens, ADMIN, lines.append, lambda: 0.0, Backbone(journal, Clock(), tokens=tokens))
+    journal.refusing = True
+    minting = Deferred.fromCoroutine(issuer.mint(DAVE))
+    minting.addErrback(lambda failure: failure.trap(StorageUnavailable))
+    assert [json.loads(line)["result"] for line in lines] == ["storage_unavailable"]

@@ -281,3 +281,48 @@ async def test_a_file_that_lost_what_was_acknowledged_takes_no_more(
     assert trouble(journal) == "failed"
     assert journal.durable == 2
     await journal.close()
+
+
+async def test_what_is_gone_between_looking_and_opening_again_is_not_acknowledged(
+    path: Path, clock: Clock, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = await opened(path, clock, disk)
+    journal.record(SMALL)
+    await journal.when_durable(1)
+    monkeypatch.setattr(Database, "look", lambda *_: 2)  # as if the cache still had it
+    disk.before = fail_at(1)
+    journal.record(SMALL)
+    with pytest.raises(StorageUnavailable):
+        await journal.when_durable(2)
+    await turns()
+    assert (journal.refusal, journal.position) == (None, 1)
+    await journal.close()
+
+
+async def test_a_write_ahead_log_that_is_taken_away_is_noticed(path: Path, clock: Clock) -> None:
+    journal = await opened(path, clock)
+    for position in (1, 2):
+        journal.record(SMALL)
+        await journal.when_durable(position)
+    Path(f"{path}-wal").unlink()
+    journal.record(SMALL)
+    waiting = journal.when_durable(3)
+    waiting.addErrback(lambda failure: failure.trap(OutcomeUnknown))
+    await turns()
+    assert (trouble(journal), waiting.called) == ("failed", False)
+    await journal.close()
+
+
+async def test_an_idle_journal_on_a_dead_disk_is_closed_in_time(
+    path: Path, clock: Clock, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_room, "CLOSE_SECONDS", 0.05)
+    journal = await opened(path, clock, disk)
+    journal.record(SMALL)
+    await journal.when_durable(1)
+    await turns(2)
+    stall = Stall(disk)
+    await journal.close()
+    stall.end()
+    await turns()
+    journal._worker.stop()

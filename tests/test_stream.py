@@ -289,6 +289,20 @@ def test_a_message_that_the_journal_loses_never_shows(edge: Edge) -> None:
     assert listener.bodies() == []
 
 
+def test_a_stream_that_is_opened_during_a_commit_shows_what_it_brings() -> None:
+    journal = SlowJournal()
+    backbone = Backbone(journal, Clock(), Limits(max_posts_per_minute=100))
+    backbone.create_channel("room")
+    journal.sync()
+    edge = make_edge(backbone=backbone)
+    post(edge, "a", "b")
+    listener = Listener(edge)
+    journal.sync(2)
+    assert listener.bodies() == ["a"]
+    journal.sync()
+    assert listener.bodies() == ["b"]
+
+
 def test_a_message_that_is_found_after_its_waits_were_given_up_shows() -> None:
     journal = SlowJournal()
     backbone = Backbone(journal, Clock(), Limits())

@@ -74,7 +74,7 @@ class Database:
         try:
             _prepare(self._connection, path)
             self._journal_id = _journal_id(self._connection)
-            self._identity = self._file_identity()
+            self._identity = _identity(path)
         except BaseException:
             self._connection.close()
             raise
@@ -82,8 +82,13 @@ class Database:
     def append(self, position: int, bodies: Sequence[bytes]) -> None:
         """Add events after ``position``, which is the last; they are durable when this returns."""
         self._connection.execute(_APPEND, (position, apsw.carray(tuple(bodies))))
-        # SQLite goes on writing to a file that was taken away, and a restart would not find it.
+        # SQLite goes on writing to files that were taken away, and a restart would not find them.
         self._require_same_file()
+        log = _identity(f"{self.path}-wal")
+        if self._log_identity is None:
+            self._log_identity = log
+        elif log != self._log_identity:
+            raise DatabaseError("its write-ahead log was taken away")
 
     def read(self, position: int, count: int) -> list[tuple[int, bytes]]:
         """At most ``count`` events after ``position``, each with its own."""
@@ -107,22 +112,21 @@ class Database:
         its bytes alone: what is not found now cannot be found later.
         """
         with self._reopened(exclusive=True) as connection:
-            tail = _tail(connection)
-        if not durable <= tail <= position:
-            raise DatabaseError(f"it ends at event {tail}, and must end at one from {durable} to {position}")
-        return tail
+            return _tail_within(connection, durable, position)
 
-    def reopen(self) -> None:
-        """After `look`: take writes again, once everything in the file has been synced anew.
+    def reopen(self, durable: int, position: int) -> int:
+        """After `look`: take writes again, once everything in the file has been synced anew; gives its tail.
 
-        What a failed sync left in the system's cache may never reach the disk, so the log is not
-        trusted: it is copied into the file, which is synced, and emptied.
+        What a failed sync left in the system's cache may never reach the disk, and may be gone since
+        `look`. So the log is not trusted: it is copied into the file, which is synced, and emptied.
         """
         with self._reopened() as connection:
             busy = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)[0]
             if busy:
                 raise DatabaseError("somebody else is reading it")
+            tail = _tail_within(connection, durable, position)
         self._connection = self._connect()
+        return tail
 
     def close(self) -> None:
         """Close; the last connection empties the write-ahead log."""
@@ -154,6 +158,7 @@ class Database:
 
     def _connect(self, *, exclusive: bool = False) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), apsw.SQLITE_OPEN_READWRITE, self._vfs or None)
+        self._log_identity: tuple[int, int] | None = None
         try:
             connection.set_busy_timeout(BUSY_MS)
             if exclusive:
@@ -164,12 +169,8 @@ class Database:
             raise
         return connection
 
-    def _file_identity(self) -> tuple[int, int]:
-        found = os.stat(self.path)
-        return found.st_dev, found.st_ino
-
     def _require_same_file(self) -> None:
-        if self._file_identity() != self._identity:
+        if _identity(self.path) != self._identity:
             raise DatabaseError("another file is in its place")
 
 
@@ -225,6 +226,18 @@ def copy_to(connection: apsw.Connection, copy: Path) -> None:
 
 def _journal_id(connection: apsw.Connection) -> Any:
     return connection.execute("SELECT value FROM meta WHERE name = 'journal_id'").get
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def _tail_within(connection: apsw.Connection, durable: int, position: int) -> int:
+    tail = _tail(connection)
+    if not durable <= tail <= position:
+        raise DatabaseError(f"it ends at event {tail}, and must end at one from {durable} to {position}")
+    return tail
 
 
 def _tail(connection: apsw.Connection) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
@@ -16,29 +17,22 @@ CHUNK = 1000
 
 
 class Reader:
-    """An open file of events that is only looked at. Raises `apsw.Error`, `OSError` and `DatabaseError`."""
+    """A file of events that is only looked at. Everything raises `apsw.Error`, `OSError` or `DatabaseError`.
+
+    It is open only while something is read: a daemon whose commit failed has to have it alone for a
+    moment.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.stat()
-        # SQLite has to write to the shared index of the write-ahead log also for reading.
-        self._connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE)
-        try:
-            self._connection.set_busy_timeout(2000)
-            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            self._connection.pragma("query_only", True)
-            require_ours(self._connection)
-        except BaseException:
-            self._connection.close(True)
-            raise
+        self._path = path
 
     def events(self) -> Iterator[tuple[int, Event]]:
         """Every event with its position, up to the last one when it gets there.
 
         Raises `DatabaseError` at the first that is missing or cannot be read.
         """
-        position = 0
-        while True:
-            rows = list(self._connection.execute(READ, (position, CHUNK)))
+        position, rows = 0, self._read(0)
+        while rows:
             for found, body in rows:
                 position += 1
                 if found != position:
@@ -48,16 +42,32 @@ class Reader:
                 except ValueError as error:
                     raise DatabaseError(f"event {position} cannot be read: {error}") from error
                 yield position, event
-            if len(rows) < CHUNK:
-                return
+            rows = self._read(position)
 
     def problems(self) -> list[str]:
         """What SQLite finds wrong with the file, a line each."""
-        return integrity_problems(self._connection)
+        with self._opened() as connection:
+            return integrity_problems(connection)
 
     def copy_to(self, copy: Path) -> None:
         """A copy as of now in a new file, which must not be there yet."""
-        copy_to(self._connection, copy)
+        with self._opened() as connection:
+            copy_to(connection, copy)
 
-    def close(self) -> None:
-        self._connection.close()
+    def _read(self, position: int) -> list[tuple[int, bytes]]:
+        with self._opened() as connection:
+            return list(connection.execute(READ, (position, CHUNK)))
+
+    @contextmanager
+    def _opened(self) -> Iterator[apsw.Connection]:
+        self._path.stat()
+        # SQLite has to write to the shared index of the write-ahead log also for reading.
+        connection = apsw.Connection(str(self._path), apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.set_busy_timeout(2000)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            connection.pragma("query_only", True)
+            require_ours(connection)
+            yield connection
+        finally:
+            connection.close(True)

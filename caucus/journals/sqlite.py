@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import apsw
-from twisted.internet.defer import Deferred, TimeoutError, fail, succeed  # noqa: A004
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, succeed  # noqa: A004
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.plugin import IPlugin
@@ -73,7 +73,6 @@ class SQLiteJournal:
         self._has_failed = self._in_doubt = self._looked = False
         self._is_closing = False
         self._reason = ""
-        self._tail = 0
         self._idle: Deferred[None] | None = None
 
     @property
@@ -198,33 +197,36 @@ class SQLiteJournal:
             looking = self._worker.run(self._database.look, self.durable, self.position)
             looking.addCallback(self._found).addErrback(self._not_yet)
         else:
-            self._worker.run(self._database.reopen).addCallbacks(self._reopened, self._not_yet)
+            reopening = self._worker.run(self._database.reopen, self.durable, self.position)
+            reopening.addCallback(self._reopened).addErrback(self._not_yet)
 
     def _found(self, tail: int) -> None:
         self._looked = True
-        self._tail = tail
         if tail == self.durable:
-            self._settle()  # nothing was kept, so nothing has to be synced first
+            self._settle(tail)  # nothing was kept, so nothing has to be synced first
         self._recover()
 
-    def _settle(self) -> None:
+    def _settle(self, tail: int) -> None:
         """The events up to the file's tail were kept, and no more."""
         if self._doubt is not None and self._doubt.active():
             self._doubt.cancel()
-        self.position = self.durable = self._tail
+        self.position = self.durable = tail
         self._queue.clear()
         self._pending.clear()
         self._pending_bytes = 0
         self._in_doubt = False
-        self._undo(self._tail)
+        try:
+            self._undo(tail)
+        except Exception:
+            _log.failure("What was lost could not be undone")  # whoever waits must be told all the same
         self._fire_waits()
         self._fail_waits(StorageUnavailable("failed"))
 
-    def _reopened(self, _result: None) -> None:
-        self._settle()
+    def _reopened(self, tail: int) -> None:
+        self._settle(tail)
         self._has_failed = False
         self._reason = ""
-        _log.info("{path}: open again, at event {tail}", path=str(self._database.path), tail=self._tail)
+        _log.info("{path}: open again, at event {tail}", path=str(self._database.path), tail=tail)
         self._tell_if_idle()
 
     def _not_yet(self, failure: Failure) -> None:
@@ -247,6 +249,9 @@ class SQLiteJournal:
                 apply(event)
             self.position += len(events)
             self.durable = self.position
+            self._tell_if_idle()
+            if self._is_closing:
+                raise CancelledError
             if len(events) < CHUNK:
                 break
             if self._clock.seconds() - told >= PROGRESS_SECONDS:
@@ -255,6 +260,7 @@ class SQLiteJournal:
 
     async def _close(self) -> None:
         self._is_closing = True
+        until = self._reactor.seconds() + CLOSE_SECONDS
         idle = self._idle = Deferred()
         self._tell_if_idle()
         try:
@@ -270,16 +276,16 @@ class SQLiteJournal:
             if timer is not None and timer.active():
                 timer.cancel()
         was_open = not self._has_failed
-        self._has_failed = True
+        self._has_failed = self._in_doubt = True
         self._fail_waits(OutcomeUnknown())
-        if self._worker.busy:
-            return  # a disk that does not answer: the thread ends with the process, and so does the lock
-        if was_open:
+        if was_open and not self._worker.busy:
             closing = self._worker.run(self._database.close)
             try:
-                await closing
-            except (apsw.Error, OSError) as error:
+                await closing.addTimeout(max(0.1, until - self._reactor.seconds()), self._reactor)
+            except (apsw.Error, OSError, TimeoutError) as error:
                 _log.error("{path}: {reason}", path=str(self._database.path), reason=one_line(error))
+        if self._worker.busy:
+            return  # a disk that does not answer: the thread ends with the process, and so does the lock
         self._worker.stop()
         self._lock.release()
 

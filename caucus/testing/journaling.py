@@ -21,6 +21,7 @@ from caucus.records import (
     Instant,
     MessageAppended,
     RequestKey,
+    TimePassed,
     TokensChanged,
 )
 from caucus.testing.kit import same
@@ -35,6 +36,7 @@ EVENTS: tuple[Event, ...] = (
     ),
     ArtifactAdded(WHEN, "room", "0" * 64, b"\x00\xff"),
     MessageAppended(Instant(0.0, 0.0), "room", b'{"body":"done"}', ("t", None)),
+    TimePassed(WHEN),
     TokensChanged(WHEN, (b"\x01" * 32, Identity("dave-agent", "dave")), (b"\x02" * 32,)),
 )
 
@@ -98,9 +100,9 @@ async def an_empty_journal_replays_nothing(kit: JournalKit) -> None:
 
 async def positions_count_the_events(kit: JournalKit) -> None:
     journal, _ = await kit.open()
-    same([journal.record(event) for event in EVENTS], [1, 2, 3, 4, 5, 6])
-    same(journal.position, 6)
-    same(0 <= journal.durable <= 6, True)
+    same([journal.record(event) for event in EVENTS], [1, 2, 3, 4, 5, 6, 7])
+    same(journal.position, 7)
+    same(0 <= journal.durable <= 7, True)
     await journal.close()
 
 
@@ -116,7 +118,7 @@ async def what_is_recorded_becomes_durable_in_order(kit: JournalKit) -> None:
     kit.provider.settle()
     for wait in waits:
         await wait
-    same((order, journal.durable), ([1, 2, 3, 4, 5, 6], 6))
+    same((order, journal.durable), ([1, 2, 3, 4, 5, 6, 7], 7))
     await journal.when_durable(3)
     await journal.close()
 
@@ -151,8 +153,8 @@ async def a_closed_journal_is_replayed_as_it_was_recorded(kit: JournalKit) -> No
     await journal.close()
     again, events = await kit.open()
     same(tuple(events), EVENTS)
-    same((again.position, again.durable), (6, 6))
-    same(again.record(EVENTS[1]), 7)
+    same((again.position, again.durable), (7, 7))
+    same(again.record(EVENTS[1]), 8)
     await again.close()
 
 
