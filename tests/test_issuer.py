@@ -180,7 +180,8 @@ def test_a_revocation_is_not_believed_before_it_is_durable() -> None:
 
 
 def test_minting_that_storage_refuses_is_audited_so() -> None:
-    journal, tokens, lines = SlowJournal(), Tokens(), []
+    journal, tokens = SlowJournal(), Tokens()
+    lines: list[str] = []
     issuer = Issuer(tokens, ADMIN, lines.append, lambda: 0.0, Backbone(journal, Clock(), tokens=tokens))
     journal.refusing = True
     minting = Deferred.fromCoroutine(issuer.mint(DAVE))

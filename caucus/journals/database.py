@@ -69,6 +69,7 @@ class Database:
     def __init__(self, path: Path, vfs: str = "") -> None:
         self.path = path
         self._vfs = vfs
+        self._log_identity: tuple[int, int] | None = None
         self._create()
         self._connection = self._connect()
         try:
@@ -126,6 +127,7 @@ class Database:
                 raise DatabaseError("somebody else is reading it")
             tail = _tail_within(connection, durable, position)
         self._connection = self._connect()
+        self._log_identity = None
         return tail
 
     def close(self) -> None:
@@ -158,7 +160,6 @@ class Database:
 
     def _connect(self, *, exclusive: bool = False) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), apsw.SQLITE_OPEN_READWRITE, self._vfs or None)
-        self._log_identity: tuple[int, int] | None = None
         try:
             connection.set_busy_timeout(BUSY_MS)
             if exclusive:
