@@ -17,7 +17,7 @@ from twisted.internet.task import Clock, LoopingCall, deferLater
 
 from caucus.backbone import Backbone
 from caucus.errors import OutcomeUnknown, StorageUnavailable
-from caucus.journals.database import Database, integrity_problems
+from caucus.journals.database import READ, Database, integrity_problems
 from caucus.journals.sqlite import SQLiteJournal, open_sqlite
 from caucus.limits import Limits
 from caucus.messages import Message
@@ -178,7 +178,7 @@ def power_cut(folder: Path, seed: int, synchronous: str) -> tuple[int, list[byte
     Path(f"{path}-shm").unlink(missing_ok=True)
     after = Database(path)
     assert integrity_problems(after._connection) == []
-    found = after.read(0, 10**6)
+    found = list(after._connection.execute(READ, (0, 10**6)))
     after.close()
     shutil.rmtree(folder)
     assert [position for position, _body in found] == list(range(1, len(found) + 1))

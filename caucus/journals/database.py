@@ -18,6 +18,9 @@ from typing import Any, Final
 
 import apsw
 
+from caucus.journals.codec import decode_event
+from caucus.records import Event
+
 APPLICATION_ID: Final = 0x43617563
 """In the file's header: "Cauc"."""
 SCHEMA: Final = 1
@@ -91,9 +94,9 @@ class Database:
         elif log != self._log_identity:
             raise DatabaseError("its write-ahead log was taken away")
 
-    def read(self, position: int, count: int) -> list[tuple[int, bytes]]:
-        """At most ``count`` events after ``position``, each with its own."""
-        return list(self._connection.execute(READ, (position, count)))
+    def read(self, position: int, count: int) -> list[Event]:
+        """At most ``count`` events after ``position``, in order; see `read_events`."""
+        return read_events(self._connection, position, count)
 
     def tail(self) -> int:
         """The position of the last event."""
@@ -203,6 +206,19 @@ def require_ours(connection: apsw.Connection) -> int:
     if version > SCHEMA:
         raise DatabaseError(f"a newer version made it (schema {version}, this one knows {SCHEMA})")
     return version
+
+
+def read_events(connection: apsw.Connection, position: int, count: int) -> list[Event]:
+    """At most ``count`` events after ``position``. Raises `DatabaseError` if one is missing or is none."""
+    events = []
+    for expected, (found, body) in enumerate(connection.execute(READ, (position, count)), position + 1):
+        if found != expected:
+            raise DatabaseError(f"event {expected} is missing")
+        try:
+            events.append(decode_event(body))
+        except ValueError as error:
+            raise DatabaseError(f"event {found} cannot be read: {error}") from error
+    return events
 
 
 def integrity_problems(connection: apsw.Connection) -> list[str]:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from caucus.journals.codec import decode_event
-from caucus.journals.database import READ, DatabaseError, copy_to, integrity_problems, require_ours
+from caucus.journals.database import copy_to, integrity_problems, read_events, require_ours
 from caucus.records import Event
 
 CHUNK = 1000
@@ -31,18 +30,11 @@ class Reader:
 
         Raises `DatabaseError` at the first that is missing or cannot be read.
         """
-        position, rows = 0, self._read(0)
-        while rows:
-            for found, body in rows:
-                position += 1
-                if found != position:
-                    raise DatabaseError(f"event {position} is missing")
-                try:
-                    event = decode_event(body)
-                except ValueError as error:
-                    raise DatabaseError(f"event {position} cannot be read: {error}") from error
-                yield position, event
-            rows = self._read(position)
+        position, events = 0, self._read(0)
+        while events:
+            yield from enumerate(events, position + 1)
+            position += len(events)
+            events = self._read(position)
 
     def problems(self) -> list[str]:
         """What SQLite finds wrong with the file, a line each."""
@@ -54,9 +46,9 @@ class Reader:
         with self._opened() as connection:
             copy_to(connection, copy)
 
-    def _read(self, position: int) -> list[tuple[int, bytes]]:
+    def _read(self, position: int) -> list[Event]:
         with self._opened() as connection:
-            return list(connection.execute(READ, (position, CHUNK)))
+            return read_events(connection, position, CHUNK)
 
     @contextmanager
     def _opened(self) -> Iterator[apsw.Connection]:

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from caucus.errors import CaucusError, ConfigurationError, OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal, IJournalFactory
-from caucus.journals.codec import decode_event, encode_event
+from caucus.journals.codec import encode_event
 from caucus.journals.database import Database, DatabaseError, Lock
 from caucus.journals.worker import Worker
 from caucus.records import Event
@@ -244,7 +244,7 @@ class SQLiteJournal:
         total = await self._worker.run(self._database.tail)
         told = self._clock.seconds()
         while True:
-            events = await self._worker.run(_read, self._database, self.position)
+            events = await self._worker.run(self._database.read, self.position, CHUNK)
             for event in events:
                 apply(event)
             self.position += len(events)
@@ -335,19 +335,6 @@ def _open_database(path: Path, vfs: str) -> tuple[Lock, Database]:
     except BaseException:
         lock.release()
         raise
-
-
-def _read(database: Database, position: int) -> list[Event]:
-    """The next events after ``position``. Raises `DatabaseError` if one is missing or not an event."""
-    events = []
-    for expected, (found, body) in enumerate(database.read(position, CHUNK), position + 1):
-        if found != expected:
-            raise DatabaseError(f"event {expected} is missing")
-        try:
-            events.append(decode_event(body))
-        except ValueError as error:
-            raise DatabaseError(f"event {found} cannot be read: {error}") from error
-    return events
 
 
 def _position_of(wait: tuple[int, Deferred[None]]) -> int:
