@@ -47,7 +47,7 @@ class Worker:
             try:
                 result = function(*arguments)
             except Exception:
-                result = Failure()  # type: ignore[no-untyped-call]
+                result = Failure()
             self._reactor.callFromThread(self._finish, done, result)
 
     def _finish(self, done: Deferred[Any], result: Any) -> None:
