@@ -12,23 +12,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from caucus.backbone import Backbone as Backbone
     from caucus.client import HTTPBackbone as HTTPBackbone
-    from caucus.errors import CaucusError as CaucusError
-    from caucus.errors import ConfigurationError as ConfigurationError
-    from caucus.interfaces import IBackbone as IBackbone
-    from caucus.interfaces import IJournal as IJournal
-    from caucus.interfaces import IJournalFactory as IJournalFactory
+    from caucus.errors import CaucusError as CaucusError, ConfigurationError as ConfigurationError
+    from caucus.interfaces import (
+        IBackbone as IBackbone,
+        IJournal as IJournal,
+        IJournalFactory as IJournalFactory,
+    )
     from caucus.journals.memory import MemoryJournal as MemoryJournal
     from caucus.limits import Limits as Limits
     from caucus.messages import Message as Message
-    from caucus.records import AlreadyClaimed as AlreadyClaimed
-    from caucus.records import Appended as Appended
-    from caucus.records import Descriptor as Descriptor
-    from caucus.records import Granted as Granted
-    from caucus.records import Identity as Identity
-    from caucus.records import NotHeld as NotHeld
-    from caucus.records import Page as Page
-    from caucus.server import Server as Server
-    from caucus.server import start_server as start_server
+    from caucus.records import (
+        AlreadyClaimed as AlreadyClaimed,
+        Appended as Appended,
+        Descriptor as Descriptor,
+        Granted as Granted,
+        Identity as Identity,
+        NotHeld as NotHeld,
+        Page as Page,
+    )
+    from caucus.server import Server as Server, start_server as start_server
 
 _HOMES = {
     "AlreadyClaimed": "records",

@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from caucus.drafts import Draft, drafted, read_draft, stamp
 from caucus.errors import InvalidMessage

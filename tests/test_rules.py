@@ -6,8 +6,7 @@ import gc
 import unicodedata
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from caucus.errors import ConfigurationError, DuplicatePost, RateLimited
 from caucus.ledger import Ledger

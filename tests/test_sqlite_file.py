@@ -13,8 +13,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from zope.interface import implementer
 
 from caucus.errors import ConfigurationError
-from caucus.journals import database as database_room
-from caucus.journals import sqlite as sqlite_room
+from caucus.journals import database as database_room, sqlite as sqlite_room
 from caucus.journals.sqlite import open_sqlite
 from tests.test_sqlite import SMALL, opened
 

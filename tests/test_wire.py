@@ -6,8 +6,7 @@ import json
 
 import pytest
 from attrs import asdict
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from caucus import errors
 from caucus.errors import CaucusError, InvalidJson

@@ -13,8 +13,7 @@ from typing import Any, Final, cast
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web import server
-from twisted.web.http import Request as TwistedRequest
-from twisted.web.http import datetimeToString
+from twisted.web.http import Request as TwistedRequest, datetimeToString
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import INonQueuedRequestFactory
 from twisted.web.resource import IResource

@@ -1,0 +1,141 @@
+"""What is refused before a backbone is asked: HTTP, the shape of a request, who sends it, room for it."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from caucus.errors.root import CaucusError
+
+
+@frozen
+class InvalidJson(CaucusError):
+    """The body is not strict JSON in UTF-8. Retrying cannot help."""
+
+    code = "invalid_json"
+
+    def __str__(self) -> str:
+        return "The body is not valid JSON in UTF-8."
+
+
+@frozen
+class InvalidRequest(CaucusError):
+    """The request has the wrong shape, as ``problem`` says. Retrying cannot help."""
+
+    code = "invalid_request"
+    problem: str = "The request has the wrong shape."
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@frozen
+class Unauthorized(CaucusError):
+    """No token, or one that is unknown, revoked or malformed: the answer does not say which."""
+
+    code = "unauthorized"
+
+    def __str__(self) -> str:
+        return "A valid bearer token is needed."
+
+
+@frozen
+class NotFound(CaucusError):
+    """There is no such route, or no such artifact. Retrying cannot help."""
+
+    code = "not_found"
+
+    def __str__(self) -> str:
+        return "There is nothing here."
+
+
+@frozen
+class MethodNotAllowed(CaucusError):
+    """The route exists for other methods, those in ``allowed``. Retrying cannot help."""
+
+    code = "method_not_allowed"
+    allowed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"This route takes {' and '.join(self.allowed) or 'other methods'} only."
+
+
+@frozen
+class PayloadTooLarge(CaucusError):
+    """A JSON body has more than ``limit`` bytes. Retrying cannot help."""
+
+    code = "payload_too_large"
+    limit: int = 262_144
+
+    def __str__(self) -> str:
+        return f"The body is larger than {self.limit} bytes."
+
+
+@frozen
+class MisdirectedRequest(CaucusError):
+    """The request names a host that this server does not go by. Retrying cannot help."""
+
+    code = "misdirected_request"
+
+    def __str__(self) -> str:
+        return "This server does not go by the name that the request gives it."
+
+
+@frozen
+class ForbiddenOrigin(CaucusError):
+    """The request comes from a web page of somewhere else. Retrying cannot help."""
+
+    code = "forbidden_origin"
+
+    def __str__(self) -> str:
+        return "Web pages of other origins may not use this server."
+
+
+@frozen
+class BadRequest(CaucusError):
+    """The request is not well-formed HTTP. Retrying cannot help."""
+
+    code = "bad_request"
+
+    def __str__(self) -> str:
+        return "The request is not well-formed HTTP."
+
+
+@frozen
+class RequestTimeout(CaucusError):
+    """The request did not arrive in time. Retrying can help."""
+
+    code = "request_timeout"
+
+    def __str__(self) -> str:
+        return "The request took too long to arrive."
+
+
+@frozen
+class HeadersTooLarge(CaucusError):
+    """The request line and headers are too long or too many. Retrying cannot help."""
+
+    code = "headers_too_large"
+
+    def __str__(self) -> str:
+        return "The request's headers are too large."
+
+
+@frozen
+class StreamCapacity(CaucusError):
+    """``limit`` streams are open already. Retrying helps once one of them ends."""
+
+    code = "stream_capacity"
+    limit: int
+
+    def __str__(self) -> str:
+        return f"The backbone serves at most {self.limit} streams at a time."
+
+
+@frozen
+class IdempotencyMismatch(CaucusError):
+    """The idempotency key was used for another request. Retrying helps with a key of its own."""
+
+    code = "idempotency_mismatch"
+
+    def __str__(self) -> str:
+        return "This idempotency key was used for another request: a new request needs a key of its own."

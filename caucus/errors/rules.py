@@ -1,0 +1,160 @@
+"""What the rules of a backbone refuse."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from attrs import frozen
+
+from caucus.errors.root import CaucusError
+
+RateScope = Literal["channel", "all_channels", "channel_creates"]
+"""Which budget is used up: an agent's in a channel, an agent's over all, or an owner's for creating."""
+
+ArtifactScope = Literal["artifact", "channel", "backbone"]
+"""Which byte cap was met: one artifact's, one channel's, or the whole backbone's."""
+
+
+@frozen
+class InvalidChannelName(CaucusError):
+    """The name does not match ``^[a-z0-9][a-z0-9-]{0,63}$``. Retrying cannot help.
+
+    ``channel`` is a printable excerpt of the name, or ``None`` if it was no string.
+    """
+
+    code = "invalid_channel_name"
+    channel: str | None = None
+
+    def __str__(self) -> str:
+        named = "The channel name" if self.channel is None else f"The channel name {_quoted(self.channel)}"
+        return (
+            f"{named} is not valid: it must be 1 to 64 lower-case letters, digits and hyphens, "
+            "and begin with a letter or a digit."
+        )
+
+
+@frozen
+class InvalidMessage(CaucusError):
+    """A message or a channel's fields break their rules. Retrying cannot help.
+
+    ``issues`` holds one sentence for each problem, at least one.
+    """
+
+    code = "invalid_message"
+    issues: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"The message is not valid: {'; '.join(self.issues)}."
+
+
+@frozen
+class InvalidCursor(CaucusError):
+    """A cursor or a limit is out of its range, as ``problem`` says. Retrying cannot help."""
+
+    code = "invalid_cursor"
+    problem: str = "The cursor is not valid."
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@frozen
+class ArtifactIntegrity(CaucusError):
+    """The address is not the lower-case hex SHA-256 of the bytes. Retrying cannot help."""
+
+    code = "artifact_integrity"
+
+    def __str__(self) -> str:
+        return "The address is not the SHA-256 of the bytes, as 64 lower-case hexadecimal digits."
+
+
+@frozen
+class UnknownChannel(CaucusError):
+    """No channel has this name. Retrying helps only once somebody creates it."""
+
+    code = "unknown_channel"
+    channel: str
+
+    def __str__(self) -> str:
+        return f"There is no channel {_quoted(self.channel)}."
+
+
+@frozen
+class ChannelExists(CaucusError):
+    """The name is taken. Retrying cannot help: use the channel, or another name."""
+
+    code = "channel_exists"
+    channel: str
+
+    def __str__(self) -> str:
+        return f"The channel {_quoted(self.channel)} exists already."
+
+
+@frozen
+class DuplicatePost(CaucusError):
+    """Type and body equal the agent's last post in this channel. Say something new instead."""
+
+    code = "duplicate_post"
+
+    def __str__(self) -> str:
+        return "This repeats your last post in this channel, a moment ago: say something new instead."
+
+
+@frozen
+class ChannelFull(CaucusError):
+    """The log holds ``limit`` messages. Retrying cannot help: move to another channel."""
+
+    code = "channel_full"
+    channel: str
+    limit: int
+
+    def __str__(self) -> str:
+        return f"The channel {_quoted(self.channel)} is full: it holds at most {self.limit} messages."
+
+
+@frozen
+class ChannelLimit(CaucusError):
+    """The backbone holds ``limit`` channels. Retrying cannot help."""
+
+    code = "channel_limit"
+    limit: int
+
+    def __str__(self) -> str:
+        return f"The backbone holds at most {self.limit} channels."
+
+
+@frozen
+class ArtifactTooLarge(CaucusError):
+    """Storing the bytes would pass the cap of ``limit`` bytes on ``scope``. Retrying cannot help."""
+
+    code = "artifact_too_large"
+    limit: int
+    scope: ArtifactScope = "artifact"
+
+    def __str__(self) -> str:
+        what = {
+            "artifact": "An artifact",
+            "channel": "The total of this channel's artifact store",
+            "backbone": "The total of the backbone's artifact store",
+        }[self.scope]
+        return f"{what} is capped at {self.limit} bytes."
+
+
+@frozen
+class RateLimited(CaucusError):
+    """A budget of ``limit`` a minute is used up. Retrying helps after ``retry_after`` whole seconds."""
+
+    code = "rate_limited"
+    limit: int
+    scope: RateScope
+    retry_after: int
+
+    def __str__(self) -> str:
+        what = "channel creates" if self.scope == "channel_creates" else "posts"
+        where = " across all channels" if self.scope == "all_channels" else ""
+        return f"Slow down: at most {self.limit} {what}/min{where}. Wait ~{self.retry_after}s."
+
+
+def _quoted(channel: str) -> str:
+    return json.dumps(channel, ensure_ascii=False)
