@@ -34,9 +34,11 @@ def writes(decide: Callable[Concatenate[J, P], T]) -> Callable[Concatenate[J, P]
         if refusal is not None:
             return defer.fail(refusal)
         try:
-            decided: T | Failure = decide(self, *args, **kwargs)
+            decided = decide(self, *args, **kwargs)
         except Exception:
-            decided = Failure()  # it waits too: it may rest on something that is not durable yet
+            # It waits too: it may rest on something that is not durable yet. No name here holds it,
+            # since its traceback holds this frame.
+            return once_durable(self.journal, Failure(), self.journal.position)
         return once_durable(self.journal, decided, self.journal.position)
 
     return operation

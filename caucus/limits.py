@@ -42,6 +42,10 @@ class Limits:
     max_channels: int = _limit(1000, "most channels")
     max_messages_per_channel: int = _limit(10_000, "most messages in a channel")
     max_read_limit: int = _limit(500, "most messages in one page")
+    max_connections: int = _limit(4096, "most open connections; the next one is closed at once")
+    max_arriving_bytes: int = _limit(
+        67_108_864, "most bytes of bodies that are still arriving, over all connections"
+    )
     max_streams: int = _limit(1024, "most open streams")
     max_stream_buffer_bytes: int = _limit(
         1_048_576, "most bytes kept for a stream's reader that does not read; then it is dropped"

@@ -22,6 +22,7 @@ from caucus.journals import open_journal
 from caucus.limits import Limits
 from caucus.text import excerpt
 from caucus.web.access import AccessLog
+from caucus.web.crowd import Crowd
 from caucus.web.dispatch import Dispatch, PlainDispatch
 from caucus.web.door import Door
 from caucus.web.fast import FastSite
@@ -219,7 +220,7 @@ async def _start(settings: _Settings) -> Server:
         keeper = ITokenKeeper(backbone, None)
         issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper)
         routes = Routes(backbone, tokens, limits, streams, issuer, read_token=settings.read_token)
-        make_site = site_maker(settings.http, routes, clock, access)
+        make_site = site_maker(settings.http, routes, clock, access, Crowd(limits, clock))
         for description, endpoint in zip(settings.listen, endpoints, strict=True):
             site = make_site()
             listeners.append(await _listen(description, endpoint, site, settings.names))
@@ -231,13 +232,15 @@ async def _start(settings: _Settings) -> Server:
     return Server(backbone, journal, streams, access, listeners)
 
 
-def site_maker(http: str, routes: Routes, clock: IReactorTime, access: AccessLog) -> Callable[[], AnySite]:
+def site_maker(
+    http: str, routes: Routes, clock: IReactorTime, access: AccessLog, crowd: Crowd
+) -> Callable[[], AnySite]:
     """What makes the factory of a listener, on the transport of this name, one of `TRANSPORTS`."""
     dispatch = Dispatch(routes)
     if require_transport(http) == "llhttp":
-        return lambda: FastSite(dispatch.handle, dispatch.admit, clock, access)
+        return lambda: FastSite(dispatch.handle, dispatch.admit, clock, access, crowd)
     plain = PlainDispatch(routes)
-    return lambda: PlainSite(plain, dispatch.admit, clock, access)
+    return lambda: PlainSite(plain, dispatch.admit, clock, access, crowd)
 
 
 def require_transport(http: str) -> str:

@@ -31,6 +31,7 @@ from caucus.records import Identity
 from caucus.server import AnySite, Server, site_maker
 from caucus.testing import IBackboneProvider
 from caucus.web.access import AccessLog
+from caucus.web.crowd import Crowd
 from caucus.web.door import Door
 from caucus.web.routes import Routes
 from caucus.web.stream import Streams
@@ -135,7 +136,9 @@ def make_site(
     streams = Streams(backbone, limits, clock)
     issuer = Issuer(known, admin_token, audit, clock.seconds)
     routes = Routes(backbone, known, limits, streams, issuer, read_token=read_token)
-    site = site_maker(http or transport(), routes, clock, AccessLog(clock, clock.seconds))()
+    site = site_maker(
+        http or transport(), routes, clock, AccessLog(clock, clock.seconds), Crowd(limits, clock)
+    )()
     site.door = Door((), local=True, literals=False) if door is None else door
     return site
 

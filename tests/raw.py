@@ -138,7 +138,8 @@ class Peer:
         return parse_answers(data, head=head)
 
     def lose(self) -> None:
-        """Go away."""
+        """Go away; a transport lets go of its producer then."""
+        self.transport.producer = None
         self.channel.connectionLost(Failure(ConnectionDone()))
 
     @property
@@ -169,11 +170,13 @@ def make_edge(
     door: Door | None = None,
     read_token: bool = False,
     http: str | None = None,
+    clock: Clock | None = None,
     **limits: int,
 ) -> Edge:
     """A fresh edge over a fresh backbone, with tokens for alice, bob and carol, as on loopback."""
-    clock = Clock()
-    clock.advance(1_700_000_000)
+    if clock is None:
+        clock = Clock()
+        clock.advance(1_700_000_000)
     capped = Limits(**limits)
     backbone = Backbone(MemoryJournal(), clock, capped) if backbone is None else backbone
     site = make_site(

@@ -88,6 +88,7 @@ REFUSALS: list[CaucusError] = [
     errors.RequestTimeout(),
     errors.HeadersTooLarge(),
     errors.StreamCapacity(32),
+    errors.Overloaded(3),
     errors.MisdirectedRequest(),
     errors.ForbiddenOrigin(),
 ]

@@ -19,6 +19,7 @@ from caucus.errors.edge import (
     MethodNotAllowed as MethodNotAllowed,
     MisdirectedRequest as MisdirectedRequest,
     NotFound as NotFound,
+    Overloaded as Overloaded,
     PayloadTooLarge as PayloadTooLarge,
     RequestTimeout as RequestTimeout,
     StreamCapacity as StreamCapacity,

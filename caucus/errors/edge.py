@@ -121,6 +121,20 @@ class HeadersTooLarge(CaucusError):
 
 
 @frozen
+class Overloaded(CaucusError):
+    """Too many bytes are arriving at once, over all connections; nothing was done.
+
+    Retrying helps after ``retry_after`` whole seconds.
+    """
+
+    code = "overloaded"
+    retry_after: int = 1
+
+    def __str__(self) -> str:
+        return f"Too much is arriving at once, and nothing was done. Wait ~{self.retry_after}s."
+
+
+@frozen
 class StreamCapacity(CaucusError):
     """``limit`` streams are open already. Retrying helps once one of them ends."""
 

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -161,11 +162,11 @@ class SQLiteJournal:
             if not waiting.called:  # else it was cancelled
                 waiting.callback(None)
 
-    def _fail_waits(self, error: CaucusError) -> None:
+    def _fail_waits(self, refuse: Callable[[], CaucusError]) -> None:
         waits, self._waits = self._waits, []
         for _position, waiting in sorted(waits, key=_position_of):
             if not waiting.called:
-                waiting.errback(error)
+                waiting.errback(refuse())
 
     # When a commit fails
 
@@ -187,7 +188,7 @@ class SQLiteJournal:
     def _give_up_waits(self) -> None:
         """It takes too long: whoever waits is told that nobody knows."""
         self._in_doubt = True
-        self._fail_waits(OutcomeUnknown())
+        self._fail_waits(OutcomeUnknown)
 
     def _recover(self) -> None:
         """See what the file holds, settle that, and take writes again."""
@@ -220,7 +221,7 @@ class SQLiteJournal:
         except Exception:
             _log.failure("What was lost could not be undone")  # whoever waits must be told all the same
         self._fire_waits()
-        self._fail_waits(StorageUnavailable("failed"))
+        self._fail_waits(partial(StorageUnavailable, "failed"))
 
     def _reopened(self, tail: int) -> None:
         self._settle(tail)
@@ -277,7 +278,7 @@ class SQLiteJournal:
                 timer.cancel()
         was_open = not self._has_failed
         self._has_failed = self._in_doubt = True
-        self._fail_waits(OutcomeUnknown())
+        self._fail_waits(OutcomeUnknown)
         if was_open and not self._worker.busy:
             closing = self._worker.run(self._database.close)
             try:

@@ -72,15 +72,21 @@ class EdgeChannel(HTTPChannel):
 
     def connectionMade(self) -> None:
         super().connectionMade()
+        if not self.site.connection_made(self):
+            self.forceAbortClient()
+            return
         self.peer = peer_name(self.getPeer())
-        self.site.channels.add(self)
         self._set_deadline(HEADER_SECONDS, self._late)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
         if self._handlingRequest and self.requests and not self.requests[0].finished:
             self.site.log(self.requests[0])  # its answer never ended
+        for request in self.requests:
+            request.has_arrived()
         super().connectionLost(reason)
+        self.requests.clear()
+        self._transferDecoder = self._held = None  # its callbacks are the channel's
         self.site.connection_lost(self)
 
     def readConnectionLost(self) -> None:
@@ -140,7 +146,7 @@ class EdgeChannel(HTTPChannel):
             request.site = self.site
             request.cap = self.site.admit(request)
             if self.length is not None and self.length > request.cap.limit:
-                raise request.cap.refusal
+                raise request.cap.refuse()
         except CaucusError as refusal:
             self.refuse(refusal)
             return
@@ -152,6 +158,7 @@ class EdgeChannel(HTTPChannel):
         if self._refused:
             return
         self._clear_deadline()
+        self.requests[-1].has_arrived()
         super().allContentReceived()
 
     def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
@@ -218,6 +225,8 @@ class EdgeChannel(HTTPChannel):
         status, head, body = last_words(error, datetimeToString(), head=is_head)
         self.transport.write(head + body)
         self.site.log_refusal(request, status, len(body), self.peer, self.began)
+        if request is not None:
+            request.give_up()
         self._close_gently()
 
     def _respondToBadRequestAndDisconnect(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import iscoroutine
 from typing import Any, Final, Literal, cast
 from urllib.parse import quote
@@ -56,7 +56,7 @@ class Dispatch:
         try:
             request.place = self._place(target) if len(target) <= PLACE_LENGTH else self._find(target)
         except InvalidRequest as refusal:
-            return evolve(JSON_BODY, refusal=refusal)
+            return evolve(JSON_BODY, refuse=partial(InvalidRequest, refusal.problem))
         return self._routes.admit(request)
 
     def handle(self, request: Request) -> None:
@@ -138,7 +138,7 @@ def read(request: Request) -> Place:
     """
     place = request.place
     if place is None:
-        raise request.cap.refusal
+        raise request.cap.refuse()
     body = request.body()
     if body and place.body != "opaque":
         request.draft = read_draft(body) if place.body == "message" else None

@@ -12,7 +12,9 @@ from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString, parse_qs
 
 from caucus.web.access import AccessLog
+from caucus.web.crowd import Crowd
 from caucus.web.door import Door
+from caucus.web.outlet import Outlet
 from caucus.web.request import KEEP_ALIVE_SECONDS, SERVER, Request, header_lines, status_line
 from caucus.web.site import Admit, Edge, Peered
 from caucus.web.transport import Connection
@@ -33,6 +35,7 @@ class FastRequest(Request):
     expects = persistent = chunked = endless = False
     producer: Any = None
     _body: bytes | bytearray = b""
+    _arriving = 0
     _head = b""
     _waiting: Sequence[Deferred[None]] = ()
 
@@ -54,15 +57,22 @@ class FastRequest(Request):
         return bytes(self._body)
 
     def add_to_body(self, data: bytes) -> None:
-        """More of the body is here. Raises the refusal of its cap if that is too much."""
+        """More of the body is here. Raises the refusal of its cap if that is too much, or `Overloaded`."""
         if len(self._body) + len(data) > self.cap.limit:
-            raise self.cap.refusal
+            raise self.cap.refuse()
+        self.site.crowd.take(len(data))
+        self._arriving += len(data)
         if not self._body:
             self._body = data
             return
         if isinstance(self._body, bytes):
             self._body = bytearray(self._body)
         self._body += data
+
+    def has_arrived(self) -> None:
+        """Its body arrives no more: it is whole, or given up."""
+        self.site.crowd.give_back(self._arriving)
+        self._arriving = 0
 
     def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
         self.code = status
@@ -96,7 +106,7 @@ class FastRequest(Request):
         if self.chunked and data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         head, self._head = self._head, b""
-        self.connection.write(head + data)
+        self.connection.outlet.write(head + data)
 
     def finish(self) -> None:
         connection = self.connection
@@ -104,7 +114,7 @@ class FastRequest(Request):
             return
         if self.chunked and self.method != b"HEAD":
             self.write(b"") if self._head else None
-            connection.write(b"0\r\n\r\n")
+            connection.outlet.write(b"0\r\n\r\n")
         self.site.log_answer(self, self.sentLength, connection.peer, self.began)
         connection.answered(self)
         self.connection = None
@@ -158,12 +168,13 @@ class FastSite(Edge, Factory):
         admit: Admit,
         clock: IReactorTime,
         access: AccessLog,
+        crowd: Crowd,
         door: Door | None = None,
     ) -> None:
-        Edge.__init__(self, admit, clock, access, door)
+        Edge.__init__(self, admit, clock, access, crowd, door)
         self.handle = handle
         self.date = b""
-        self._unsent: list[Connection] = []
+        self._unsent: list[Outlet] = []
         self._preambles: dict[tuple[bytes, int, str, bool], bytes] = {}
         self._timer: IDelayedCall | None = None
         self._end_of_turn: IDelayedCall | None = None
@@ -171,15 +182,14 @@ class FastSite(Edge, Factory):
     def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: ARG002
         return Connection(self)
 
-    def connection_made(self, connection: Connection) -> None:
-        """One more connection."""
-        self.channels.add(connection)
-        if self._timer is None:
+    def connection_made(self, channel: Peered) -> bool:
+        is_in = super().connection_made(channel)
+        if is_in and self._timer is None:
             self._tick()
+        return is_in
 
     def connection_lost(self, channel: Peered) -> None:
-        self.channels.discard(channel)
-        if not self.channels:
+        if self.channels <= {channel}:
             for timer in (self._timer, self._end_of_turn):
                 if timer is not None and timer.active():
                     timer.cancel()
@@ -187,19 +197,19 @@ class FastSite(Edge, Factory):
             self._unsent.clear()
         super().connection_lost(channel)
 
-    def flush_soon(self, connection: Connection) -> None:
+    def flush_soon(self, outlet: Outlet) -> None:
         """Have it send at the end of this turn of the reactor.
 
         Sent one by one, each answer may wake a peer that has gone to sleep since the one before it.
         """
         if not self._unsent:
-            self._end_of_turn = connection.transport.reactor.callLater(0, self._flush)
-        self._unsent.append(connection)
+            self._end_of_turn = outlet.transport.reactor.callLater(0, self._flush)
+        self._unsent.append(outlet)
 
     def _flush(self) -> None:
         unsent, self._unsent = self._unsent, []
-        for connection in unsent:
-            connection.flush()
+        for outlet in unsent:
+            outlet.flush()
 
     def preamble(self, version: bytes, status: int, content_type: str, *, persistent: bool) -> bytes:
         """The beginning of an answer's head, which many answers share."""

@@ -6,10 +6,12 @@ It is what ``--http twisted`` serves with, and what the fast transport is held a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final, cast
 
+from klein.interfaces import IKleinRequest
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web import server
@@ -19,10 +21,12 @@ from twisted.web.iweb import INonQueuedRequestFactory
 from twisted.web.resource import IResource
 from zope.interface import provider
 
+from caucus.errors import CaucusError
 from caucus.web.access import AccessLog
 from caucus.web.connection import EdgeChannel
+from caucus.web.crowd import Crowd
 from caucus.web.door import Door
-from caucus.web.request import JSON_BODY, KEEP_ALIVE_SECONDS, SERVER, Request
+from caucus.web.request import ABSENT, JSON_BODY, KEEP_ALIVE_SECONDS, SERVER, Request
 from caucus.web.site import Admit, Edge
 
 _NO_HEADERS: Final = Headers()
@@ -33,7 +37,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
     """Twisted's request without spooling, forms and HTML."""
 
     # Beyond 30 attributes an instance's dictionary takes 1.5 KiB: what is ours lives in slots.
-    __slots__ = ("_received", "cap", "endless", "place", "producer", "streamingProducer")
+    __slots__ = ("_received", "arriving", "cap", "endless", "place", "producer", "streamingProducer")
     channel: EdgeChannel
     site: PlainSite
     defaultContentType = None
@@ -43,15 +47,53 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         self.cap = JSON_BODY
         self.place = self.producer = None
         self.endless = False
+        self.arriving = 0
 
     def gotLength(self, length: int | None) -> None:  # noqa: ARG002
         self.content = self._received = BytesIO()  # never a file: the cap keeps it small
 
     def handleContentChunk(self, data: bytes) -> None:
         if self._received.tell() + len(data) > self.cap.limit:
-            self.channel.refuse(self.cap.refusal)
+            self.channel.refuse(self.cap.refuse())
+            return
+        try:
+            self.channel.site.crowd.take(len(data))
+        except CaucusError as refusal:
+            self.channel.refuse(refusal)
         else:
+            self.arriving += len(data)
             self._received.write(data)
+
+    def has_arrived(self) -> None:
+        """Its body arrives no more: it is whole, or given up."""
+        if self.arriving:  # one that is finished has no channel any more
+            self.channel.site.crowd.give_back(self.arriving)
+            self.arriving = 0
+
+    def give_up(self) -> None:
+        """Its body never will be whole: let go of what is here."""
+        self.has_arrived()
+        self.content = self._received = BytesIO()
+
+    def finish(self) -> None:
+        super().finish()
+        self._let_go()
+
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """It is over. Klein's closures keep what is left of it until a collection: not much."""
+        self._forget_klein()
+        self.requestHeaders = self.responseHeaders = _NO_HEADERS
+        self.draft = None
+        self.json_value = ABSENT
+
+    def _forget_klein(self) -> None:
+        """Klein's own view of a request, which is kept with it, holds it."""
+        with suppress(KeyError):
+            self.unsetComponent(IKleinRequest)
 
     def process(self) -> None:
         self.prepath: list[bytes] = []
@@ -100,7 +142,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         self.endless = True
         self.requestHeaders = self.responseHeaders = _NO_HEADERS
         self.notifications.clear()  # those of Klein, which has done its part
-        self._adapterCache.clear()
+        self._forget_klein()
 
     def unregisterProducer(self) -> None:
         if self.channel is not None:
@@ -120,10 +162,11 @@ class PlainSite(Edge, server.Site):
         admit: Admit,
         clock: IReactorTime,
         access: AccessLog,
+        crowd: Crowd,
         door: Door | None = None,
     ) -> None:
         server.Site.__init__(self, resource, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
-        Edge.__init__(self, admit, clock, access, door)
+        Edge.__init__(self, admit, clock, access, crowd, door)
 
     def startFactory(self) -> None:
         """Nothing: Twisted's own access log would set a timer each second."""

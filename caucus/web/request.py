@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,13 +31,13 @@ _log = Logger("caucus.web")
 
 @frozen
 class BodyCap:
-    """The most bytes that a request's body may have, and the refusal if it has more."""
+    """The most bytes that a request's body may have, and what makes the refusal if it has more."""
 
     limit: int
-    refusal: CaucusError
+    refuse: Callable[[], CaucusError]
 
 
-JSON_BODY: Final = BodyCap(MAX_BODY, PayloadTooLarge(MAX_BODY))
+JSON_BODY: Final = BodyCap(MAX_BODY, partial(PayloadTooLarge, MAX_BODY))
 
 
 class _Absent:
@@ -125,7 +126,7 @@ class Request:
 
     def refusal(self, error: CaucusError) -> bytes:
         """Set the answer's head for a refusal, and give its body, the envelope."""
-        status, headers, body = encode_error(error)
+        status, headers, body = _told(error)
         return self.answer(status, body, headers)
 
     def failure(self, reason: Failure) -> bytes:
@@ -152,12 +153,21 @@ def header_lines(headers: Mapping[str, str]) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
 
 
+def _told(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
+    """An error as it is answered, after which its traceback lets go of connection and body.
+
+    The frames in it hold what waits for a Deferred, and that holds the error.
+    """
+    error.__traceback__ = None
+    return encode_error(error)
+
+
 def last_words(error: CaucusError, date: bytes, *, head: bool) -> tuple[int, bytes, bytes]:
     """What refuses a request below the routes: its status, the answer's head, and its body.
 
     ``head`` says that a HEAD request gets it, whose answer has no body.
     """
-    status, headers, body = encode_error(error)
+    status, headers, body = _told(error)
     given = {"Content-Type": CONTENT_TYPE, "Content-Length": str(len(body)), **headers}
     lines = header_lines({**given, "Connection": "close", "Server": SERVER, "Date": date.decode()})
     return status, status_line(b"HTTP/1.1", status) + lines + b"\r\n", b"" if head else body

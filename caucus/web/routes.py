@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import ParamSpec, TypeVar, cast
 from urllib.parse import unquote
 
@@ -88,7 +89,9 @@ class Routes:
         self._streams = streams
         self._issuer = issuer
         self._read_token = read_token
-        self._artifact_cap = BodyCap(limits.max_artifact_bytes, ArtifactTooLarge(limits.max_artifact_bytes))
+        self._artifact_cap = BodyCap(
+            limits.max_artifact_bytes, partial(ArtifactTooLarge, limits.max_artifact_bytes)
+        )
 
     def resource(self) -> IResource:
         """The tree as Twisted's resource."""

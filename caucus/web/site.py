@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 
 from caucus.web.access import AccessLog
+from caucus.web.crowd import Crowd
 from caucus.web.door import Door
 from caucus.web.request import BodyCap, Request
 
@@ -31,15 +32,17 @@ class Edge:
     :param admit: called when a request's headers are here, before its body: the cap of the body,
         or a refusal, raised.
     :param clock: runs the deadlines.
+    :param crowd: counts the connections of all listeners.
     :param door: knows whom to let in; it is put in place once the listener is bound.
     """
 
     def __init__(
-        self, admit: Admit, clock: IReactorTime, access: AccessLog, door: Door | None = None
+        self, admit: Admit, clock: IReactorTime, access: AccessLog, crowd: Crowd, door: Door | None = None
     ) -> None:
         self.admit = admit
         self.clock = clock
         self.access = access
+        self.crowd = crowd
         self.door = Door((), local=False, literals=False) if door is None else door
         self.channels: set[Peered] = set()
         self.closing = False
@@ -67,9 +70,18 @@ class Edge:
         self._tell_if_all_gone()
         return gone
 
+    def connection_made(self, channel: Peered) -> bool:
+        """One more connection: whether there is room for it."""
+        if self.crowd.enter():
+            self.channels.add(channel)
+            return True
+        return False
+
     def connection_lost(self, channel: Peered) -> None:
         """One connection is gone; the last one ends `close_connections`."""
-        self.channels.discard(channel)
+        if channel in self.channels:
+            self.channels.discard(channel)
+            self.crowd.leave()
         self._tell_if_all_gone()
 
     def _tell_if_all_gone(self) -> None:

@@ -15,13 +15,13 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from httptools.parser.errors import HttpParserCallbackError
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.tcp import Connection as TCPConnection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from caucus.errors import BadRequest, CaucusError, HeadersTooLarge, InternalError, RequestTimeout
 from caucus.web import bounds
+from caucus.web.outlet import Outlet
 from caucus.web.request import last_words
 from caucus.web.site import peer_name
 
@@ -32,8 +32,6 @@ PIECE: Final = 8192
 """So many bytes are parsed at a time: a pipeliner's requests are made as they are answered."""
 HELD: Final = 16_384
 """With more bytes than that waiting for an answer before them, no more are read."""
-UNSENT: Final = 65_536
-"""With more bytes than that for one peer, the end of the reactor's turn is not waited for."""
 UNTOLD: Final = bounds.MAX_HEAD + 2 * (bounds.MAX_HEADERS + 2)
 """The most bytes, line ends among them, that the parser may keep to itself: a header that does not end."""
 
@@ -46,6 +44,7 @@ class Connection(Protocol):
     """One connection. ``due`` is when it will be `late`, by the site's clock: never, while a route works."""
 
     transport: Any
+    outlet: Outlet
 
     def __init__(self, site: FastSite) -> None:
         self.site = site
@@ -56,25 +55,30 @@ class Connection(Protocol):
         self._arriving: FastRequest | None = None
         self._ready: deque[FastRequest] = deque()
         self._current: FastRequest | None = None
-        self._rest = self._out = b""
+        self._rest = b""
         self._refusal: CaucusError | None = None
         self._now = self._opened = self._free = 0.0
         self._untold = self._lingered = 0
-        self._in_head = self._knows_head = self._told = self._running = self._is_plain_socket = False
+        self._in_head = self._knows_head = self._told = self._running = False
         self._paused = self._answered = self._last = self._over = self._closing = self._refused = False
 
     def connectionMade(self) -> None:
+        self.outlet = Outlet(self.transport, self.site)
+        if not self.site.connection_made(self):
+            self._closing = True
+            self.forceAbortClient()
+            return
         self.transport.registerProducer(self, True)
         self.peer = peer_name(self.transport.getPeer())
-        self._is_plain_socket = isinstance(self.transport, TCPConnection) and not self.transport.TLS
         self._now = self._opened = self._free = self.site.clock.seconds()
         self.due = self._opened + bounds.HEADER_SECONDS
-        self.site.connection_made(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closing = True
-        self._parser = None
-        self._out = b""
+        self._parser = self._refusal = None
+        self._rest = b""
+        self.outlet.drop()
+        self._give_up_arriving()
         request, self._current = self._current, None
         if request is not None:
             self.site.log_answer(request, request.sentLength, self.peer, request.began)  # it never ended
@@ -152,7 +156,7 @@ class Connection(Protocol):
             self.due = max(arriving.began, self._free) + bounds.REQUEST_SECONDS
             if arriving.expects:
                 arriving.expects = False
-                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.outlet.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _parse(self, data: bytes) -> bytes:
         """Give the parser a piece; gives what is left."""
@@ -164,8 +168,7 @@ class Connection(Protocol):
             self._ignore_upgrade()
             return piece[upgrade.args[0] :] + rest
         except HttpParserCallbackError as error:
-            cause = error.__context__
-            self._refusal = cause if isinstance(cause, CaucusError) else self._failed(cause)
+            self._refusal = self._cause_of(error)
         except HttpParserError:
             self._refusal = BadRequest()
         # The parser keeps a header or a trailer to itself until it has all of it.
@@ -244,7 +247,7 @@ class Connection(Protocol):
             if len(length[0]) > bounds.LENGTH_DIGITS:
                 raise BadRequest
             if int(length[0]) > request.cap.limit:
-                raise request.cap.refusal
+                raise request.cap.refuse()
         request.persistent = is_new and not bounds.asks_to_close(request) and not self.site.closing
         request.expects = is_new and [one.lower() for one in request.values(b"expect")] == [b"100-continue"]
 
@@ -257,40 +260,13 @@ class Connection(Protocol):
 
     def on_message_complete(self) -> None:
         request = cast("FastRequest", self._arriving)
+        request.has_arrived()
         self._arriving = None
         # llhttp reads no more after what it takes for the last, by a trailer or Proxy-Connection too.
         request.persistent = request.persistent and self._parser.should_keep_alive()
         self._ready.append(request)
         self._over = not request.persistent
         self._told = True
-
-    # What leaves
-
-    def write(self, data: bytes) -> None:
-        """Send, with whatever else this turn of the reactor has for the peer."""
-        transport = self.transport
-        if self._out:
-            self._out += data
-        elif not self._is_plain_socket or (
-            transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting
-        ):
-            transport.write(data)
-        else:
-            self._out = data
-            self.site.flush_soon(self)
-        if len(self._out) > UNSENT:
-            self.flush()
-
-    def flush(self) -> None:
-        """Give the socket what waits for it: by way of the reactor it would cost two more system calls."""
-        data, self._out = self._out, b""
-        if data:
-            try:
-                sent = self.transport.socket.send(data)
-            except OSError:  # it is full, or gone: the reactor will find out which
-                sent = 0
-            if sent < len(data):
-                self.transport.write(data[sent:])
 
     def answered(self, request: FastRequest) -> None:
         """The current request's answer is complete."""
@@ -352,7 +328,7 @@ class Connection(Protocol):
 
     def forceAbortClient(self) -> None:
         self.due = math.inf
-        self._out = b""
+        self.outlet.drop()
         self.transport.abortConnection()
 
     def _close(self) -> None:
@@ -360,7 +336,7 @@ class Connection(Protocol):
         self._ready.clear()
         self._rest = b""
         self.due = self.site.clock.seconds() + bounds.REQUEST_SECONDS  # the peer may not have read it all yet
-        self.flush()
+        self.outlet.flush()
         self.transport.loseConnection()
 
     def _refuse(self, error: CaucusError) -> None:
@@ -369,11 +345,13 @@ class Connection(Protocol):
         request = self._arriving
         is_head = request is not None and request.method == b"HEAD"
         status, head, body = last_words(error, self.site.date, head=is_head)
-        self.write(head + body)
+        self.outlet.write(head + body)
         began = self._opened if request is None else request.began
         self.site.log_refusal(request, status, len(body), self.peer, began)
         self._rest = b""
-        self.flush()
+        self._refusal = None
+        self._give_up_arriving()
+        self.outlet.flush()
         self.transport.resumeProducing()
         self.transport.unregisterProducer()
         end_of_stream = getattr(self.transport, "loseWriteConnection", None)
@@ -381,6 +359,18 @@ class Connection(Protocol):
             end_of_stream()  # TLS has no half-closed state
         self.due = self.site.clock.seconds() + bounds.LINGER_SECONDS
 
-    def _failed(self, error: BaseException | None) -> InternalError:
-        _log.failure("A request could not be read", failure=Failure(error))
+    def _give_up_arriving(self) -> None:
+        """What has not arrived as a whole never will: no cycle keeps its body."""
+        request, self._arriving = self._arriving, None
+        if request is not None:
+            request.has_arrived()
+            request.connection = None
+
+    def _cause_of(self, error: HttpParserCallbackError) -> CaucusError:
+        """What a callback raised, without the traceback, whose frames hold the connection."""
+        cause = error.__context__
+        if isinstance(cause, CaucusError):
+            cause.__traceback__ = None
+            return cause
+        _log.failure("A request could not be read", failure=Failure(cause))
         return InternalError()

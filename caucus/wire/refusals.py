@@ -37,12 +37,15 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
     errors.RateLimited: 429,
     errors.HeadersTooLarge: 431,
     errors.InternalError: 500,
+    errors.Overloaded: 503,
     errors.StreamCapacity: 503,
     errors.StorageUnavailable: 503,
     errors.OutcomeUnknown: 503,
 }
 """The HTTP status of every refusal that a server can answer."""
 
+_FIGURES: Final[Mapping[type[CaucusError], tuple[str, ...]]] = {errors.Overloaded: ("retry_after",)}
+"""The codes that carry their figures as fields: those that no client has to read out of a sentence."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -51,6 +54,8 @@ class _ErrorDetail(msgspec.Struct, omit_defaults=True):
     code: str
     message: str
     issues: tuple[str, ...] | None = None
+    limit: int | None = None
+    retry_after: int | None = None
 
 
 class _ErrorBody(msgspec.Struct):
@@ -66,18 +71,19 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 def encode_error(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
     """The status, the headers beside the content's own, and the envelope of a refusal."""
     headers: dict[str, str] = {}
-    issues = None
+    detail = _ErrorDetail(error.code, str(error))
     match error:
         case errors.InvalidMessage():
-            issues = error.issues
-        case errors.RateLimited() | errors.StorageUnavailable():
+            detail.issues = error.issues
+        case errors.RateLimited() | errors.StorageUnavailable() | errors.Overloaded():
             headers["Retry-After"] = str(error.retry_after)
         case errors.MethodNotAllowed():
             headers["Allow"] = ", ".join(error.allowed)
         case errors.Unauthorized():
             headers["WWW-Authenticate"] = "Bearer"
-    body = _encode(_ErrorBody(_ErrorDetail(error.code, str(error), issues)))
-    return STATUS[type(error)], headers, body
+    for name in _FIGURES.get(type(error), ()):
+        setattr(detail, name, getattr(error, name))
+    return STATUS[type(error)], headers, _encode(_ErrorBody(detail))
 
 
 def is_answerable(error: CaucusError) -> bool:
@@ -137,6 +143,10 @@ def _artifact_too_large(detail: _ErrorDetail, _allow: str) -> CaucusError:
     return errors.ArtifactTooLarge(_limit(detail), scope)
 
 
+def _overloaded(detail: _ErrorDetail, _allow: str) -> CaucusError:
+    return errors.Overloaded(1 if detail.retry_after is None else detail.retry_after)
+
+
 def _storage_unavailable(detail: _ErrorDetail, _allow: str) -> CaucusError:
     wait = _WAIT.search(detail.message)
     trouble: errors.StorageTrouble = "stalled" if "has stalled" in detail.message else "failed"
@@ -164,6 +174,7 @@ _REBUILD: Final[dict[str, _Rebuild]] = {
     ),
     "artifact_too_large": _artifact_too_large,
     "rate_limited": _rate_limited,
+    "overloaded": _overloaded,
     "storage_unavailable": _storage_unavailable,
     "method_not_allowed": lambda _, allow: errors.MethodNotAllowed(
         tuple(method.strip() for method in allow.split(",") if method.strip())
