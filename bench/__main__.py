@@ -2,7 +2,7 @@
 
     python -m bench [--against COMMAND-OR-URL] [--only PART,PART...] [--json FILE]
 
-The parts are rates, loaded, memory, start, streams and durable.
+The parts are rates, loaded, memory, strangers, start, streams and durable.
 
 The daemon is started here, in a process of its own; so is the other server, by default the same
 daemon on Twisted's own site (``--http twisted``). A command must print its URL as the last word of
@@ -24,10 +24,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import durable, loaded, memory, rates
+from bench import durable, loaded, memory, rates, strangers
 from bench.servers import DAEMON, Server
 
-PARTS = ("rates", "loaded", "memory", "start", "streams", "durable")
+PARTS = ("rates", "loaded", "memory", "strangers", "start", "streams", "durable")
 
 
 def main() -> None:
@@ -68,6 +68,8 @@ def main() -> None:
         )
     if "memory" in only:
         result["memory"] = memory.per_message(options.messages)
+    if "strangers" in only:
+        result["strangers"] = strangers.measure()
     if "start" in only:
         result["start"] = memory.start_up()
     if "streams" in only:

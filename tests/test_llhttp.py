@@ -14,8 +14,9 @@ from twisted.python.failure import Failure
 
 from caucus import HTTPBackbone
 from caucus.backbone import Backbone
+from caucus.web.body import BodyCap
 from caucus.web.bounds import MAX_HEAD
-from caucus.web.request import BodyCap, Request
+from caucus.web.request import Request
 from caucus.web.transport import PIECE
 from tests.journals import SlowJournal
 from tests.providers import start_server

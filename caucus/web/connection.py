@@ -82,8 +82,6 @@ class EdgeChannel(HTTPChannel):
         self._clear_deadline()
         if self._handlingRequest and self.requests and not self.requests[0].finished:
             self.site.log(self.requests[0])  # its answer never ended
-        for request in self.requests:
-            request.has_arrived()
         super().connectionLost(reason)
         self.requests.clear()
         self._transferDecoder = self._held = None  # its callbacks are the channel's
@@ -158,7 +156,9 @@ class EdgeChannel(HTTPChannel):
         if self._refused:
             return
         self._clear_deadline()
-        self.requests[-1].has_arrived()
+        received = self.requests[-1].received
+        if received is not None:
+            received.has_arrived()
         super().allContentReceived()
 
     def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
@@ -225,8 +225,8 @@ class EdgeChannel(HTTPChannel):
         status, head, body = last_words(error, datetimeToString(), head=is_head)
         self.transport.write(head + body)
         self.site.log_refusal(request, status, len(body), self.peer, self.began)
-        if request is not None:
-            request.give_up()
+        if request is not None and request.received is not None:
+            request.received.give_up()
         self._close_gently()
 
     def _respondToBadRequestAndDisconnect(self) -> None:

@@ -16,7 +16,8 @@ from twisted.web.server import NOT_DONE_YET
 
 from caucus.drafts import read_draft
 from caucus.errors import CaucusError, InvalidRequest
-from caucus.web.request import JSON_BODY, BodyCap, Request
+from caucus.web.body import JSON_BODY, BodyCap
+from caucus.web.request import Request
 from caucus.web.routes import Routes, is_artifact, is_message, is_stream
 from caucus.web.table import Table, endpoint_of
 from caucus.wire.jsontext import decode_json

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString, parse_qs
 
 from caucus.web.access import AccessLog
+from caucus.web.body import Body
 from caucus.web.crowd import Crowd
 from caucus.web.door import Door
 from caucus.web.outlet import Outlet
@@ -34,8 +35,9 @@ class FastRequest(Request):
     code = sentLength = startedWriting = 0
     expects = persistent = chunked = endless = False
     producer: Any = None
-    _body: bytes | bytearray = b""
-    _arriving = 0
+    length: int | None = None
+    received: Body | None = None
+    _whole = b""
     _head = b""
     _waiting: Sequence[Deferred[None]] = ()
 
@@ -54,25 +56,16 @@ class FastRequest(Request):
         return self.headers.get(name, ())
 
     def body(self) -> bytes:
-        return bytes(self._body)
+        return self._whole if self.received is None else self.received.value()
 
     def add_to_body(self, data: bytes) -> None:
         """More of the body is here. Raises the refusal of its cap if that is too much, or `Overloaded`."""
-        if len(self._body) + len(data) > self.cap.limit:
-            raise self.cap.refuse()
-        self.site.crowd.take(len(data))
-        self._arriving += len(data)
-        if not self._body:
-            self._body = data
+        if len(data) == self.length:
+            self._whole = data
             return
-        if isinstance(self._body, bytes):
-            self._body = bytearray(self._body)
-        self._body += data
-
-    def has_arrived(self) -> None:
-        """Its body arrives no more: it is whole, or given up."""
-        self.site.crowd.give_back(self._arriving)
-        self._arriving = 0
+        if self.received is None:
+            self.received = Body(self.cap, self.site.crowd, self.length)
+        self.received.add(data)
 
     def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
         self.code = status

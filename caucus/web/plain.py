@@ -23,10 +23,11 @@ from zope.interface import provider
 
 from caucus.errors import CaucusError
 from caucus.web.access import AccessLog
+from caucus.web.body import JSON_BODY, Body
 from caucus.web.connection import EdgeChannel
 from caucus.web.crowd import Crowd
 from caucus.web.door import Door
-from caucus.web.request import ABSENT, JSON_BODY, KEEP_ALIVE_SECONDS, SERVER, Request
+from caucus.web.request import ABSENT, KEEP_ALIVE_SECONDS, SERVER, Request
 from caucus.web.site import Admit, Edge
 
 _NO_HEADERS: Final = Headers()
@@ -37,7 +38,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
     """Twisted's request without spooling, forms and HTML."""
 
     # Beyond 30 attributes an instance's dictionary takes 1.5 KiB: what is ours lives in slots.
-    __slots__ = ("_received", "arriving", "cap", "endless", "place", "producer", "streamingProducer")
+    __slots__ = ("cap", "endless", "place", "producer", "received", "streamingProducer")
     channel: EdgeChannel
     site: PlainSite
     defaultContentType = None
@@ -47,33 +48,17 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         self.cap = JSON_BODY
         self.place = self.producer = None
         self.endless = False
-        self.arriving = 0
+        self.received: Body | None = None
 
-    def gotLength(self, length: int | None) -> None:  # noqa: ARG002
-        self.content = self._received = BytesIO()  # never a file: the cap keeps it small
+    def gotLength(self, length: int | None) -> None:
+        self.content = BytesIO()  # Twisted closes one
+        self.received = Body(self.cap, self.channel.site.crowd, length)
 
     def handleContentChunk(self, data: bytes) -> None:
-        if self._received.tell() + len(data) > self.cap.limit:
-            self.channel.refuse(self.cap.refuse())
-            return
         try:
-            self.channel.site.crowd.take(len(data))
+            cast("Body", self.received).add(data)
         except CaucusError as refusal:
             self.channel.refuse(refusal)
-        else:
-            self.arriving += len(data)
-            self._received.write(data)
-
-    def has_arrived(self) -> None:
-        """Its body arrives no more: it is whole, or given up."""
-        if self.arriving:  # one that is finished has no channel any more
-            self.channel.site.crowd.give_back(self.arriving)
-            self.arriving = 0
-
-    def give_up(self) -> None:
-        """Its body never will be whole: let go of what is here."""
-        self.has_arrived()
-        self.content = self._received = BytesIO()
 
     def finish(self) -> None:
         super().finish()
@@ -87,6 +72,8 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         """It is over. Klein's closures keep what is left of it until a collection: not much."""
         self._forget_klein()
         self.requestHeaders = self.responseHeaders = _NO_HEADERS
+        if self.received is not None:
+            self.received.give_up()
         self.draft = None
         self.json_value = ABSENT
 
@@ -117,7 +104,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         return self.requestHeaders.getRawHeaders(name) or ()
 
     def body(self) -> bytes:
-        return self._received.getvalue()
+        return cast("Body", self.received).value()
 
     def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
         self.setResponseCode(status, HTTPStatus(status).phrase.encode())

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from caucus.drafts import Draft
-from caucus.errors import CaucusError, InternalError, PayloadTooLarge
-from caucus.wire.jsontext import CONTENT_TYPE, MAX_BODY
+from caucus.errors import CaucusError, InternalError
+from caucus.web.body import JSON_BODY, BodyCap
+from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import encode_error
 
 if TYPE_CHECKING:
@@ -27,17 +26,6 @@ KEEP_ALIVE_SECONDS: Final = 5
 SERVER: Final = "caucus-backbone"
 
 _log = Logger("caucus.web")
-
-
-@frozen
-class BodyCap:
-    """The most bytes that a request's body may have, and what makes the refusal if it has more."""
-
-    limit: int
-    refuse: Callable[[], CaucusError]
-
-
-JSON_BODY: Final = BodyCap(MAX_BODY, partial(PayloadTooLarge, MAX_BODY))
 
 
 class _Absent:

@@ -35,10 +35,11 @@ from caucus.issuer import Issuer
 from caucus.limits import Limits
 from caucus.messages import NULL, MessageFields
 from caucus.records import Identity
+from caucus.web.body import JSON_BODY, BodyCap
 from caucus.web.idempotency import IDEMPOTENCY_KEY, once
 from caucus.web.openapi import description
 from caucus.web.parts import LONG, Parts, slices
-from caucus.web.request import ABSENT, JSON_BODY, BodyCap, Request
+from caucus.web.request import ABSENT, Request
 from caucus.web.stream import Streams
 from caucus.wire import answers
 from caucus.wire.jsontext import CONTENT_TYPE

@@ -9,9 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 
 from caucus.web.access import AccessLog
+from caucus.web.body import BodyCap
 from caucus.web.crowd import Crowd
 from caucus.web.door import Door
-from caucus.web.request import BodyCap, Request
+from caucus.web.request import Request
 
 Admit = Callable[[Request], BodyCap]
 

@@ -246,7 +246,8 @@ class Connection(Protocol):
         if length is not None:
             if len(length[0]) > bounds.LENGTH_DIGITS:
                 raise BadRequest
-            if int(length[0]) > request.cap.limit:
+            request.length = int(length[0])
+            if request.length > request.cap.limit:
                 raise request.cap.refuse()
         request.persistent = is_new and not bounds.asks_to_close(request) and not self.site.closing
         request.expects = is_new and [one.lower() for one in request.values(b"expect")] == [b"100-continue"]
@@ -260,7 +261,8 @@ class Connection(Protocol):
 
     def on_message_complete(self) -> None:
         request = cast("FastRequest", self._arriving)
-        request.has_arrived()
+        if request.received is not None:
+            request.received.has_arrived()
         self._arriving = None
         # llhttp reads no more after what it takes for the last, by a trailer or Proxy-Connection too.
         request.persistent = request.persistent and self._parser.should_keep_alive()
@@ -363,8 +365,9 @@ class Connection(Protocol):
         """What has not arrived as a whole never will: no cycle keeps its body."""
         request, self._arriving = self._arriving, None
         if request is not None:
-            request.has_arrived()
             request.connection = None
+            if request.received is not None:
+                request.received.give_up()
 
     def _cause_of(self, error: HttpParserCallbackError) -> CaucusError:
         """What a callback raised, without the traceback, whose frames hold the connection."""
