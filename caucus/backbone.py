@@ -15,6 +15,7 @@ from caucus.channel import Channel, field_issue, require_channel_name, require_i
 from caucus.drafts import Draft, drafted, stamp
 from caucus.durable import once_durable, reads, writes
 from caucus.errors import (
+    ArtifactLimit,
     ArtifactTooLarge,
     CaucusError,
     ChannelExists,
@@ -236,6 +237,8 @@ class Backbone:
             room.require_room(len(data))
             if self._state.artifact_bytes + len(data) > limits.max_total_artifact_bytes:
                 raise ArtifactTooLarge(limits.max_total_artifact_bytes, "backbone")
+            if self._state.artifacts >= limits.max_artifacts:
+                raise ArtifactLimit(limits.max_artifacts)
             now = self._now()
             self._record(
                 ArtifactAdded(self._instant(now), room.name, sha256, bytes(data), self._take_request()), now
@@ -259,7 +262,7 @@ class Backbone:
         except IdempotencyMismatch:
             return once_durable(self.journal, Failure(), self.journal.position)
         if known is not None:
-            return once_durable(self.journal, known.answer, known.position)
+            return once_durable(self.journal, self._state.answer_at(known.place), known.position)
         self._request = request
         try:
             return operation()

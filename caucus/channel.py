@@ -65,10 +65,14 @@ def require_integrity(address: object, data: bytes) -> None:
 
 
 class Channel:
-    """One append-only log and what belongs to it. ``created`` is the journal position of its creation."""
+    """One append-only log and what belongs to it.
+
+    ``descriptor`` is as it was created, ``created`` the journal position of that.
+    """
 
     def __init__(self, descriptor: Descriptor, limits: Limits, created: int) -> None:
         self.name = descriptor.channel
+        self.descriptor = descriptor
         self.created = created
         self.ledger = Ledger()
         self.posts = RateBudget(
@@ -77,7 +81,6 @@ class Channel:
         self.duplicates = Duplicates(limits.window_seconds, limits.max_tracked_agents)
         self.artifact_bytes = 0
         self.watchers: list[Callable[[], None]] = []
-        self._descriptor = descriptor
         self._limits = limits
         self._log = Log()
         self._pending: deque[int] = deque()
@@ -132,7 +135,7 @@ class Channel:
 
     def describe(self, durable: int) -> Descriptor:
         """The descriptor with the live head."""
-        return replace(self._descriptor, head=self.head(durable))
+        return replace(self.descriptor, head=self.head(durable))
 
     def page(self, cursor: object, limit: object, durable: int) -> Page:
         """The durable messages after ``cursor``, at most ``limit``. Raises `InvalidCursor`."""
@@ -144,7 +147,11 @@ class Channel:
         if most is None or most < 1:
             raise InvalidCursor("The limit must be a positive integer.")
         end = min(head, start + min(most, self._limits.max_read_limit))
-        return Page(self._log.between(start, end), end)
+        return Page(self.messages(start, end), end)
+
+    def messages(self, start: int, end: int) -> tuple[bytes, ...]:
+        """The messages between two cursors, durable or not."""
+        return self._log.between(start, end)
 
     def has_artifact(self, sha256: str) -> bool:
         """Whether these bytes are stored already, durable or not."""

@@ -67,6 +67,11 @@ class Tokens:
         """A token was minted; ``digest`` is its SHA-256, 32 bytes."""
         self._minted[digest] = identity
 
+    @property
+    def minted_count(self) -> int:
+        """How many minted tokens there are."""
+        return len(self._minted)
+
     def minted(self, digest: bytes) -> Identity | None:
         """Who a minted token stands for, if there is one with this digest."""
         return self._minted.get(digest)

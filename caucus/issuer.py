@@ -11,9 +11,10 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from caucus.errors import CaucusError, InvalidRequest, Unauthorized
+from caucus.errors import CaucusError, InvalidRequest, TokenLimit, Unauthorized
 from caucus.identity import Tokens, bearer_digest, token_digest
 from caucus.interfaces import ITokenKeeper
+from caucus.limits import Limits
 from caucus.messages import identity_issues
 from caucus.records import Identity
 from caucus.text import excerpt
@@ -29,6 +30,7 @@ class Issuer:
     :param wall: seconds since the epoch, for the audit's instants.
     :param keeper: makes the changes to ``tokens`` and keeps them; without one they are made here and
         end with the process.
+    :param most: how many minted tokens there may be.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class Issuer:
         audit: Callable[[str], None] | None,
         wall: Callable[[], float],
         keeper: ITokenKeeper | None = None,
+        most: int = Limits().max_minted_tokens,
     ) -> None:
         self._tokens = tokens
         self._admin = token_digest(admin_token.encode("utf-8", "surrogateescape")) if admin_token else None
         self._audit = audit
         self._wall = wall
         self._keeper = keeper
+        self._most = most
 
     def authorize(self, operation: str, authorization: Sequence[bytes], body: object, *, local: bool) -> None:
         """Raises `Unauthorized` unless the admin token came in by a ``local`` listener.
@@ -58,7 +62,7 @@ class Issuer:
             raise Unauthorized
 
     async def mint(self, body: object) -> tuple[str, Identity]:
-        """A new token for ``agent_id`` and ``owner``. Raises `InvalidRequest`."""
+        """A new token for ``agent_id`` and ``owner``. Raises `InvalidRequest` or `TokenLimit`."""
         identity = self._identity("mint", body)
         token = await self._mint("mint", identity, [])
         return token, identity
@@ -99,6 +103,9 @@ class Issuer:
         token = "tok_" + secrets.token_urlsafe(32)
         digest = token_digest(token.encode())
         named, shown = {"agent_id": identity.agent_id, "owner": identity.owner}, digest.hex()
+        if self._tokens.minted_count + 1 - len(revoked) > self._most:
+            self._note(operation, TokenLimit.code, named)
+            raise TokenLimit(self._most)
         await self._change(operation, (digest, identity), revoked, named, shown)
         self._note(operation, "ok", named, shown)
         return token

@@ -50,6 +50,11 @@ class Limits:
     max_stream_buffer_bytes: int = _limit(
         1_048_576, "most bytes kept for a stream's reader that does not read; then it is dropped"
     )
+    max_minted_tokens: int = _limit(10_000, "most minted tokens")
+    max_idempotency_keys: int = _limit(
+        250_000, "most requests with an Idempotency-Key that are remembered, over all tokens"
+    )
+    max_artifacts: int = _limit(100_000, "most artifacts in all")
     max_artifact_bytes: int = _limit(1_048_576, "most bytes of one artifact")
     max_channel_artifact_bytes: int = _limit(16_777_216, "most bytes of artifacts in a channel")
     max_total_artifact_bytes: int = _limit(134_217_728, "most bytes of artifacts in all")

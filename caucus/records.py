@@ -199,5 +199,20 @@ class TimePassed(Record, frozen=True, tag=5):
 Event = ChannelCreated | MessageAppended | ArtifactAdded | TokensChanged | TimePassed
 """What a journal records. Applying one never validates, refuses or reads a clock."""
 
+
+class AnswerPlace(Record, frozen=True):
+    """Where an answer of an operation that wrote is found again: what it is made of is kept anyway.
+
+    That is the message before ``cursor``, as a ``granted`` transition or a plain post; else the
+    evidence of ``size`` bytes at ``sha256``; else the channel itself, as it was created.
+    """
+
+    channel: str
+    cursor: int = 0
+    granted: bool = False
+    sha256: str = ""
+    size: int = 0
+
+
 Answer = Descriptor | Appended | Granted | StoredArtifact
 """What an operation that wrote an event was answered with."""

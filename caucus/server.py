@@ -218,7 +218,7 @@ async def _start(settings: _Settings) -> Server:
         access = AccessLog(clock, wall)
         streams = Streams(backbone, limits, clock)
         keeper = ITokenKeeper(backbone, None)
-        issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper)
+        issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper, limits.max_minted_tokens)
         routes = Routes(backbone, tokens, limits, streams, issuer, read_token=settings.read_token)
         make_site = site_maker(settings.http, routes, clock, access, Crowd(limits, clock))
         for description, endpoint in zip(settings.listen, endpoints, strict=True):

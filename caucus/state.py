@@ -17,6 +17,7 @@ from caucus.identity import Tokens
 from caucus.limits import Limits
 from caucus.records import (
     Answer,
+    AnswerPlace,
     Appended,
     ArtifactAdded,
     ChannelCreated,
@@ -44,9 +45,9 @@ class State:
 
     def __init__(self, limits: Limits, tokens: Tokens) -> None:
         self.channels: dict[str, Channel] = {}
-        self.artifact_bytes = 0
+        self.artifact_bytes = self.artifacts = 0
         self.tokens = tokens
-        self.answered = AnsweredRequests()
+        self.answered = AnsweredRequests(limits.max_idempotency_keys)
         self._limits = limits
         self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
 
@@ -69,7 +70,7 @@ class State:
             case TimePassed():
                 return
         if event.request is not None:
-            self.answered.keep(event.request, self._answer_to(event), position, at)
+            self.answered.keep(event.request, self._place_of(event), position, at)
             self.on_undo(position, durable, self.answered.forget_last, event.request)
 
     def on_undo(self, position: int, durable: int, step: Callable[..., object], *arguments: object) -> None:
@@ -100,11 +101,13 @@ class State:
         room = self.channels[event.channel]
         room.add_artifact(event.sha256, event.data, position)
         self.artifact_bytes += len(event.data)
+        self.artifacts += 1
         self.on_undo(position, durable, self._take_artifact_back, room, event)
 
     def _take_artifact_back(self, room: Channel, event: ArtifactAdded) -> None:
         room.take_artifact_back(event.sha256)
         self.artifact_bytes -= len(event.data)
+        self.artifacts -= 1
 
     def _change_tokens(self, event: TokensChanged, position: int, durable: int) -> None:
         for digest in event.revoked:
@@ -114,16 +117,25 @@ class State:
             self.tokens.add(*event.minted)
             self.on_undo(position, durable, self.tokens.remove, event.minted[0])
 
-    def _answer_to(self, event: ChannelCreated | MessageAppended | ArtifactAdded) -> Answer:
-        """What the request that wrote an event, the last one applied, is answered with."""
+    def answer_at(self, place: AnswerPlace) -> Answer:
+        """What a request was answered with."""
+        room = self.channels[place.channel]
+        if place.cursor:
+            (message_json,) = room.messages(place.cursor - 1, place.cursor)
+            return (Granted if place.granted else Appended)(message_json, place.cursor)
+        if place.sha256:
+            return stored_artifact(room.name, place.sha256, place.size, deduplicated=False)
+        return room.descriptor
+
+    def _place_of(self, event: ChannelCreated | MessageAppended | ArtifactAdded) -> AnswerPlace:
+        """Where the answer to the request that wrote an event, the last one applied, is found again."""
         match event:
             case ChannelCreated(descriptor=descriptor):
-                return descriptor
+                return AnswerPlace(descriptor.channel)
             case ArtifactAdded(channel=channel, sha256=sha256, data=data):
-                return stored_artifact(channel, sha256, len(data), deduplicated=False)
-            case MessageAppended(channel=channel, message_json=message_json, transition=transition):
-                cursor = self.channels[channel].length
-                return (Appended if transition is None else Granted)(message_json, cursor)
+                return AnswerPlace(channel, sha256=sha256, size=len(data))
+            case MessageAppended(channel=channel, transition=transition):
+                return AnswerPlace(channel, self.channels[channel].length, transition is not None)
 
 
 def stored_artifact(channel: str, sha256: str, size: int, *, deduplicated: bool) -> StoredArtifact:

@@ -14,7 +14,7 @@ from caucus.answered import KEPT_FOR_A_SCOPE, KEPT_SECONDS, AnsweredRequests
 from caucus.backbone import Backbone
 from caucus.errors import IdempotencyMismatch, Unreachable
 from caucus.limits import Limits
-from caucus.records import Appended, RequestKey
+from caucus.records import AnswerPlace, Appended, RequestKey
 from tests.journals import SlowJournal
 from tests.raw import Answer, Edge, make_edge
 from tests.test_client import Counterpart, answering
@@ -203,8 +203,8 @@ def key(number: int, scope: bytes = b"s", fingerprint: bytes = b"f") -> RequestK
 
 
 def test_a_day_later_a_request_is_new() -> None:
-    requests = AnsweredRequests()
-    requests.keep(key(1), Appended(b"{}", 1), 1, 100.0)
+    requests = AnsweredRequests(1_000_000)
+    requests.keep(key(1), AnswerPlace("room", 1), 1, 100.0)
     assert requests.find(key(1), 100.0 + KEPT_SECONDS - 1) is not None
     assert requests.find(key(1, fingerprint=b"g"), 100.0 + KEPT_SECONDS) is None
     with pytest.raises(IdempotencyMismatch):
@@ -212,21 +212,21 @@ def test_a_day_later_a_request_is_new() -> None:
 
 
 def test_of_too_many_answers_to_one_token_the_oldest_goes() -> None:
-    requests = AnsweredRequests()
-    requests.keep(key(0, b"other"), Appended(b"{}", 1), 1, 0.0)
+    requests = AnsweredRequests(1_000_000)
+    requests.keep(key(0, b"other"), AnswerPlace("room", 1), 1, 0.0)
     for number in range(KEPT_FOR_A_SCOPE + 1):
-        requests.keep(key(number), Appended(b"{}", 1), 1, 1.0)
+        requests.keep(key(number), AnswerPlace("room", 1), 1, 1.0)
     assert requests.find(key(0), 1.0) is None
     assert requests.find(key(1), 1.0) is not None
     assert requests.find(key(0, b"other"), 1.0) is not None
 
 
 def test_tokens_that_are_quiet_for_a_day_take_no_room() -> None:
-    requests = AnsweredRequests()
+    requests = AnsweredRequests(1_000_000)
     for number in range(100):
-        requests.keep(key(0, b"%d" % number), Appended(b"{}", 1), 1, 0.0)
+        requests.keep(key(0, b"%d" % number), AnswerPlace("room", 1), 1, 0.0)
     for number in range(200):
-        requests.keep(key(number), Appended(b"{}", 1), 1, 2.0 * KEPT_SECONDS)
+        requests.keep(key(number), AnswerPlace("room", 1), 1, 2.0 * KEPT_SECONDS)
     assert len(requests._scopes) == 1
 
 

@@ -89,6 +89,8 @@ REFUSALS: list[CaucusError] = [
     errors.HeadersTooLarge(),
     errors.StreamCapacity(32),
     errors.Overloaded(3),
+    errors.TokenLimit(10_000),
+    errors.ArtifactLimit(1),
     errors.MisdirectedRequest(),
     errors.ForbiddenOrigin(),
 ]

@@ -32,6 +32,7 @@ from caucus.errors.root import (
 )
 from caucus.errors.rules import (
     ArtifactIntegrity as ArtifactIntegrity,
+    ArtifactLimit as ArtifactLimit,
     ArtifactScope as ArtifactScope,
     ArtifactTooLarge as ArtifactTooLarge,
     ChannelExists as ChannelExists,
@@ -43,6 +44,7 @@ from caucus.errors.rules import (
     InvalidMessage as InvalidMessage,
     RateLimited as RateLimited,
     RateScope as RateScope,
+    TokenLimit as TokenLimit,
     UnknownChannel as UnknownChannel,
 )
 from caucus.errors.storage import (

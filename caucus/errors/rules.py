@@ -110,7 +110,8 @@ class ChannelFull(CaucusError):
     limit: int
 
     def __str__(self) -> str:
-        return f"The channel {_quoted(self.channel)} is full: it holds at most {self.limit} messages."
+        most = _counted(self.limit, "message")
+        return f"The channel {_quoted(self.channel)} is full: it holds at most {most}."
 
 
 @frozen
@@ -121,7 +122,29 @@ class ChannelLimit(CaucusError):
     limit: int
 
     def __str__(self) -> str:
-        return f"The backbone holds at most {self.limit} channels."
+        return f"The backbone holds at most {_counted(self.limit, 'channel')}."
+
+
+@frozen
+class TokenLimit(CaucusError):
+    """``limit`` tokens have been minted and not revoked. Retrying helps once some are revoked."""
+
+    code = "token_limit"
+    limit: int
+
+    def __str__(self) -> str:
+        return f"The backbone keeps at most {_counted(self.limit, 'minted token')}."
+
+
+@frozen
+class ArtifactLimit(CaucusError):
+    """The backbone holds ``limit`` artifacts, in all channels. Retrying cannot help."""
+
+    code = "artifact_limit"
+    limit: int
+
+    def __str__(self) -> str:
+        return f"The backbone holds at most {_counted(self.limit, 'artifact')}."
 
 
 @frozen
@@ -154,6 +177,10 @@ class RateLimited(CaucusError):
         what = "channel creates" if self.scope == "channel_creates" else "posts"
         where = " across all channels" if self.scope == "all_channels" else ""
         return f"Slow down: at most {self.limit} {what}/min{where}. Wait ~{self.retry_after}s."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _quoted(channel: str) -> str:

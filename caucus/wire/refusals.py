@@ -30,6 +30,8 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
     errors.DuplicatePost: 409,
     errors.ChannelFull: 409,
     errors.ChannelLimit: 409,
+    errors.TokenLimit: 409,
+    errors.ArtifactLimit: 409,
     errors.PayloadTooLarge: 413,
     errors.ArtifactTooLarge: 413,
     errors.MisdirectedRequest: 421,
@@ -44,7 +46,11 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
 }
 """The HTTP status of every refusal that a server can answer."""
 
-_FIGURES: Final[Mapping[type[CaucusError], tuple[str, ...]]] = {errors.Overloaded: ("retry_after",)}
+_FIGURES: Final[Mapping[type[CaucusError], tuple[str, ...]]] = {
+    errors.Overloaded: ("retry_after",),
+    errors.TokenLimit: ("limit",),
+    errors.ArtifactLimit: ("limit",),
+}
 """The codes that carry their figures as fields: those that no client has to read out of a sentence."""
 
 _encode = msgspec.json.Encoder().encode
@@ -143,8 +149,10 @@ def _artifact_too_large(detail: _ErrorDetail, _allow: str) -> CaucusError:
     return errors.ArtifactTooLarge(_limit(detail), scope)
 
 
-def _overloaded(detail: _ErrorDetail, _allow: str) -> CaucusError:
-    return errors.Overloaded(1 if detail.retry_after is None else detail.retry_after)
+def _figure(given: int | None) -> int:
+    if given is None:
+        raise LookupError("figure")
+    return given
 
 
 def _storage_unavailable(detail: _ErrorDetail, _allow: str) -> CaucusError:
@@ -174,7 +182,9 @@ _REBUILD: Final[dict[str, _Rebuild]] = {
     ),
     "artifact_too_large": _artifact_too_large,
     "rate_limited": _rate_limited,
-    "overloaded": _overloaded,
+    "token_limit": lambda detail, _: errors.TokenLimit(_figure(detail.limit)),
+    "artifact_limit": lambda detail, _: errors.ArtifactLimit(_figure(detail.limit)),
+    "overloaded": lambda detail, _: errors.Overloaded(_figure(detail.retry_after)),
     "storage_unavailable": _storage_unavailable,
     "method_not_allowed": lambda _, allow: errors.MethodNotAllowed(
         tuple(method.strip() for method in allow.split(",") if method.strip())
