@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import frozen
@@ -72,6 +72,9 @@ class Transport(StringTransport):
         super().write(data)
         if self.pause_after is not None and len(self.value()) > self.pause_after:
             self.producer.pauseProducing()  # type: ignore[union-attr]
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
 
     def abortConnection(self) -> None:
         self.aborted = True

@@ -163,7 +163,9 @@ def test_a_long_log_is_replayed_whole_and_in_order() -> None:
     edge = make_edge(max_read_limit=7, **ROOMY)
     edge.make_room()
     post(edge, *(f"m{number}" for number in range(100)))
-    assert [cursor for cursor, _ in Listener(edge, "?since=0").events()] == list(range(1, 101))
+    listener = Listener(edge, "?since=0")
+    edge.clock.advance(0)
+    assert [cursor for cursor, _ in listener.events()] == list(range(1, 101))
 
 
 def test_after_fifteen_seconds_of_quiet_a_comment_keeps_it_alive(edge: Edge) -> None:
@@ -215,6 +217,7 @@ def test_only_what_is_new_counts_against_a_slow_reader() -> None:
     post(edge, "new")
     assert not slow.peer.closed
     slow.resume()
+    edge.clock.advance(0)
     assert slow.bodies()[-1] == "new"
 
 
@@ -359,3 +362,41 @@ def test_a_backbone_that_cannot_be_watched_has_no_streams() -> None:
     inner.create_channel("room")
     inner.journal.sync()  # type: ignore[attr-defined]
     assert make_edge(backbone=plain).ask("GET", "/channels/room/stream").code == "not_found"
+
+
+def test_a_long_log_is_read_over_turns_of_the_reactor_and_others_are_answered_in_between(edge: Edge) -> None:
+    post(edge, *map(str, range(1000)))
+    listener = Listener(edge, "?since=0")
+    read = listener.bodies()
+    assert len(read) == 100
+    post(edge, "new")
+    edge.clock.advance(0)
+    assert read + listener.bodies() == [*map(str, range(1000)), "new"]
+
+
+def test_a_reader_of_long_messages_that_reads_none_is_sent_one_slice(edge: Edge) -> None:
+    post(edge, *(str(number) + "x" * 15_000 for number in range(20)))
+    peer = edge.connect()
+    peer.transport.pause_after = 0
+    peer.send(b"GET /channels/room/stream?since=0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    peer.channel.resumeProducing()
+    for _ in range(5):
+        edge.clock.advance(0)
+    assert len(peer.transport.value()) < 65_536 + 16_000
+
+
+def test_what_becomes_readable_at_once_is_sent_over_turns_too() -> None:
+    clock = Clock()
+    journal = SlowJournal()
+    backbone = Backbone(journal, clock, Limits(**ROOMY))
+    edge = make_edge(backbone=backbone, clock=clock, **ROOMY)
+    backbone.create_channel("room")
+    journal.sync()
+    listener = Listener(edge)
+    post(edge, *map(str, range(250)))
+    assert listener.bodies() == []
+    journal.sync()
+    read = listener.bodies()
+    assert len(read) == 100
+    edge.clock.advance(0)
+    assert read + listener.bodies() == [*map(str, range(250))]

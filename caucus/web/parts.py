@@ -16,8 +16,8 @@ from zope.interface import implementer
 
 from caucus.web.request import Request
 
-LONG: Final = 262_144
-"""An answer of more bytes is sent in parts."""
+LONG: Final = 65_536
+"""An answer of more bytes is sent in parts: a peer has 30 s for each of them, not for all."""
 SLICE: Final = 65_536
 """About so many bytes are written at a time."""
 

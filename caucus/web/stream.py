@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
@@ -20,12 +21,15 @@ from caucus.errors import NotFound, StreamCapacity
 from caucus.interfaces import IBackbone, IWatchable
 from caucus.limits import Limits
 from caucus.records import Page
+from caucus.web.parts import SLICE
 
 if TYPE_CHECKING:
     from caucus.web.request import Request
 
 CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
 HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+PAGE: Final = 100
+"""So many messages at most, and about a slice of bytes, are sent to a reader in one turn of the reactor."""
 QUIET_SECONDS: Final = 15
 """After so much quiet a comment keeps the connection alive."""
 
@@ -38,6 +42,7 @@ class Streams:
     def __init__(self, backbone: IBackbone, limits: Limits, clock: IReactorTime) -> None:
         self.backbone = backbone
         self.clock = clock
+        self.page = min(PAGE, limits.max_read_limit)
         self.buffer_bytes = limits.max_stream_buffer_bytes
         self._limit = limits.max_streams
         self._feeds: dict[str, Feed] = {}
@@ -117,7 +122,11 @@ class Feed:
 
     def read(self, cursor: int) -> Deferred[Page]:
         """A page of the channel after ``cursor``."""
-        return self.streams.backbone.read_since(self.channel, cursor)
+        return self.streams.backbone.read_since(self.channel, cursor, self.streams.page)
+
+    def next_turn(self) -> Deferred[None]:
+        """Fires in the reactor's next turn, so that whoever reads much leaves room for others."""
+        return deferLater(self.streams.clock, 0, lambda: None)
 
     def end(self) -> None:
         """End every reader's stream."""
@@ -141,15 +150,17 @@ class Feed:
                 self._woken = False  # a backbone that answers later may wake us again meanwhile
                 while (page := await self.read(self.cursor)).messages_json:
                     self._push(page)
+                    if self.cursor < page.cursor or len(page.messages_json) >= self.streams.page:
+                        await self.next_turn()
         finally:
             self._advancing = False
 
     def _push(self, page: Page) -> None:
-        start, self.cursor = self.cursor, page.cursor
-        data = frames(page, start)
+        start = self.cursor
+        data, self.cursor = frames(page, start)
         self._quiet_since = self.streams.clock.seconds()
         for reader in list(self.readers):
-            reader.offer(start, data, page.cursor)
+            reader.offer(start, data, self.cursor)
 
     def fail(self, failure: Failure) -> None:
         """The backbone failed to answer: log it, and end the streams so that readers come back."""
@@ -239,7 +250,9 @@ class Reader:
                 start = self.cursor
                 page = await self.feed.read(start)
                 if page.messages_json:
-                    self._write(frames(page, start), page.cursor)
+                    self._write(*frames(page, start))
+                    if self.cursor < page.cursor or len(page.messages_json) >= self.feed.streams.page:
+                        await self.feed.next_turn()
                 elif self.cursor >= self.feed.cursor:
                     break
         finally:
@@ -256,8 +269,15 @@ class Reader:
         self._request.abort()
 
 
-def frames(page: Page, start: int) -> bytes:
-    """The frames of a page that begins at the cursor ``start``: each has the cursor after it as its id."""
-    return b"".join(
-        b"id: %d\ndata: %b\n\n" % (cursor, data) for cursor, data in enumerate(page.messages_json, start + 1)
-    )
+def frames(page: Page, start: int) -> tuple[bytes, int]:
+    """The first frames of a page that begins at the cursor ``start``, and the cursor after them.
+
+    They are about a `SLICE`; each has the cursor after it as its id.
+    """
+    made, size, cursor = [], 0, start
+    for cursor, data in enumerate(page.messages_json, start + 1):
+        made.append(b"id: %d\ndata: %b\n\n" % (cursor, data))
+        size += len(data)
+        if size >= SLICE:
+            break
+    return b"".join(made), cursor
