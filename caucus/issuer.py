@@ -9,7 +9,8 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+
+from twisted.logger import Logger
 
 from caucus.errors import CaucusError, InvalidRequest, TokenLimit, Unauthorized
 from caucus.identity import Tokens, bearer_digest, token_digest
@@ -17,8 +18,10 @@ from caucus.interfaces import ITokenKeeper
 from caucus.limits import Limits
 from caucus.messages import identity_issues
 from caucus.records import Identity
+from caucus.stamps import instant
 from caucus.text import excerpt
 
+_log = Logger("caucus.issuer")
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -143,9 +146,11 @@ class Issuer:
         line = {"kind": "caucus.admin.audit", "op": operation, **named}
         if digest is not None and _DIGEST.fullmatch(digest):  # anything else may be part of a token
             line["digest"] = digest[:12]
-        instant = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds")
-        line |= {"ts": instant.replace("+00:00", "Z"), "result": result}
-        self._audit(json.dumps(line))
+        line |= {"ts": instant(self._wall()), "result": result}
+        try:
+            self._audit(json.dumps(line))
+        except Exception:
+            _log.failure("An audit line could not be written")  # what was done is done, and answered so
 
 
 def _texts(body: object) -> dict[str, str]:

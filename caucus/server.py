@@ -134,6 +134,7 @@ def start_server(
     read_token: bool = False,
     admin_token: str = "",
     audit: Callable[[str], None] | None = None,
+    access_log: bool = True,
     http: str = "llhttp",
     clock: IReactorTime | None = None,
     wall: Callable[[], float] | None = None,
@@ -154,6 +155,7 @@ def start_server(
     :param admin_token: opens the routes that mint and revoke tokens, on loopback listeners and Unix
         sockets only; empty keeps them shut.
     :param audit: takes a JSON line for each use of those routes.
+    :param access_log: whether each request leaves a line in the log.
     :param http: what speaks HTTP: ``llhttp``, or ``twisted`` for Twisted's own site, which is slower.
     :param clock: measures durations: leases, windows, deadlines.
     :param wall: seconds since the epoch, for stamps and logs; ``clock.seconds`` if not given.
@@ -175,6 +177,7 @@ def start_server(
         read_token=read_token,
         admin_token=admin_token,
         audit=audit,
+        access_log=access_log,
         http=http,
         clock=time,
         wall=time.seconds if wall is None else wall,
@@ -197,6 +200,7 @@ class _Settings:
     read_token: bool
     admin_token: str = field(repr=False)
     audit: Callable[[str], None] | None
+    access_log: bool
     http: str
     clock: IReactorTime
     wall: Callable[[], float]
@@ -215,7 +219,7 @@ async def _start(settings: _Settings) -> Server:
             given = settings.journal
             journal = await open_journal(given, settings.reactor, clock) if isinstance(given, str) else given
             backbone = await _replayed(Backbone(journal, clock, limits, wall, settings.boot_id, tokens))
-        access = AccessLog(clock, wall)
+        access = AccessLog(clock, wall, is_on=settings.access_log)
         streams = Streams(backbone, limits, clock)
         keeper = ITokenKeeper(backbone, None)
         issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper, limits.max_minted_tokens)

@@ -28,6 +28,7 @@ from caucus.identity import Tokens
 from caucus.journals import installed_journals
 from caucus.limits import Limits, environment_name, limit_fields, option_name
 from caucus.server import TRANSPORTS, Server, require_transport, start_server
+from caucus.standard import is_nowhere, occupy_closed, writer_to
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "4317"
@@ -37,6 +38,7 @@ _seconds_since_boot = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME"
 """The machine's uptime, on Linux also while it slept, on a clock that no one sets."""
 
 _log = Logger("caucus")
+_audit_log = Logger("caucus.audit")
 
 
 class Options(usage.Options):
@@ -50,7 +52,7 @@ Reading is open to whoever reaches the listener, unless --read-token asks for a 
 CAUCUS_ADMIN_TOKEN set, tokens can be minted and revoked over loopback; each use writes an audit
 line to standard error unless CAUCUS_ADMIN_AUDIT is 0. Each option below can also be given in the
 environment: HOST, PORT, CAUCUS_HTTP, CAUCUS_JOURNAL, CAUCUS_ALLOWED_HOSTS (comma-separated),
-CAUCUS_REQUIRE_READ_TOKEN=1, and for a cap CAUCUS_ and its name in capitals, as in
+CAUCUS_REQUIRE_READ_TOKEN=1, CAUCUS_ACCESS_LOG=0, and for a cap CAUCUS_ and its name in capitals, as in
 CAUCUS_MAX_STREAMS. The option wins.
 """
 
@@ -68,6 +70,7 @@ CAUCUS_MAX_STREAMS. The option wins.
         self["listen"] = []
         self["allowed-host"] = []
         self["read-token"] = False
+        self["no-access-log"] = False
 
     def opt_listen(self, description: str) -> None:
         """a Twisted endpoint to listen on, instead of --host and --port; may be repeated"""
@@ -82,6 +85,10 @@ CAUCUS_MAX_STREAMS. The option wins.
     def opt_read_token(self) -> None:
         """ask for a token on reads as well"""
         self["read-token"] = True
+
+    def opt_no_access_log(self) -> None:
+        """write no line for each request"""
+        self["no-access-log"] = True
 
     def opt_list_journals(self) -> None:
         """list the installed journals and exit"""
@@ -126,7 +133,8 @@ CAUCUS_MAX_STREAMS. The option wins.
             or _names(self._environment.get("CAUCUS_ALLOWED_HOSTS", "")),
             "read_token": self["read-token"] or self._switch("CAUCUS_REQUIRE_READ_TOKEN", default=False),
             "admin_token": self._environment.get("CAUCUS_ADMIN_TOKEN", ""),
-            "audit": _audit if self._switch("CAUCUS_ADMIN_AUDIT", default=True) else None,
+            "audit": self._switch("CAUCUS_ADMIN_AUDIT", default=True),
+            "access_log": not self["no-access-log"] and self._switch("CAUCUS_ACCESS_LOG", default=True),
         }
 
     def _switch(self, variable: str, *, default: bool) -> bool:
@@ -144,15 +152,17 @@ class CaucusService(Service):
     """Runs one server, from when the reactor runs until the service stops.
 
     A server that cannot start ends the process: one line says why on standard error and in the
-    log, and the status is 1. ``failed`` is true from then on.
+    log, and the status is 1. ``failed`` is true from then on. ``err`` writes to standard error, if
+    there is one.
     """
 
     def __init__(self, settings: Mapping[str, Any], reactor: Any) -> None:
         self.failed = False
         self._settings = settings
         self._reactor = reactor
-        # Starting Twisted's log may replace sys.stdout: the banner must go to the real one.
-        self._out = sys.stdout
+        # Starting Twisted's log may replace sys.stdout and sys.stderr: what is ours goes to the real ones.
+        self.err = writer_to(sys.__stderr__, _dropped)
+        self._out = writer_to(sys.__stdout__, failed=self._banner_failed)
         self._starting: Deferred[Server | None] = succeed(None)
 
     def startService(self) -> None:
@@ -167,8 +177,9 @@ class CaucusService(Service):
 
     def _start(self) -> None:
         if self.running:
+            settings = {**self._settings, "audit": self._audit if self._settings["audit"] else None}
             starting = start_server(
-                self._reactor, wall=time.time, boot_id=_boot_id(self._reactor), **self._settings
+                self._reactor, wall=time.time, boot_id=_boot_id(self._reactor), **settings
             )
             self._starting = starting.addCallback(self._announce).addErrback(self._give_up)
 
@@ -184,10 +195,8 @@ class CaucusService(Service):
         # A journal's thread that comes back from its disk would wait 5 ms for the reactor's to let it go on.
         sys.setswitchinterval(SWITCH_SECONDS)
         for listener in server.listeners:
-            try:
-                print(f"caucus-backbone listening on {listener.url}", file=self._out, flush=True)
-            except OSError as error:  # such as a full disk: no reason not to serve
-                _log.error("The banner could not be written: {error}", error=error)
+            if self._out is not None:
+                self._out.write(f"caucus-backbone listening on {listener.url}\n")
             if not listener.loopback:
                 readers = (
                     "a token" if self._settings["read_token"] else "no token: whoever reaches it can read all"
@@ -208,28 +217,51 @@ class CaucusService(Service):
             self.failed = True
             line = failure.getErrorMessage()
             _log.critical("The backbone cannot start: {line}", line=line)
-            print(f"caucus-backbone: {line}", file=sys.__stderr__, flush=True)
+            self._say_aside(f"caucus-backbone: {line}")
         else:
             _log.failure("The backbone cannot start", failure=failure)
         self.failed = True
         # twist and twistd have no way to say a status: this speaks once they have cleaned up.
-        atexit.register(_exit_with_failure)
+        atexit.register(self._exit_with_failure)
         self._reactor.stop()
 
+    def _say_aside(self, line: str) -> None:
+        """Write a line to standard error, bare: no log has a hold on it."""
+        if self.err is not None:
+            self.err.write(f"{line}\n")
 
-def _exit_with_failure() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(1)
+    def _audit(self, line: str) -> None:
+        """Audit lines go to standard error; to the log only where a daemon has no standard streams.
+
+        Else that log may well be standard output.
+        """
+        if is_nowhere(1) and is_nowhere(2):
+            _audit_log.info("{line}", line=line)
+        else:
+            self._say_aside(line)
+
+    def _banner_failed(self, error: OSError) -> None:
+        """Such as a full disk: no reason not to serve."""
+        self._reactor.callFromThread(_log.error, "The banner could not be written: {error}", error=error)
+
+    def _exit_with_failure(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        for writer in (self._out, self.err):
+            if writer is not None:
+                writer.drain()
+        os._exit(1)
+
+
+def _dropped(count: int) -> str:
+    return (
+        f"caucus-backbone: {count} lines were not written here, since nobody read them or there was no room"
+    )
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _audit(line: str) -> None:
-    """Audit lines go to standard error, bare: no log has a hold on them."""
-    print(line, file=sys.__stderr__, flush=True)
 
 
 def makeService(options: Options) -> CaucusService:
@@ -261,14 +293,16 @@ def _boot_id(reactor: Any) -> bytes:
 
 def main() -> None:
     """The ``caucus-backbone`` command: the banner on standard output, the log on standard error."""
+    occupy_closed()
     options = Options()
     options.parseOptions()
     from twisted.internet import reactor  # noqa: PLC0415
 
     running = cast("Any", reactor)
     service = makeService(options)
-
-    write = textFileLogObserver(sys.stderr)
+    # A warning, or the traceback of a lost thread, must not wait for whoever reads it either.
+    sys.stderr = service.err or sys.stderr
+    write = textFileLogObserver(cast("Any", sys.stderr))
 
     @implementer(ILogObserver)
     def observe(event: LogEvent) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from twisted.python import usage
 
 from caucus.errors import CaucusError
 from caucus.exchange import Exchange
+from caucus.identity import token_digest
+from caucus.standard import put
 from caucus.wire import answers
 from caucus.wire.jsontext import encode_json
 from caucus.wire.paths import path
@@ -84,33 +87,60 @@ async def run(reactor: Any, options: Options, environment: Mapping[str, str]) ->
     admin_token = environment.get("CAUCUS_ADMIN_TOKEN", "")
     if not admin_token:
         raise SystemExit("caucus-token: CAUCUS_ADMIN_TOKEN is not set")
+    action = str(options.subCommand)
+    if action != "revoke" and sys.stdout is None:
+        raise SystemExit("caucus-token: standard output is closed, so that a token could not be shown")
     url = options["url"] or environment.get("CAUCUS_URL") or DEFAULT_URL
     try:
         exchange = Exchange(reactor, url, admin_token)
-        await _act(exchange, str(options.subCommand), options.subOptions)
-        await exchange.close()
+        try:
+            await _act(exchange, action, options.subOptions)
+        finally:
+            await exchange.close()
     except (CaucusError, ValueError, msgspec.DecodeError) as error:
         raise SystemExit(f"caucus-token: {error}") from None
 
 
 async def _act(exchange: Exchange, action: str, given: Mapping[str, str | None]) -> None:
+    answer = await _ask(exchange, action, given)
+    if action == "revoke":
+        revoked = answers.decode_revoked(answer)
+        _say("revoked" if revoked else "there was no such minted token")
+        if not revoked:
+            raise SystemExit(1)
+        return
+    token = answers.decode_token(answer)
+    try:
+        put(sys.stdout, f"{token}\n")
+    except OSError as error:
+        await _take_back(exchange, token, error)
+    _say(f"a token of {given['agent_id']} for {given['owner']}; it is not shown again")
+
+
+async def _take_back(exchange: Exchange, token: str, error: OSError) -> None:
+    """Nobody will ever have the token: revoke it, and say so."""
+    digest = token_digest(token.encode()).hex()
+    said = f"caucus-token: the token could not be printed ({error.strerror})"
+    try:
+        await _ask(exchange, "revoke", {"digest": digest})
+    except CaucusError as refusal:
+        raise SystemExit(f"{said}, nor revoked again: {refusal} Its digest is {digest}.") from None
+    raise SystemExit(f"{said} and was revoked again")
+
+
+async def _ask(exchange: Exchange, action: str, given: Mapping[str, str | None]) -> bytes:
     route = path("admin", "tokens") if action == "mint" else path("admin", "tokens", action)
     body = encode_json({name: value for name, value in given.items() if value})
     answer = await exchange.request("POST", route, body, writes=True)
     if answer.status not in (200, 201):
         raise decode_error(answer.status, answer.body, answer.allow)
-    if action == "revoke":
-        revoked = answers.decode_revoked(answer.body)
-        _say("revoked" if revoked else "there was no such minted token")
-        if not revoked:
-            raise SystemExit(1)
-    else:
-        print(answers.decode_token(answer.body), flush=True)  # noqa: T201
-        _say(f"a token of {given['agent_id']} for {given['owner']}; it is not shown again")
+    return answer.body
 
 
 def _say(text: str) -> None:
-    print(f"caucus-token: {text}", file=sys.stderr)  # noqa: T201
+    """On standard error, if that can be written to: what was done is done."""
+    with suppress(OSError):
+        put(sys.stderr, f"caucus-token: {text}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

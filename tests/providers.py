@@ -23,7 +23,7 @@ import caucus
 from caucus.backbone import Backbone
 from caucus.client import HTTPBackbone
 from caucus.identity import Tokens
-from caucus.interfaces import IBackbone, IJournal
+from caucus.interfaces import IBackbone, IJournal, ITokenKeeper
 from caucus.issuer import Issuer
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
@@ -121,7 +121,7 @@ class MemoryEndpoints:
 
 def make_site(
     backbone: IBackbone,
-    tokens: str,
+    tokens: Tokens | str,
     limits: Limits,
     clock: Clock,
     admin_token: str = "",
@@ -131,10 +131,14 @@ def make_site(
     read_token: bool = False,
     http: str | None = None,
 ) -> AnySite:
-    """The edge and the routes over a backbone, without a listener; by default as on loopback."""
-    known = Tokens.parse(tokens)
+    """The edge and the routes over a backbone, without a listener; by default as on loopback.
+
+    The backbone keeps ``tokens`` if they are its own, which are no string.
+    """
+    known = Tokens.parse(tokens) if isinstance(tokens, str) else tokens
+    keeper = None if isinstance(tokens, str) else ITokenKeeper(backbone)
     streams = Streams(backbone, limits, clock)
-    issuer = Issuer(known, admin_token, audit, clock.seconds)
+    issuer = Issuer(known, admin_token, audit, clock.seconds, keeper, limits.max_minted_tokens)
     routes = Routes(backbone, known, limits, streams, issuer, read_token=read_token)
     site = site_maker(
         http or transport(), routes, clock, AccessLog(clock, clock.seconds), Crowd(limits, clock)

@@ -14,6 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from caucus.backbone import Backbone
+from caucus.identity import Tokens
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
@@ -165,7 +166,7 @@ def refusal(peer: Peer) -> tuple[int, str | None]:
 
 
 def make_edge(
-    tokens: str = TOKENS,
+    tokens: Tokens | str = TOKENS,
     backbone: IBackbone | None = None,
     *,
     admin_token: str = "",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from caucus.backbone import Backbone
 from caucus.errors import StorageUnavailable
@@ -187,3 +188,59 @@ def test_minting_that_storage_refuses_is_audited_so() -> None:
     minting = Deferred.fromCoroutine(issuer.mint(DAVE))
     minting.addErrback(lambda failure: failure.trap(StorageUnavailable))
     assert [json.loads(line)["result"] for line in lines] == ["storage_unavailable"]
+
+
+def test_too_many_minted_tokens_are_refused_and_rotating_goes_on() -> None:
+    lines: list[str] = []
+    edge = make_edge(admin_token=ADMIN, audit=lines.append, max_minted_tokens=2)
+    for name in ("a", "b"):
+        body = {"agent_id": name, "owner": "o"}
+        assert edge.ask("POST", "/admin/tokens", body, ADMIN).status == 201
+    refused = edge.ask("POST", "/admin/tokens", DAVE, ADMIN)
+    assert (refused.status, refused.json["error"]["code"], refused.json["error"]["limit"]) == (
+        409,
+        "token_limit",
+        2,
+    )
+    assert edge.ask("POST", "/admin/tokens/rotate", {"agent_id": "a", "owner": "o"}, ADMIN).status == 201
+    assert edge.ask("POST", "/admin/tokens/rotate", DAVE, ADMIN).status == 409
+    assert edge.ask("POST", "/admin/tokens/revoke", {"agent_id": "b"}, ADMIN).status == 200
+    assert edge.ask("POST", "/admin/tokens", DAVE, ADMIN).status == 201
+    assert [json.loads(line)["result"] for line in lines].count("token_limit") == 2
+
+
+def test_an_audit_that_cannot_be_written_changes_no_answer(logged_failures: list[Failure]) -> None:
+    def broken(line: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    edge = make_edge(admin_token=ADMIN, audit=broken)
+    minted = edge.ask("POST", "/admin/tokens", DAVE, ADMIN)
+    assert minted.status == 201
+    rotated = edge.ask("POST", "/admin/tokens/rotate", DAVE, ADMIN)
+    assert rotated.status == 201
+    assert edge.ask("POST", "/channels", {"channel": "room"}, rotated.json["token"]).status == 201
+    assert edge.ask("POST", "/admin/tokens/revoke", {"agent_id": "dave-agent"}, ADMIN).json == {
+        "revoked": True
+    }
+    assert edge.ask("POST", "/admin/tokens", DAVE, "wrong").status == 401
+    assert edge.ask("POST", "/admin/tokens", {}, ADMIN).status == 400
+    assert len(logged_failures) == 5
+    logged_failures.clear()
+
+
+@pytest.mark.parametrize("action", ["mint", "rotate"])
+def test_what_was_asked_for_is_done_and_audited_though_the_peer_has_gone(action: str) -> None:
+    journal, clock, lines = SlowJournal(), Clock(), list[str]()
+    tokens = Tokens()
+    backbone = Backbone(journal, clock, tokens=tokens)
+    edge = make_edge(tokens, backbone, admin_token=ADMIN, audit=lines.append, clock=clock)
+    peer = edge.connect()
+    body = json.dumps(DAVE).encode()
+    path = "/admin/tokens" + ("" if action == "mint" else "/rotate")
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ADMIN}\r\n"
+    peer.send(head.encode() + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    peer.lose()
+    assert lines == []
+    journal.sync()
+    assert [json.loads(line)["result"] for line in lines] == ["ok"]
+    assert len(tokens.minted_for("dave-agent")) == 1

@@ -83,13 +83,35 @@ def test_a_damaged_file_is_told_in_one_line(file: Path, tmp_path: Path) -> None:
     assert (told.returncode, told.stderr) == (1, f"caucus-journal: {copy}: event 2 is missing\n")
 
 
+def test_the_audit_says_who_was_minted_rotated_and_revoked(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "room.db"
+    daemon = start("caucus-backbone", f"--journal=sqlite:{file}", CAUCUS_ADMIN_TOKEN="adm")
+    (url,) = daemon.until_listening()
+    dave = {"agent_id": "dave-agent", "owner": "dave"}
+    shown = [ask(f"{url}/admin/tokens", dave, "adm")["token"]]
+    shown += [ask(f"{url}/admin/tokens/rotate", dave, "adm")["token"]]
+    ask(f"{url}/admin/tokens/revoke", {"agent_id": "dave-agent"}, "adm")
+    first, second = (sha256(token.encode()).hexdigest()[:12] for token in shown)
+    lines = [json.loads(line) for line in command("audit", file).stdout.splitlines()]
+    said = [json.loads(line) for line in daemon.end()[2].splitlines() if line.startswith("{")]
+    for line in [*lines, *said]:
+        assert line.pop("kind") == "caucus.admin.audit"
+        assert line.pop("ts").endswith("Z")
+    assert lines == [
+        {"op": "mint", "result": "ok", "digest": first, **dave},
+        {"op": "rotate", "result": "ok", "digest": second, "replaced": [first], **dave},
+        {"op": "revoke", "result": "revoked", "digest": second, **dave},
+    ]
+    assert [(one["op"], one["result"]) for one in said] == [(one["op"], one["result"]) for one in lines]
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (["check", "nowhere.db"], "nowhere.db: No such file or directory"),
         (["check", __file__], f"{__file__}: file is not a database"),
         (["check"], "Wrong number of arguments."),
-        ([], "an action is needed: check, backup or export"),
+        ([], "an action is needed: check, backup, export or audit"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments: list[str], line: str) -> None:

@@ -17,6 +17,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 TOKENS = "a-long-random-token:alice-laptop:alice,another-one:bob-laptop:bob"
 
 SWITCHES = {
+    "CAUCUS_ACCESS_LOG",
     "CAUCUS_TOKENS",
     "CAUCUS_HTTP",
     "CAUCUS_JOURNAL",

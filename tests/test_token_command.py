@@ -14,6 +14,19 @@ from tests.daemon import BIN, SECONDS, Daemon, Start, ask
 ADMIN = "admin-s3cret"
 
 
+def shell(url: str, line: str) -> tuple[int, str, str]:
+    """The command with a shell's redirections after it."""
+    done = subprocess.run(
+        ["bash", "-c", f"exec {BIN / 'caucus-token'} {line}"],
+        env={**os.environ, "CAUCUS_URL": url, "CAUCUS_ADMIN_TOKEN": ADMIN},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 def token_command(url: str, *arguments: str, admin: str = ADMIN) -> tuple[int, str, str]:
     done = subprocess.run(
         [str(BIN / "caucus-token"), *arguments],
@@ -110,3 +123,34 @@ def test_the_issuer_works_over_a_unix_socket(start: Start, tmp_path: Path) -> No
     running = start("caucus-backbone", f"--listen=unix:{tmp_path}/s", CAUCUS_ADMIN_TOKEN=ADMIN)
     (url,) = running.until_listening()
     assert token_command(url, "mint", "a", "o")[0] == 0
+
+
+@pytest.mark.parametrize("action", ["mint", "rotate"])
+def test_a_token_that_cannot_be_printed_is_revoked_again(daemon: tuple[Daemon, str], action: str) -> None:
+    running, url = daemon
+    status, _, said = shell(url, f"{action} dave-laptop dave >/dev/full")
+    reason = "No space left on device"
+    assert status == 1
+    assert said == f"caucus-token: the token could not be printed ({reason}) and was revoked again\n"
+    audit = [json.loads(line) for line in running.end()[2].splitlines() if line.startswith("{")]
+    assert [(line["op"], line["result"]) for line in audit] == [(action, "ok"), ("revoke", "revoked")]
+    assert audit[0]["digest"] == audit[1]["digest"]
+
+
+def test_no_token_is_asked_for_that_could_not_be_shown(daemon: tuple[Daemon, str]) -> None:
+    running, url = daemon
+    assert shell(url, "mint dave-laptop dave >&-") == (
+        1,
+        "",
+        "caucus-token: standard output is closed, so that a token could not be shown\n",
+    )
+    assert "caucus.admin.audit" not in running.end()[2]
+
+
+@pytest.mark.parametrize("nowhere", ["2>&-", "2>/dev/full"])
+def test_a_token_that_was_printed_is_a_success_whatever_standard_error_is(
+    daemon: tuple[Daemon, str], nowhere: str
+) -> None:
+    status, out, _ = shell(daemon[1], f"mint dave-laptop dave {nowhere}")
+    assert status == 0
+    assert ask(daemon[1] + "/channels", {"channel": "room"}, out.strip())["created_by"] == "dave"

@@ -32,9 +32,11 @@ class AccessLog:
 
     :param clock: runs the flush timer, which is only set while lines wait.
     :param wall: seconds since the epoch, for the instants.
+    :param is_on: whether there are any lines.
     """
 
-    def __init__(self, clock: IReactorTime, wall: Callable[[], float]) -> None:
+    def __init__(self, clock: IReactorTime, wall: Callable[[], float], *, is_on: bool = True) -> None:
+        self._is_on = is_on
         self._clock = clock
         self._wall = wall
         self._lines: list[str] = []
@@ -51,6 +53,8 @@ class AccessLog:
         agent_id: str | None,
     ) -> None:
         """Note one answered request. ``target`` is cut at its query."""
+        if not self._is_on:
+            return
         agent = "-" if agent_id is None else _quoted(agent_id)
         path = target.partition(b"?")[0][:PATH_LENGTH]
         self._lines.append(

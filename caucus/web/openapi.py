@@ -21,16 +21,16 @@ _CODES: Final[Mapping[int, str]] = {
     404: "not_found or unknown_channel",
     405: "method_not_allowed",
     408: "request_timeout",
-    409: "channel_exists, duplicate_post, channel_full or channel_limit",
+    409: "channel_exists, duplicate_post, channel_full, channel_limit, token_limit or artifact_limit",
     413: "payload_too_large or artifact_too_large",
     421: "misdirected_request",
     422: "idempotency_mismatch: the key was used for another request",
     429: "rate_limited",
     431: "headers_too_large",
     500: "internal_error",
-    503: "stream_capacity, storage_unavailable or outcome_unknown",
+    503: "overloaded, stream_capacity, storage_unavailable or outcome_unknown",
 }
-_EVERYWHERE: Final = (400, 403, 408, 413, 421, 431, 500)
+_EVERYWHERE: Final = (400, 403, 408, 413, 421, 431, 500, 503)
 """What any request can be answered with."""
 
 _ULID: Final[Schema] = {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{26}$"}
@@ -166,8 +166,12 @@ _SCHEMAS: Final[Schema] = {
                     "code": {"type": "string"},
                     "message": {"type": "string"},
                     "issues": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+                    "limit": {"type": "integer", "minimum": 1},
+                    "retry_after": {"type": "integer", "minimum": 1},
                 },
                 "issues",
+                "limit",
+                "retry_after",
             )
         }
     ),
@@ -224,14 +228,14 @@ def _operation(
 
 def _claim(name: str, summary: str, message: str) -> Schema:
     answer = {200: _json("ClaimResult")}
-    return {"post": _operation(name, summary, answer, (404, 409, 429, 503), _json(message), "bearer")}
+    return {"post": _operation(name, summary, answer, (404, 409, 429), _json(message), "bearer")}
 
 
 _STREAM: Final = _operation(
     "stream",
     "Each message as a server-sent event, as it is appended. The id is the cursor after it.",
     {200: {"text/event-stream": {"schema": {"type": "string"}}}},
-    (404, 503),
+    (404,),
     parameters=(
         {"name": "since", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}},
         {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
@@ -239,7 +243,7 @@ _STREAM: Final = _operation(
 )
 _PATHS: Final[Schema] = {
     "/healthz": {"get": _operation("healthz", "Whether it answers.", {200: _json("Healthy")})},
-    "/readyz": {"get": _operation("readyz", "Whether it takes writes.", {200: _json("Ready")}, (503,))},
+    "/readyz": {"get": _operation("readyz", "Whether it takes writes.", {200: _json("Ready")})},
     "/openapi.json": {
         "get": _operation("openapi", "This description.", {200: {"application/json": {"schema": {}}}})
     },
@@ -248,7 +252,7 @@ _PATHS: Final[Schema] = {
             "create_channel",
             "Create a channel.",
             {201: _json("Channel")},
-            (409, 429, 503),
+            (409, 429),
             _json("NewChannel"),
             "bearer",
         ),
@@ -266,7 +270,7 @@ _PATHS: Final[Schema] = {
             "append",
             "Append a message.",
             {201: _json("Appended")},
-            (404, 409, 429, 503),
+            (404, 409, 429),
             _json("Post"),
             "bearer",
         )
@@ -285,7 +289,7 @@ _PATHS: Final[Schema] = {
             "put_artifact",
             "Keep bytes under their SHA-256.",
             {200: _json("Artifact"), 201: _json("Artifact")},
-            (404, 503),
+            (404, 409),
             _BYTES,
             "bearer",
         ),
@@ -294,17 +298,17 @@ _PATHS: Final[Schema] = {
     "/channels/{channel}/stream": {"get": _STREAM},
     "/admin/tokens": {
         "post": _operation(
-            "mint", "Make a token, shown once.", {201: _json("Minted")}, (503,), _json("Identity"), "admin"
+            "mint", "Make a token, shown once.", {201: _json("Minted")}, (409,), _json("Identity"), "admin"
         )
     },
     "/admin/tokens/revoke": {
         "post": _operation(
-            "revoke", "Remove minted tokens.", {200: _json("Revoked")}, (503,), _json("Target"), "admin"
+            "revoke", "Remove minted tokens.", {200: _json("Revoked")}, (), _json("Target"), "admin"
         )
     },
     "/admin/tokens/rotate": {
         "post": _operation(
-            "rotate", "Replace minted tokens.", {201: _json("Minted")}, (503,), _json("Identity"), "admin"
+            "rotate", "Replace minted tokens.", {201: _json("Minted")}, (409,), _json("Identity"), "admin"
         )
     },
 }

@@ -42,6 +42,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
     channel: EdgeChannel
     site: PlainSite
     defaultContentType = None
+    cancels = True
 
     def __init__(self, channel: EdgeChannel) -> None:
         super().__init__(channel)
@@ -107,6 +108,8 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         return cast("Body", self.received).value()
 
     def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+        if self.channel is None:
+            return  # nobody is there to be answered
         self.setResponseCode(status, HTTPStatus(status).phrase.encode())
         self.setHeader(b"Content-Type", content_type.encode())
         if self.channel.persistent:

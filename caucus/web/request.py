@@ -42,7 +42,7 @@ class Request:
     Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
     path leads, or ``None`` if it cannot be decoded; ``draft``, the message that the body is, or
     else ``json_value``, what it says. ``agent_id`` is set for the access line once the token was
-    resolved.
+    resolved. ``cancels`` says that what a route returns is cancelled once its peer has gone.
     """
 
     method: bytes
@@ -56,6 +56,7 @@ class Request:
     draft: Draft | None = None
     json_value: object = ABSENT
     agent_id: str | None = None
+    cancels = False
 
     @abstractmethod
     def values(self, name: bytes) -> Sequence[bytes]:

@@ -41,6 +41,7 @@ from caucus.web.openapi import description
 from caucus.web.parts import LONG, Parts, slices
 from caucus.web.request import ABSENT, Request
 from caucus.web.stream import Streams
+from caucus.web.uncancelled import uncancelled
 from caucus.wire import answers
 from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import is_answerable
@@ -128,6 +129,7 @@ class Routes:
         return request.answer(200, description())
 
     @app.route("/channels", methods=["POST"])
+    @uncancelled
     async def create_channel(self, request: Request) -> bytes:
         fields = _object(request)
         identity = self._identify(request)
@@ -160,6 +162,7 @@ class Routes:
         return request.answer(200, answers.encode_cursor(await self._backbone.subscribe(channel)))
 
     @app.route("/channels/<channel>/append", methods=["POST"])
+    @uncancelled
     async def append(self, request: Request, channel: str) -> bytes:
         message = self._authored(request)
         appended = await self._once(request, self._backbone.append, channel, message)
@@ -180,12 +183,14 @@ class Routes:
         return request.answer(200, answers.encode_page(page))
 
     @app.route("/channels/<channel>/claim", methods=["POST"])
+    @uncancelled
     async def claim(self, request: Request, channel: str) -> bytes:
         message = self._authored(request)
         result = await self._once(request, self._backbone.claim, channel, message)
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/reassign", methods=["POST"])
+    @uncancelled
     async def reassign_claim(self, request: Request, channel: str) -> bytes:
         message = dict(cast("Mapping[str, object]", self._authored(request)))
         assignee = message.pop("assignee", NULL)
@@ -196,12 +201,14 @@ class Routes:
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/done", methods=["POST"])
+    @uncancelled
     async def mark_claim_done(self, request: Request, channel: str) -> bytes:
         message = self._authored(request)
         result = await self._once(request, self._backbone.mark_claim_done, channel, message)
         return request.answer(200, answers.encode_claim(result))
 
     @app.route("/channels/<channel>/artifacts/<sha256>", methods=["PUT"])
+    @uncancelled
     async def put_artifact(self, request: Request, channel: str, sha256: str) -> bytes:
         self._identify(request)
         data = request.body()
@@ -237,17 +244,20 @@ class Routes:
         return self._streams.stream(name, start, head, comment)
 
     @app.route("/admin/tokens", methods=["POST"])
+    @uncancelled
     async def mint(self, request: Request) -> bytes:
         self._authorize(request, "mint")
         token, identity = await self._issuer.mint(request.json_value)
         return request.answer(201, answers.encode_token(token, identity))
 
     @app.route("/admin/tokens/revoke", methods=["POST"])
+    @uncancelled
     async def revoke(self, request: Request) -> bytes:
         self._authorize(request, "revoke")
         return request.answer(200, answers.encode_revoked(await self._issuer.revoke(request.json_value)))
 
     @app.route("/admin/tokens/rotate", methods=["POST"])
+    @uncancelled
     async def rotate(self, request: Request) -> bytes:
         self._authorize(request, "rotate")
         token, identity = await self._issuer.rotate(request.json_value)

@@ -1,0 +1,81 @@
+"""Events as people and programs outside are shown them: no digest in full, and no idempotency keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from caucus.records import (
+    ArtifactAdded,
+    ChannelCreated,
+    Event,
+    Identity,
+    MessageAppended,
+    TimePassed,
+    TokensChanged,
+)
+from caucus.stamps import instant
+
+DIGITS: Final = 12
+"""So many hexadecimal digits are shown of a token's SHA-256, as in an audit line."""
+
+
+def exported(position: int, event: Event) -> dict[str, Any]:
+    """One event, as a line of an export."""
+    line: dict[str, Any] = {"position": position, "at": instant(event.when.wall)}
+    match event:
+        case ChannelCreated(descriptor=one):
+            names = ("channel", "purpose", "verbosity", "render_budget_chars", "created_by", "created_ts")
+            return {**line, "event": "channel_created", **{name: getattr(one, name) for name in names}}
+        case MessageAppended(channel=channel, message_json=message_json, transition=transition):
+            line |= {"event": "message_appended", "channel": channel, "message": msgspec.Raw(message_json)}
+            if transition is not None:
+                key, grant = transition
+                line["target"] = key
+                line["holder"] = (
+                    None
+                    if grant is None
+                    else {
+                        "agent_id": grant.holder.agent_id,
+                        "owner": grant.holder.owner,
+                        "lease_ttl": grant.lease_ttl,
+                    }
+                )
+            return line
+        case ArtifactAdded(channel=channel, sha256=sha256, data=data):
+            return {**line, "event": "artifact_added", "channel": channel, "sha256": sha256, "data": data}
+        case TimePassed():
+            return {**line, "event": "time_passed"}
+        case _:
+            minted = None if event.minted is None else _token(*event.minted)
+            revoked = [digest.hex()[:DIGITS] for digest in event.revoked]
+            return {**line, "event": "tokens_changed", "minted": minted, "revoked": revoked}
+
+
+def audited(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
+    """What became of minted tokens, a line for each that was minted, and for each that went without another.
+
+    It is as in the lines that a daemon writes while it does so. A rotation names those that it replaced;
+    one that replaced none is a mint.
+    """
+    known: dict[bytes, Identity] = {}
+    for event in events:
+        if not isinstance(event, TokensChanged):
+            continue
+        gone = [_token(digest, known.pop(digest, None)) for digest in event.revoked]
+        line: dict[str, Any] = {"kind": "caucus.admin.audit", "ts": instant(event.when.wall)}
+        if event.minted is None:
+            yield from ({**line, "op": "revoke", **token, "result": "revoked"} for token in gone)
+        else:
+            known[event.minted[0]] = event.minted[1]
+            replaced = (
+                {"op": "rotate", "replaced": [one["digest"] for one in gone]} if gone else {"op": "mint"}
+            )
+            yield {**line, **replaced, **_token(*event.minted), "result": "ok"}
+
+
+def _token(digest: bytes, identity: Identity | None) -> dict[str, str]:
+    named = {} if identity is None else {"agent_id": identity.agent_id, "owner": identity.owner}
+    return {"digest": digest.hex()[:DIGITS], **named}
