@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from hashlib import sha256 as hash_sha256
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
@@ -15,15 +16,15 @@ from zope.interface import implementer
 
 from caucus.channel import require_channel_name
 from caucus.errors import HttpError, InvalidMessage, NotFound
-from caucus.exchange import TIMEOUT_SECONDS, Answer, Exchange
+from caucus.exchange import MOST_BYTES, TIMEOUT_SECONDS, Answer, Exchange
 from caucus.follow import Follow
 from caucus.interfaces import IBackbone
 from caucus.messages import MessageFields, fields_of
 from caucus.records import Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
 from caucus.wire import answers
+from caucus.wire.frames import EVENT_STREAM
 from caucus.wire.jsontext import encode_json
 from caucus.wire.paths import path
-from caucus.wire.refusals import decode_error
 
 RETRY_SECONDS: Final = 10.0
 """As long as a daemon that is started again with a long log may be away."""
@@ -48,8 +49,9 @@ class HTTPBackbone:
     """Speaks to a backbone over HTTP, as the agent that its token stands for.
 
     Beyond the interface's errors an operation fails with `Unreachable` if no answer comes,
-    `Unauthorized` if the server does not take the token, and `HttpError` if something else than
-    a backbone answers. Redirects are not followed. Cancelling an operation's Deferred gives it up.
+    `Unauthorized` if the server does not take the token, `HttpError` if something else than a
+    backbone answers, and `AnswerTooLarge`. A URL or a token that cannot be used is a `ValueError` at
+    once. Redirects are not followed. Cancelling an operation's Deferred gives it up.
 
     :param reactor: what connections are made on.
     :param url: ``http://``, ``https://`` or ``http+unix://`` and a percent-encoded socket path,
@@ -57,10 +59,13 @@ class HTTPBackbone:
     :param token: the bearer token; without one only the operations that read can succeed.
     :param treq: the client to make requests with, instead of one that keeps connections alive.
     :param clock: measures the timeout and the idle connections' age; ``reactor`` if not given.
-    :param timeout: seconds that one attempt may take.
+    :param timeout: seconds after which an attempt is given up if nothing was heard meanwhile.
     :param retry_seconds: how long an operation is tried again, with growing pauses, when no
-        connection can be made, one is lost, or the server does not know the outcome; 0 tries once.
-        A write carries an idempotency key, which the server must know: the original service does not.
+        connection can be made, one is lost, a proxy answers instead of the server, or that is
+        overloaded or does not know the outcome; 0 tries once. What ``Retry-After`` says is waited
+        for, if that is in time. A write carries an idempotency key, which the server must know: the
+        original service does not.
+    :param max_answer_bytes: the most bytes of one answer; more is `AnswerTooLarge`.
     """
 
     def __init__(
@@ -73,9 +78,17 @@ class HTTPBackbone:
         clock: IReactorTime | None = None,
         timeout: float = TIMEOUT_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
+        max_answer_bytes: int = MOST_BYTES,
     ) -> None:
         self._exchange = Exchange(
-            reactor, url, token, treq=treq, clock=clock, timeout=timeout, retry_seconds=retry_seconds
+            reactor,
+            url,
+            token,
+            treq=treq,
+            clock=clock,
+            timeout=timeout,
+            retry_seconds=retry_seconds,
+            max_answer_bytes=max_answer_bytes,
         )
 
     def __repr__(self) -> str:
@@ -166,8 +179,10 @@ class HTTPBackbone:
     async def get_artifact(self, channel: str, sha256: str) -> bytes | None:
         answer = await self._get(_artifact_path(channel, sha256))
         if answer.status == 200:
+            if hash_sha256(answer.body).hexdigest() != sha256:
+                raise HttpError(200)  # it is something else's page
             return answer.body
-        error = decode_error(answer.status, answer.body)
+        error = answer.error()
         if isinstance(error, NotFound):
             return None
         raise error
@@ -179,7 +194,7 @@ class HTTPBackbone:
             # Last-Event-ID wins over since where it is known, and starts anew if the log was lost.
             headers = {"Last-Event-ID": str(at)} if resumed else {}
             route = f"{_channel_path(channel, 'stream')}?since={at}"
-            return Deferred.fromCoroutine(self._exchange.open(route, headers))
+            return Deferred.fromCoroutine(self._exchange.open(route, headers, EVENT_STREAM))
 
         return Follow(connect, cursor, self._exchange.clock)
 
@@ -195,7 +210,7 @@ class HTTPBackbone:
 
     def _read(self, answer: Answer, success: int, decode: Callable[[bytes], R]) -> R:
         if answer.status != success:
-            raise decode_error(answer.status, answer.body, answer.allow)
+            raise answer.error()
         try:
             return decode(answer.body)
         except (msgspec.DecodeError, ValueError, RecursionError):

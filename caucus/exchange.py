@@ -3,50 +3,89 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Coroutine, Mapping
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from email.utils import parsedate_to_datetime
+from functools import partial
 from secrets import token_urlsafe
 from typing import Any, Final, TypeVar, cast
-from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from attrs import frozen
 from treq.client import HTTPClient
-from treq.content import content
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed  # noqa: A004
-from twisted.internet.endpoints import TCP6ClientEndpoint, UNIXClientEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, DNSLookupError
-from twisted.internet.interfaces import IConsumer, IReactorTime, IStreamClientEndpoint
+from treq.content import collect
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+    DNSLookupError,
+    TimeoutError as ConnectTimeoutError,
+)
+from twisted.internet.interfaces import IConsumer, IReactorTime
 from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool
+from twisted.web.client import HTTPConnectionPool
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
+from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
-from caucus.errors import CaucusError, OutcomeUnknown, Unreachable
+from caucus.destination import Destination
+from caucus.errors import AnswerTooLarge, CaucusError, HttpError, OutcomeUnknown, Overloaded, Unreachable
 from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import decode_error
 
 KEEP_SECONDS: Final = 4
 """How long an idle connection is reused: less than the 5 s for which a server keeps it."""
 TIMEOUT_SECONDS: Final = 35.0
-"""How long one exchange may take by default: more than the server gives a request."""
+"""How long nothing may be heard by default: more than the server gives a request."""
+MOST_BYTES: Final = 67_108_864
+"""The most bytes of an answer's body by default: twice a page of 500 of the longest messages."""
+ERROR_BYTES: Final = 65_536
+"""The most bytes of a body that is only looked at for the error envelope."""
 FIRST_PAUSE_SECONDS: Final = 0.1
 MOST_PAUSE_SECONDS: Final = 2.0
 """Before another attempt; the pauses double up to that."""
 CONNECTIONS: Final = 8
 NO_CONNECTION: Final = "no connection could be made"
 LOST: Final = "the connection was lost"
+SILENT: Final = "it took too long"
 
 T = TypeVar("T")
 
 
 @frozen
 class Answer:
-    """A whole answer; ``allow`` is its ``Allow`` header."""
+    """A whole answer."""
 
     status: int
     body: bytes
-    allow: str
+    headers: Headers
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether asking again can help: it is no answer of the server's, or one that says so."""
+        is_page = self.media_type == "text/html"
+        if self.status < 400:
+            return is_page
+        error = self.error()
+        if isinstance(error, HttpError):
+            return is_page or self.status in (502, 503, 504)
+        return isinstance(error, OutcomeUnknown | Overloaded)
+
+    @property
+    def media_type(self) -> str:
+        """What its content is said to be, such as ``application/json``."""
+        return _media_type(self.headers)
+
+    @property
+    def retry_after(self) -> float:
+        """How many seconds to wait before asking again, as it says; 0 if it says nothing."""
+        return _seconds_of(self.headers)
+
+    def error(self) -> CaucusError:
+        """The refusal that it is, or else an `HttpError`."""
+        allow = b", ".join(self.headers.getRawHeaders(b"Allow") or ())
+        return decode_error(self.status, self.body, allow.decode("latin-1"))
 
 
 class Exchange:
@@ -66,6 +105,7 @@ class Exchange:
         clock: IReactorTime | None = None,
         timeout: float = TIMEOUT_SECONDS,
         retry_seconds: float = 0.0,
+        max_answer_bytes: int = MOST_BYTES,
     ) -> None:
         if not token.isprintable() or not token.isascii():
             raise ValueError("a token is printable ASCII")
@@ -73,13 +113,15 @@ class Exchange:
         self.clock = cast("IReactorTime", reactor) if clock is None else clock
         self._timeout = timeout
         self._retry_seconds = retry_seconds
+        self._most = max_answer_bytes
         self._pool = HTTPConnectionPool(self.clock)
         self._pool.cachedConnectionTimeout = KEEP_SECONDS
         self._pool.maxPersistentPerHost = CONNECTIONS
-        self._base, self._headers, agent = _base_and_agent(reactor, url, self._pool)
+        there = Destination.parse(url)
+        self._base, self._headers = there.base, dict(there.headers)
         if token:
             self._headers["Authorization"] = [f"Bearer {token}"]
-        self._treq = HTTPClient(agent) if treq is None else treq
+        self._treq = HTTPClient(there.agent(reactor, self._pool)) if treq is None else treq
 
     def close(self) -> Deferred[None]:
         """Close the connections that are kept alive; fires when they are gone."""
@@ -96,7 +138,8 @@ class Exchange:
     ) -> Answer:
         """One request and its whole answer, tried again as long as ``retry_seconds`` allow.
 
-        It is tried again if no connection could be made or one was lost, and if the server does not
+        It is tried again if no connection could be made or one was lost, if something else than the
+        server answered, such as a proxy in front of it, and if the server is overloaded or does not
         know the outcome. What ``writes`` carries an idempotency key, so that it is not done twice.
         """
         headers = {"Content-Type": content_type} if body is not None else {}
@@ -105,56 +148,110 @@ class Exchange:
         until = self.clock.seconds() + self._retry_seconds
         pause, in_doubt = FIRST_PAUSE_SECONDS, False
         while True:
+            wait = pause * random.uniform(0.5, 1)  # noqa: S311
             try:
-                answer = await self._within_time(self._request(method, route, body, headers), writes=writes)
+                answer = await self._heard(
+                    partial(self._request, method, route, body, headers), writes=writes
+                )
             except Unreachable as error:
                 in_doubt = in_doubt or not error.retryable
-                if self.clock.seconds() + pause > until or error.reason not in (NO_CONNECTION, LOST):
+                if self.clock.seconds() + wait > until or error.reason not in (NO_CONNECTION, LOST):
                     raise Unreachable(error.reason, error.retryable and not in_doubt) from error
             else:
-                if self.clock.seconds() + pause > until or not _is_unknown(answer):
+                if not answer.is_passing:
                     return answer
-                in_doubt = True
-            await deferLater(self.clock, pause * random.uniform(0.5, 1))  # noqa: S311
+                wait = max(wait, answer.retry_after)
+                if self.clock.seconds() + wait > until:
+                    return answer
+                in_doubt = in_doubt or writes
+            await deferLater(self.clock, wait)
             pause = min(2 * pause, MOST_PAUSE_SECONDS)
 
-    async def open(self, route: str, headers: Mapping[str, str]) -> IResponse:
-        """The response to a GET, its body still to be read. Raises the refusal if it is not 200."""
-        return await self._within_time(self._open(route, headers), writes=False)
+    async def open(self, route: str, headers: Mapping[str, str], content_type: str) -> IResponse:
+        """The response to a GET, its body still to be read.
 
-    async def _request(self, method: str, route: str, body: bytes | None, given: Mapping[str, str]) -> Answer:
-        headers = Headers({**self._headers, **{name: [value] for name, value in given.items()}})
+        Raises the refusal if it is not 200, and `HttpError` if its content is of another type.
+        """
+        return await self._heard(partial(self._open, route, headers, content_type), writes=False)
+
+    async def _request(
+        self,
+        method: str,
+        route: str,
+        body: bytes | None,
+        given: Mapping[str, str],
+        heard: Callable[[], None],
+    ) -> Answer:
         response = await self._treq.request(
             method,
             self._base + route,
             data=None if body is None else _Body(body),
-            headers=headers,
+            headers=self._with(given),
             allow_redirects=False,
+            unbuffered=True,
         )
-        data = await content(response)
-        allow = b", ".join(response.headers.getRawHeaders(b"Allow") or ())
-        return Answer(response.code, data, allow.decode("latin-1"))
+        heard()
+        return await self._whole(response, heard)
 
-    async def _open(self, route: str, headers: Mapping[str, str]) -> IResponse:
-        sent = Headers({**self._headers, **{name: [value] for name, value in headers.items()}})
+    async def _open(
+        self, route: str, given: Mapping[str, str], content_type: str, heard: Callable[[], None]
+    ) -> IResponse:
         response = await self._treq.request(
-            "GET", self._base + route, headers=sent, allow_redirects=False, unbuffered=True
+            "GET", self._base + route, headers=self._with(given), allow_redirects=False, unbuffered=True
         )
-        if response.code != 200:
-            raise decode_error(response.code, await content(response))
-        return cast("IResponse", response)
+        if response.code == 200 and _media_type(response.headers) == content_type:
+            return cast("IResponse", response)
+        heard()
+        answer = await self._whole(response, heard, ERROR_BYTES)
+        raise HttpError(200) if answer.status == 200 else answer.error()
 
-    async def _within_time(self, exchange: Coroutine[Any, Any, T], *, writes: bool) -> T:
-        """The outcome of an exchange, if it has one before the timeout."""
-        given_up = False
+    def _with(self, given: Mapping[str, str]) -> Headers:
+        return Headers({**self._headers, **{name: [value] for name, value in given.items()}})
+
+    async def _whole(self, response: IResponse, heard: Callable[[], None], most: int | None = None) -> Answer:
+        """A response with its body. Raises `AnswerTooLarge` if that has more bytes than it may."""
+        limit = self._most if most is None else most
+        parts: list[bytes] = []
+        size = 0
+
+        def take(data: bytes) -> None:
+            nonlocal size
+            heard()
+            size += len(data)
+            if size > limit:
+                raise AnswerTooLarge(limit)
+            parts.append(data)
+
+        try:
+            await collect(response, take)
+        except AnswerTooLarge:
+            if response.code < 400 and most is None:
+                raise
+            parts.clear()  # it is no envelope
+        return Answer(response.code, b"".join(parts), response.headers)
+
+    async def _heard(
+        self, exchange: Callable[[Callable[[], None]], Coroutine[Any, Any, T]], *, writes: bool
+    ) -> T:
+        """The outcome of an exchange, unless nothing is heard for the timeout: it is told what is heard."""
+        given_up = timed_out = False
 
         def give_up(_waiting: Deferred[T]) -> None:
             nonlocal given_up
             given_up = True
             under_way.cancel()
 
-        under_way = Deferred.fromCoroutine(exchange)
-        under_way.addTimeout(self._timeout, self.clock, onTimeoutCancel=_timed_out)
+        def time_out() -> None:
+            nonlocal timed_out
+            timed_out = True
+            under_way.cancel()
+
+        def hear() -> None:
+            if silence.active():
+                silence.reset(self._timeout)
+
+        silence = self.clock.callLater(self._timeout, time_out)
+        under_way = Deferred.fromCoroutine(exchange(hear))
         waiting: Deferred[T] = Deferred(give_up)
         under_way.chainDeferred(waiting)
         try:
@@ -164,12 +261,29 @@ class Exchange:
         except Exception as error:
             if given_up:  # a cancelled connection attempt fails in a dozen ways
                 raise CancelledError from None
+            if timed_out:
+                raise Unreachable(SILENT, retryable=not writes) from error
             raise _unreachable(error, writes=writes) from error
+        finally:
+            if silence.active():
+                silence.cancel()
 
 
-def _is_unknown(answer: Answer) -> bool:
-    """Whether the server does not know whether the write was kept."""
-    return answer.status == 503 and isinstance(decode_error(answer.status, answer.body), OutcomeUnknown)
+def _media_type(headers: Headers) -> str:
+    given = headers.getRawHeaders("content-type") or [""]
+    return str(given[0]).partition(";")[0].strip().lower()
+
+
+def _seconds_of(headers: Headers) -> float:
+    """What ``Retry-After`` says, in seconds or as a date (RFC 9110, section 10.2.3); 0 if nothing."""
+    given = (headers.getRawHeaders("retry-after") or [""])[0]
+    if re.fullmatch("[0-9]{1,9}", given):
+        return float(given)
+    try:
+        sent = parsedate_to_datetime((headers.getRawHeaders("date") or [""])[0])
+        return max(0.0, (parsedate_to_datetime(given) - sent).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0
 
 
 @implementer(IBodyProducer)
@@ -197,58 +311,17 @@ class _Body:
         """Nothing is left to stop."""
 
 
-@implementer(IAgentEndpointFactory)
-@frozen
-class _OneEndpoint:
-    """Leads every request to one endpoint, whatever its URL says."""
-
-    endpoint: IStreamClientEndpoint
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: ARG002, N802
-        return self.endpoint
-
-
-def _base_and_agent(
-    reactor: Any, url: str, pool: HTTPConnectionPool
-) -> tuple[str, dict[str, list[str]], IAgent]:
-    """The URL to put paths behind, the headers that go with it, and what makes the requests."""
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise ValueError("the URL of a backbone has a scheme, a host, a port and a path only")
-    if parts.scheme == "http+unix":
-        socket = unquote_to_bytes(parts.netloc + parts.path).decode("utf-8", "surrogateescape")
-        endpoints = _OneEndpoint(UNIXClientEndpoint(reactor, socket))
-        return "http://localhost", {}, Agent.usingEndpointFactory(reactor, endpoints, pool)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("the URL of a backbone begins with http://, https:// or http+unix://")
-    if ":" in parts.hostname:
-        # treq puts every host through IDNA, which refuses the colons of an IPv6 literal.
-        base = parts._replace(netloc="localhost").geturl().rstrip("/")
-        endpoints = _OneEndpoint(_ipv6_endpoint(reactor, parts))
-        return base, {"Host": [parts.netloc]}, Agent.usingEndpointFactory(reactor, endpoints, pool)
-    return url.rstrip("/"), {}, Agent(reactor, pool=pool)
-
-
-def _ipv6_endpoint(reactor: Any, parts: SplitResult) -> IStreamClientEndpoint:
-    tls = parts.scheme == "https"
-    host, port = str(parts.hostname), parts.port or (443 if tls else 80)
-    endpoint: IStreamClientEndpoint = TCP6ClientEndpoint(reactor, host, port)
-    if tls:
-        endpoint = wrapClientTLS(BrowserLikePolicyForHTTPS().creatorForNetloc(host.encode(), port), endpoint)
-    return endpoint
-
-
-def _timed_out(_result: object, _seconds: float) -> Failure:
-    return Failure(TimeoutError())
-
-
 def _unreachable(error: Exception, *, writes: bool) -> Unreachable:
     """What a failed exchange means for the caller."""
-    if isinstance(error, ConnectError | DNSLookupError):
+    if isinstance(error, ConnectError | DNSLookupError | ConnectTimeoutError):
         return Unreachable(NO_CONNECTION, retryable=True)
-    if isinstance(error, TimeoutError):
-        return Unreachable("it took too long", retryable=not writes)
-    causes = [cause.value for cause in getattr(error, "reasons", ())]
+    causes: list[BaseException] = [cause.value for cause in getattr(error, "reasons", ())] or [error]
     if any(type(cause).__module__.startswith("OpenSSL") for cause in causes):
         return Unreachable("the TLS connection failed", retryable=False)
-    return Unreachable(LOST, retryable=not writes)
+    # Twisted has no public name for what it calls a response that is none.
+    if any(base.__name__ == "ParseError" for cause in causes for base in type(cause).__mro__):
+        return Unreachable("what answers there does not speak HTTP", retryable=False)
+    if any(isinstance(cause, ConnectionLost | ConnectionDone | ConnectionAborted) for cause in causes):
+        return Unreachable(LOST, retryable=not writes)
+    # Nobody has said what this is: so it is called by its name, and no retry is promised to help.
+    return Unreachable(f"it failed with {type(causes[0]).__name__}", retryable=False)

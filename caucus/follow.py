@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol as TypingProtocol
 
+import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -14,47 +15,37 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.web.iweb import IResponse
 
-from caucus.errors import CaucusError, HttpError, StreamCapacity, Unreachable
+from caucus.errors import CaucusError, HttpError, Overloaded, StreamCapacity, Unreachable
 from caucus.records import Appended
+from caucus.wire.frames import EventParser, NotEvents
 
 STALL_SECONDS: Final = 45
 """Three missed keep-alive comments: the connection is dead, though nobody has said so."""
 FIRST_DELAY_SECONDS: Final = 0.5
 MOST_DELAY_SECONDS: Final = 30.0
 QUEUE_MESSAGES: Final = 1000
-"""With so many messages waiting for the caller, nothing more is read from the connection."""
+QUEUE_BYTES: Final = 8 * 1_048_576
+"""With so many messages, or bytes, waiting for the caller, nothing more is read from the connection."""
+
+ALIVE_SECONDS: Final = 5.0
+"""A stream that was open for so long was really one: after its end it is opened anew at once."""
+
+CURSOR_DIGITS: Final = 16
+
+
+class _Said(msgspec.Struct):
+    """As much of a message as every one has."""
+
+    type: str
+    body: str
+    msg_id: str
+
+
+_decode_said = msgspec.json.Decoder(_Said).decode
 
 Connect = Callable[[int, bool], Deferred[IResponse]]
 """Opens the stream at a cursor, the second time and later to resume there, and fires with the
 response, whose body has not been read."""
-
-
-class EventParser:
-    """Server-sent events, from bytes cut anywhere: only an event that is whole counts.
-
-    ``feed`` returns (id, data) pairs; ``id`` is ``None`` for an event that has none.
-    """
-
-    def __init__(self) -> None:
-        self._rest = b""
-        self._data: list[bytes] = []
-        self._id: bytes | None = None
-
-    def feed(self, chunk: bytes) -> list[tuple[bytes | None, bytes]]:
-        """The events that end in ``chunk``."""
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        events = []
-        for line in lines:
-            field, _, value = line.removesuffix(b"\r").partition(b":")
-            value = value.removeprefix(b" ")
-            if field == b"data":
-                self._data.append(value)
-            elif field == b"id":
-                self._id = value
-            elif not field and not value and self._data:  # a blank line; a comment has a value
-                events.append((self._id, b"\n".join(self._data)))
-                self._data, self._id = [], None
-        return events
 
 
 class Follow:
@@ -66,7 +57,8 @@ class Follow:
     A lost connection is made again, with back-off, at the cursor after the last message: nothing
     is lost and nothing comes twice. If the server lost its log in between, its new log is
     followed from the beginning. The refusals of the first connection are raised, and later
-    those that retrying cannot help, such as `UnknownChannel` or `Unauthorized`.
+    those that retrying cannot help, such as `UnknownChannel` or `Unauthorized`; so is an `HttpError`
+    for what is no stream of events.
     """
 
     def __init__(self, connect: Connect, cursor: int, clock: IReactorTime) -> None:
@@ -75,11 +67,15 @@ class Follow:
         self._connect = connect
         self._clock = clock
         self._queue: deque[Appended] = deque()
+        self._queue_bytes = 0
         self._body: _Body | None = None
         self._waiting: Deferred[None] | None = None
-        self._opened = False
         self._closed = False
+        self._is_broken = False
+        self._opened: float | None = None
+        self._at = cursor
         self._delay = FIRST_DELAY_SECONDS
+        self._pause = 0.0
 
     def __aiter__(self) -> Follow:
         return self
@@ -92,6 +88,10 @@ class Follow:
 
     async def __anext__(self) -> Appended:
         while not self._queue:
+            if self._is_broken:
+                await self.aclose()
+                self._is_broken = False
+                raise HttpError(200)
             if self._closed:
                 raise StopAsyncIteration
             try:
@@ -104,6 +104,7 @@ class Follow:
                 await self.aclose()
                 raise
         message = self._queue.popleft()
+        self._queue_bytes -= len(message.message_json)
         if self._body is not None and not self._queue:
             self._body.resume()
         return message
@@ -117,37 +118,58 @@ class Follow:
 
     async def _open(self) -> None:
         """Connect once. A failure that retrying can help is waited out, unless it is the first."""
+        pause, self._pause = self._pause, 0.0
+        if pause:
+            await deferLater(self._clock, pause)
         try:
-            response = await self._connect(self.cursor, self._opened)
+            response = await self._connect(self.cursor, self._opened is not None)
         except CaucusError as error:
-            if not self._opened or not _passing(error):
+            if self._opened is None or not _passing(error):
                 raise
-            await deferLater(self._clock, self._delay * random.uniform(0.5, 1))  # noqa: S311
-            self._delay = min(2 * self._delay, MOST_DELAY_SECONDS)
+            self._back_off()
             return
-        self._opened = True
+        self._opened = self._clock.seconds()
+        self._at = self.cursor
         self._body = _Body(self._clock, self._take, self._lost)
         response.deliverBody(self._body)
         if self._closed and self._body is not None:
             self._body.end()
 
-    def _take(self, events: list[tuple[bytes | None, bytes]]) -> int:
-        self._delay = FIRST_DELAY_SECONDS
+    def _take(self, events: list[tuple[bytes | None, bytes]]) -> bool:
+        """Whether the caller has enough to do. Raises `NotEvents` for what no channel says."""
         for name, data in events:
-            self.cursor = int(name) if name is not None and name.isdigit() else self.cursor + 1
+            self.cursor = _cursor(name, self.cursor)
+            _require_message(data)
             self._queue.append(Appended(data, self.cursor))
+            self._queue_bytes += len(data)
         if events:
             self._wake()
-        return len(self._queue)
+        return len(self._queue) >= QUEUE_MESSAGES or self._queue_bytes >= QUEUE_BYTES
 
-    def _lost(self) -> None:
+    def _lost(self, *, is_broken: bool) -> None:
         self._body = None
+        self._is_broken = is_broken
+        opened = self._clock.seconds() if self._opened is None else self._opened
+        if self._clock.seconds() - opened >= ALIVE_SECONDS:
+            self._delay = FIRST_DELAY_SECONDS
+        else:  # it was hardly open: whoever answers so is not asked again at once, nor ever more often
+            if self.cursor > self._at:
+                self._delay = FIRST_DELAY_SECONDS
+            self._back_off()
         self._wake()
+
+    def _back_off(self) -> None:
+        self._pause = self._delay * random.uniform(0.5, 1)  # noqa: S311
+        self._delay = min(2 * self._delay, MOST_DELAY_SECONDS)
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.called:
             waiting.callback(None)
+
+
+class _Lost(TypingProtocol):
+    def __call__(self, *, is_broken: bool) -> None: ...
 
 
 class _Body(Protocol):
@@ -158,29 +180,37 @@ class _Body(Protocol):
     def __init__(
         self,
         clock: IReactorTime,
-        take: Callable[[list[tuple[bytes | None, bytes]]], int],
-        lost: Callable[[], None],
+        take: Callable[[list[tuple[bytes | None, bytes]]], bool],
+        lost: _Lost,
     ) -> None:
         self._clock = clock
         self._take = take
         self._lost = lost
         self._parser = EventParser()
-        self._paused = False
+        self._paused = self._is_broken = False
         self._stall: IDelayedCall | None = None
 
     def connectionMade(self) -> None:  # noqa: N802
         self._stall = self._clock.callLater(STALL_SECONDS, self.end)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        if self._is_broken:
+            return
         self._arm()
-        if self._take(self._parser.feed(data)) >= QUEUE_MESSAGES and not self._paused:
+        try:
+            is_enough = self._take(self._parser.feed(data))
+        except NotEvents:
+            self._is_broken = True
+            self.end()
+            return
+        if is_enough and not self._paused:
             self._paused = True
             self._disarm()
             self.transport.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002, N802
         self._disarm()
-        self._lost()
+        self._lost(is_broken=self._is_broken)
 
     def resume(self) -> None:
         """The caller has taken everything: read on."""
@@ -203,8 +233,24 @@ class _Body(Protocol):
             self._stall.cancel()
 
 
+def _cursor(name: bytes | None, before: int) -> int:
+    """The cursor that an event's id says, or else the one after that of the event before it."""
+    if name is None:
+        return before + 1
+    if not (name.isdigit() and len(name) <= CURSOR_DIGITS):
+        raise NotEvents
+    return int(name)
+
+
+def _require_message(data: bytes) -> None:
+    try:
+        _decode_said(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise NotEvents from None
+
+
 def _passing(error: CaucusError) -> bool:
-    """Whether connecting again can help by itself."""
+    """Whether connecting again can help by itself: what is no stream now may be a proxy's page."""
     if isinstance(error, HttpError):
-        return error.status >= 500
-    return isinstance(error, Unreachable | StreamCapacity)
+        return error.status >= 500 or error.status == 200
+    return isinstance(error, Unreachable | StreamCapacity | Overloaded)

@@ -24,7 +24,6 @@ from caucus.standard import put
 from caucus.wire import answers
 from caucus.wire.jsontext import encode_json
 from caucus.wire.paths import path
-from caucus.wire.refusals import decode_error
 
 DEFAULT_URL = "http://127.0.0.1:4317"
 
@@ -133,7 +132,7 @@ async def _ask(exchange: Exchange, action: str, given: Mapping[str, str | None])
     body = encode_json({name: value for name, value in given.items() if value})
     answer = await exchange.request("POST", route, body, writes=True)
     if answer.status not in (200, 201):
-        raise decode_error(answer.status, answer.body, answer.allow)
+        raise answer.error()
     return answer.body
 
 

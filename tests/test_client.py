@@ -257,7 +257,34 @@ async def test_a_unix_socket_is_dialled_by_its_url(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:4317", "ftp://x", "http://", "http://me:pw@x", "http://x?q", "http://x#f"]
+    "url",
+    [
+        "127.0.0.1:4317",
+        "ftp://x",
+        "http://",
+        "http://me:pw@x",
+        "http://x?q",
+        "http://x#f",
+        "http://127.0.0.1:notaport",
+        "http://127.0.0.1:65536",
+        "http://127.0.0.1:0",
+        "http://127.0.0.1:-1",
+        " http://127.0.0.1:4317",
+        "http://127.0.0.1:4317\n",
+        "http://exa\tmple",
+        f"http://{'a' * 64}.example",
+        f"http://{'a.' * 130}example",
+        "http://a..b",
+        "http://a%20b",
+        "http://a,b",
+        "http://[::1",
+        "http://[nonsense]",
+        "http://\u2603\ufe0f..x",
+        "https://under_score.example",
+        "http+unix://",
+        "http+unix://%2Ftmp%2Fa%00b",
+        "http+unix://" + "%2F" * 108,
+    ],
 )
 def test_a_url_that_is_no_servers_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="URL of a backbone"):

@@ -17,12 +17,12 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from caucus import HTTPBackbone
 from caucus.backbone import Backbone
 from caucus.errors import InvalidCursor, Unauthorized, UnknownChannel, Unreachable
-from caucus.follow import EventParser, Follow
+from caucus.follow import Follow
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
 from caucus.messages import Message
 from caucus.records import Page
-from caucus.web.stream import frames
+from caucus.wire.frames import EventParser, frames
 from tests.providers import MemoryEndpoint, MemoryEndpoints, start_server
 from tests.raw import TOKENS, Edge, make_edge
 
@@ -97,7 +97,7 @@ def test_messages_come_as_they_are_appended() -> None:
 
 
 def test_a_connection_cut_at_any_byte_loses_and_repeats_nothing() -> None:
-    size = len(frames(Page((stored_message(),), 1), 0)) + 40  # the frame and its chunk's framing
+    size = len(frames(Page((stored_message(),), 1), 0)[0]) + 40  # the frame and its chunk's framing
     for keep in range(2 * size):
         net = Net()
         net.follow()

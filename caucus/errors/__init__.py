@@ -6,6 +6,7 @@ made where it is raised and never kept: each raise would add to what its traceba
 """
 
 from caucus.errors.client import (
+    AnswerTooLarge as AnswerTooLarge,
     HttpError as HttpError,
     Unreachable as Unreachable,
 )

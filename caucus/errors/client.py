@@ -22,6 +22,17 @@ class HttpError(CaucusError):
 
 
 @frozen
+class AnswerTooLarge(CaucusError):
+    """The answer has more than ``limit`` bytes, which the client takes. Asking for less can help."""
+
+    code = "answer_too_large"
+    limit: int
+
+    def __str__(self) -> str:
+        return f"The answer has more than {self.limit} bytes, which is all that this client takes."
+
+
+@frozen
 class Unreachable(CaucusError):
     """The server gave no answer, for ``reason``: a short phrase without a URL or a token.
 

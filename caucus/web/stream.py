@@ -21,12 +21,12 @@ from caucus.errors import NotFound, StreamCapacity
 from caucus.interfaces import IBackbone, IWatchable
 from caucus.limits import Limits
 from caucus.records import Page
-from caucus.web.parts import SLICE
+from caucus.wire.frames import EVENT_STREAM, frames
 
 if TYPE_CHECKING:
     from caucus.web.request import Request
 
-CONTENT_TYPE: Final = "text/event-stream; charset=utf-8"
+CONTENT_TYPE: Final = f"{EVENT_STREAM}; charset=utf-8"
 HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 PAGE: Final = 100
 """So many messages at most, and about a slice of bytes, are sent to a reader in one turn of the reactor."""
@@ -267,17 +267,3 @@ class Reader:
         _log.info("Dropped a stream's reader that is too far behind")
         self.stop()
         self._request.abort()
-
-
-def frames(page: Page, start: int) -> tuple[bytes, int]:
-    """The first frames of a page that begins at the cursor ``start``, and the cursor after them.
-
-    They are about a `SLICE`; each has the cursor after it as its id.
-    """
-    made, size, cursor = [], 0, start
-    for cursor, data in enumerate(page.messages_json, start + 1):
-        made.append(b"id: %d\ndata: %b\n\n" % (cursor, data))
-        size += len(data)
-        if size >= SLICE:
-            break
-    return b"".join(made), cursor
