@@ -8,6 +8,7 @@ from typing import Final, cast
 from msgspec import UNSET
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -60,6 +61,7 @@ from caucus.stamps import Stamps
 from caucus.state import State, stamp_of, stored_artifact
 from caucus.timeline import Timeline
 
+_log = Logger("caucus")
 LONGEST_LEASE: Final = 2**62
 """In seconds: a longer lease, which the contract allows, is kept in a ledger as this one."""
 
@@ -95,6 +97,7 @@ class Backbone:
         self._stamps = Stamps()
         self._state = State(limits, Tokens() if tokens is None else tokens)
         self._channels = self._state.channels
+        self._changed: list[Channel] = []
         self._request: RequestKey | None = None
         window, tracked = limits.window_seconds, limits.max_tracked_agents
         self._posts = RateBudget(limits.global_max_posts_per_minute, window, tracked, "all_channels")
@@ -126,7 +129,7 @@ class Backbone:
             for channel in self._channels.values():
                 channel.ledger.extend(down, self._now() + self.limits.restart_grace)
 
-        return self.journal.replay(apply, self._state.undo).addCallback(go_on)
+        return self.journal.replay(apply, self._undo).addCallback(go_on)
 
     @writes
     def create_channel(
@@ -256,6 +259,10 @@ class Backbone:
             self._wake_when_durable(room, position)  # it was recorded when nobody watched
         return lambda: room.watchers.remove(wake)
 
+    def wake(self) -> None:
+        while self._changed:
+            self._wake(self._changed.pop())
+
     def once(self, request: RequestKey, operation: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:
         try:
             known = self._state.answered.find(request, self._now())
@@ -365,14 +372,26 @@ class Backbone:
         if isinstance(event, MessageAppended):
             room = self._channels[event.channel]
             if durable >= position:
-                room.wake_watchers()
+                self._changed.append(room)
             elif room.watchers:
                 self._wake_when_durable(room, position)
 
     def _wake_when_durable(self, room: Channel, position: int) -> None:
         # If it is lost, nothing became readable; the writer is told by its own wait.
         shown = self.journal.when_durable(position)
-        shown.addCallbacks(lambda _: room.wake_watchers(), lambda _: None)
+        shown.addCallbacks(lambda _: self._wake(room), lambda _: None)
+
+    def _wake(self, room: Channel) -> None:
+        for wake in list(room.watchers):
+            try:
+                wake()
+            except Exception:
+                _log.failure("A watcher failed")  # what it was told of is recorded all the same
+
+    def _undo(self, kept: int) -> None:
+        self._state.undo(kept)
+        for room in self._channels.values():
+            self._wake(room)  # whoever waits for an event may have been told that nobody knows
 
 
 def _author(draft: Draft) -> Identity:

@@ -128,11 +128,6 @@ class Channel:
             self._pending.popleft()
         return len(self._log) - len(self._pending)
 
-    def wake_watchers(self) -> None:
-        """Tell those who watch that the durable head has advanced."""
-        for wake in list(self.watchers):
-            wake()
-
     def describe(self, durable: int) -> Descriptor:
         """The descriptor with the live head."""
         return replace(self.descriptor, head=self.head(durable))

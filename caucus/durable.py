@@ -19,6 +19,9 @@ class Journaled(Protocol):
 
     journal: IJournal
 
+    def wake(self) -> None:
+        """Tell those who watch what is new, now that a decision is whole."""
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,7 +42,9 @@ def writes(decide: Callable[Concatenate[J, P], T]) -> Callable[Concatenate[J, P]
             # It waits too: it may rest on something that is not durable yet. No name here holds it,
             # since its traceback holds this frame.
             return once_durable(self.journal, Failure(), self.journal.position)
-        return once_durable(self.journal, decided, self.journal.position)
+        answer = once_durable(self.journal, decided, self.journal.position)
+        self.wake()
+        return answer
 
     return operation
 

@@ -112,12 +112,14 @@ class Server:
         return waiting
 
     async def _close(self) -> None:
-        await _take_down(self.listeners, self._streams)
-        self._access.flush()
-        if self._journal is not None:
-            if isinstance(self.backbone, Backbone):
-                self.backbone.end_run()
-            await self._journal.close()
+        try:
+            await _take_down(self.listeners, self._streams)
+            self._access.flush()
+        finally:
+            if self._journal is not None:
+                if isinstance(self.backbone, Backbone):
+                    self.backbone.end_run()
+                await self._journal.close()
 
 
 def start_server(

@@ -87,8 +87,6 @@ class State:
             _position, step, arguments = self._steps.pop()
             step(*arguments)
         self._steps.clear()
-        for channel in self.channels.values():
-            channel.wake_watchers()  # whoever waits for an event may have been told that nobody knows
 
     def _append(self, event: MessageAppended, position: int, durable: int, at: float) -> None:
         room = self.channels[event.channel]
