@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from caucus.channel import Channel, field_issue, require_channel_name, require_integrity
+from caucus.channel import Channel, field_problem, require_channel_name, require_integrity
 from caucus.drafts import Draft, drafted, stamp
 from caucus.durable import once_durable, reads, writes
 from caucus.errors import (
@@ -22,7 +22,6 @@ from caucus.errors import (
     ChannelExists,
     ChannelLimit,
     IdempotencyMismatch,
-    InvalidMessage,
     InvalidRequest,
     UnknownChannel,
 )
@@ -32,7 +31,8 @@ from caucus.limits import Limits
 from caucus.messages import (
     MessageFields,
     fields_of,
-    identity_issues,
+    identity_problems,
+    refusal,
     target_key,
 )
 from caucus.records import (
@@ -147,9 +147,9 @@ class Backbone:
         owner = "" if created_by is None else created_by
         verbosity = "quiet" if verbosity is None else verbosity
         budget = 200 if render_budget_chars is None else render_budget_chars
-        issue = field_issue(purpose, owner, verbosity, budget)
-        if issue:
-            raise InvalidMessage((issue,))
+        problem = field_problem(purpose, owner, verbosity, budget)
+        if problem is not None:
+            raise refusal([problem])
         if len(self._channels) >= self.limits.max_channels:
             raise ChannelLimit(self.limits.max_channels)
         now = self._now()
@@ -311,9 +311,9 @@ class Backbone:
         """What every claim operation checks before the ledger."""
         room = self._channel(channel)
         draft = drafted(message, claim=True)
-        issues = () if assignee is None else identity_issues(assignee.agent_id, assignee.owner)
-        if issues:
-            raise InvalidMessage(tuple(f"assignee.{issue}" for issue in issues))
+        problems = () if assignee is None else identity_problems(assignee.agent_id, assignee.owner)
+        if problems:
+            raise refusal(problems, "assignee.")
         now = self._now()
         self._check_pace(room, cast("str", draft.agent_id), now)
         return room, draft, target_key(cast("str", draft.target)), now

@@ -14,17 +14,24 @@ from hashlib import sha256 as hash_sha256
 
 from msgspec.structs import replace
 
-from caucus.errors import ArtifactIntegrity, ArtifactTooLarge, ChannelFull, InvalidChannelName, InvalidCursor
+from caucus.errors import (
+    CHANNEL_NAME,
+    ArtifactIntegrity,
+    ArtifactTooLarge,
+    ChannelFull,
+    InvalidChannelName,
+    InvalidCursor,
+)
 from caucus.ledger import Held, Ledger
 from caucus.limits import Limits
 from caucus.log import Log
-from caucus.messages import SHORT_TEXT, as_integer
+from caucus.messages import SHORT_TEXT, Problem, as_integer, character_problem, length_problem
 from caucus.records import VERBOSITIES, Descriptor, MessageAppended, Page
 from caucus.seatbelts import Duplicates, RateBudget
-from caucus.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, SURROGATE, excerpt
+from caucus.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, excerpt
 
 _SHA256 = re.compile("[0-9a-f]{64}")
-_NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
+_NAME = re.compile(CHANNEL_NAME.strip("^$"))
 
 
 def require_channel_name(channel: object) -> None:
@@ -35,25 +42,27 @@ def require_channel_name(channel: object) -> None:
         raise InvalidChannelName(excerpt(channel))
 
 
-def field_issue(purpose: object, created_by: object, verbosity: object, budget: object) -> str | None:
+def field_problem(purpose: object, created_by: object, verbosity: object, budget: object) -> Problem | None:
     """The first problem among a new channel's fields, in the order of `create_channel`'s signature."""
-    if purpose is not None:
-        if not _is_printable(purpose, CONTROL_EXCEPT_TAB_NEWLINE):
-            return "purpose: must be text without control characters other than tab and newline"
-        if len(str(purpose)) > SHORT_TEXT:
-            return f"purpose: must have at most {SHORT_TEXT} characters"
-    if not _is_printable(created_by, CONTROL):
-        return "created_by: must be text without control characters"
+    found = None if purpose is None else _text_problem("purpose", purpose, CONTROL_EXCEPT_TAB_NEWLINE)
+    if found is None and purpose is not None:
+        found = length_problem("purpose", str(purpose), SHORT_TEXT)
+    found = found or _text_problem("created_by", created_by, CONTROL)
+    if found is not None:
+        return found
     if not (isinstance(verbosity, str) and verbosity in VERBOSITIES):
-        return f"verbosity: must be one of {', '.join(sorted(VERBOSITIES))}"
+        return Problem(f"verbosity: must be one of {', '.join(sorted(VERBOSITIES))}")
     characters = as_integer(budget)
     if characters is None or not 1 <= characters <= 8000:
-        return "renderBudgetChars: must be an integer from 1 to 8000"
+        return Problem("renderBudgetChars: must be an integer from 1 to 8000")
     return None
 
 
-def _is_printable(value: object, refused: re.Pattern[str]) -> bool:
-    return isinstance(value, str) and not refused.search(value) and not SURROGATE.search(value)
+def _text_problem(name: str, value: object, refused: re.Pattern[str]) -> Problem | None:
+    if not isinstance(value, str):
+        return Problem(f"{name}: must be text")
+    allowed = " (tab and newline are allowed)" if refused is CONTROL_EXCEPT_TAB_NEWLINE else ""
+    return character_problem(name, value, refused, f"{name} must not contain control characters{allowed}")
 
 
 def require_integrity(address: object, data: bytes) -> None:

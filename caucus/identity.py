@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from caucus.errors import ConfigurationError, Unauthorized
-from caucus.messages import identity_issues
+from caucus.messages import identity_problems
 from caucus.records import Identity
 from caucus.text import trim
 
@@ -41,7 +41,7 @@ class Tokens:
             if len(parts) != 3 or not all(parts):
                 raise ConfigurationError(f"CAUCUS_TOKENS: entry {position} is not token:agent_id:owner")
             token, agent_id, owner = parts
-            if identity_issues(agent_id, owner):
+            if identity_problems(agent_id, owner):
                 raise ConfigurationError(f"CAUCUS_TOKENS: entry {position} names nobody who may post")
             digest = token_digest(token.encode("utf-8", "surrogateescape"))
             if digest in identities:

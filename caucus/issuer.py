@@ -16,7 +16,7 @@ from caucus.errors import CaucusError, InvalidRequest, TokenLimit, Unauthorized
 from caucus.identity import Tokens, bearer_digest, token_digest
 from caucus.interfaces import ITokenKeeper
 from caucus.limits import Limits
-from caucus.messages import identity_issues
+from caucus.messages import identity_problems
 from caucus.records import Identity
 from caucus.stamps import instant
 from caucus.text import excerpt
@@ -95,11 +95,11 @@ class Issuer:
     def _identity(self, operation: str, body: object) -> Identity:
         given = _texts(body)
         identity = Identity(given.get("agent_id", ""), given.get("owner", ""))
-        issues = identity_issues(identity.agent_id, identity.owner)
-        if issues:
+        problems = identity_problems(identity.agent_id, identity.owner)
+        if problems:
             named = {name: excerpt(text) for name, text in given.items() if name != "digest"}
             self._note(operation, "invalid_request", named)
-            raise InvalidRequest(f"{'; '.join(issues)}.")
+            raise InvalidRequest(f"{'; '.join(one.issue for one in problems)}.")
         return identity
 
     async def _mint(self, operation: str, identity: Identity, revoked: Sequence[bytes]) -> str:

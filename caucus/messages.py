@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal, NamedTuple
 
 import msgspec
-from attrs import asdict, field, fields, frozen
+from attrs import asdict, evolve, field, fields, frozen
 from ulid import ULID
 
-from caucus.errors import InvalidMessage
+from caucus.errors import Detail, InvalidMessage
 from caucus.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, SURROGATE, excerpt, trim
 
 MessageType = Literal["finding", "claim", "status", "question", "answer", "note", "steer"]
@@ -141,21 +141,62 @@ def require_type(kind: object, *, claim: bool) -> None:
         raise InvalidMessage(("type: a claim goes through the claim operations",))
 
 
+class Problem(NamedTuple):
+    """One thing that is wrong with a message: a sentence, and where it is if that can be said."""
+
+    issue: str
+    detail: Detail | None = None
+
+
+def refusal(problems: Iterable[Problem], prefix: str = "") -> InvalidMessage:
+    """What refuses a message for these problems; ``prefix`` stands before the name of each field."""
+    found = tuple(problems)
+    return InvalidMessage(
+        tuple(prefix + one.issue for one in found),
+        tuple(
+            evolve(one.detail, field=f"{prefix}{one.detail.field}") for one in found if one.detail is not None
+        ),
+    )
+
+
+def character_problem(name: str, text: str, refused: re.Pattern[str], issue: str) -> Problem | None:
+    """The first control character that a text may not hold, or an unpaired surrogate, if there is one."""
+    for pattern, sentence in (
+        (refused, issue),
+        (SURROGATE, f"{name} must not contain unpaired surrogates"),
+    ):
+        found = pattern.search(text)
+        if found is not None:
+            count = sum(1 for _ in pattern.finditer(text))
+            code_point = f"U+{ord(found[0]):04X}"
+            detail = Detail(field=name, code_point=code_point, index=found.start(), count=count)
+            return Problem(sentence, detail)
+    return None
+
+
+def length_problem(name: str, text: str, limit: int) -> Problem | None:
+    """That a text has more code points than it may, if it has."""
+    if len(text) <= limit:
+        return None
+    detail = Detail(field=name, length=len(text), limit=limit)
+    return Problem(f"{name}: must have at most {limit} characters", detail)
+
+
 def validate(message: Mapping[str, object]) -> None:
     """Check every field.
 
     Raises `InvalidMessage` with every problem together. The lengths of ``body``, ``target`` and
     the entries of ``to`` are looked at only if nothing else is wrong, and give one issue.
     """
-    issues = tuple(_problems(message)) or tuple(_excess(message))[:1]
-    if issues:
-        raise InvalidMessage(issues)
+    problems = tuple(_problems(message)) or tuple(_excess(message))[:1]
+    if problems:
+        raise refusal(problems)
 
 
-def identity_issues(agent_id: object, owner: object) -> tuple[str, ...]:
+def identity_problems(agent_id: object, owner: object) -> tuple[Problem, ...]:
     """The problems of an identity, at most one for each of its two fields."""
     found = (_name("agent_id", agent_id), _name("owner", owner))
-    return tuple(issue for issue in found if issue)
+    return tuple(problem for problem in found if problem is not None)
 
 
 def target_key(target: str) -> str:
@@ -163,15 +204,23 @@ def target_key(target: str) -> str:
     return unicodedata.normalize("NFC", trim(target))
 
 
-def _problems(message: Mapping[str, object]) -> Iterator[str]:
+def _problems(message: Mapping[str, object]) -> Iterator[Problem]:
     kind = message.get("type")
     if not (isinstance(kind, str) and kind in TYPES):
         yield _required(message, "type", f"must be one of {', '.join(sorted(TYPES))}")
-    yield from identity_issues(message.get("agent_id"), message.get("owner"))
+    yield from identity_problems(message.get("agent_id"), message.get("owner"))
     yield from _ulids(message)
-    if not _is_text(message.get("body"), CONTROL_EXCEPT_TAB_NEWLINE):
-        yield _required(
-            message, "body", "must be non-empty text without control characters other than tab and newline"
+    body = message.get("body")
+    if not (isinstance(body, str) and body):
+        yield _required(message, "body", "must be non-empty text")
+    else:
+        yield from _present(
+            character_problem(
+                "body",
+                body,
+                CONTROL_EXCEPT_TAB_NEWLINE,
+                "body must not contain control characters (tab and newline are allowed)",
+            )
         )
     yield from _optional_problems(message)
     if kind == "claim":
@@ -179,15 +228,20 @@ def _problems(message: Mapping[str, object]) -> Iterator[str]:
     else:
         for name in _CLAIM_ONLY:
             if name in message:
-                yield f"{name}: is for claims only"
+                yield Problem(f"{name}: is for claims only")
     yield from _unknown(message)
 
 
-def _required(message: Mapping[str, object], name: str, wrong: str) -> str:
-    return f"{name}: {wrong if name in message else 'is missing'}"
+def _present(problem: Problem | None) -> Iterator[Problem]:
+    if problem is not None:
+        yield problem
 
 
-def _ulids(message: Mapping[str, object]) -> Iterator[str]:
+def _required(message: Mapping[str, object], name: str, wrong: str) -> Problem:
+    return Problem(f"{name}: {wrong if name in message else 'is missing'}")
+
+
+def _ulids(message: Mapping[str, object]) -> Iterator[Problem]:
     for name in ("msg_id", "thread", "reply_to"):
         value = message.get(name)
         if name != "msg_id" and name not in message:
@@ -196,67 +250,71 @@ def _ulids(message: Mapping[str, object]) -> Iterator[str]:
             yield _required(message, name, "must be a ULID of 26 upper-case characters")
 
 
-def _optional_problems(message: Mapping[str, object]) -> Iterator[str]:
+def _optional_problems(message: Mapping[str, object]) -> Iterator[Problem]:
     if "to" in message:
-        recipients = message["to"]
-        if not (isinstance(recipients, list | tuple) and 1 <= len(recipients) <= RECIPIENTS):
-            yield f"to: must be a list of 1 to {RECIPIENTS} names"
-        elif not all(_is_text(entry, CONTROL) for entry in recipients):
-            yield "to: every name must be non-empty text without control characters"
+        yield from _present(_recipients_problem(message["to"]))
     if "status" in message:
         status = message["status"]
         if not (isinstance(status, str) and status in STATUSES):
-            yield f"status: must be one of {', '.join(sorted(STATUSES))}"
+            yield Problem(f"status: must be one of {', '.join(sorted(STATUSES))}")
     if "artifact" in message:
-        issue = _name("artifact", message["artifact"])
-        if issue:
-            yield issue
+        yield from _present(_name("artifact", message["artifact"]))
     if "ts" in message and not (isinstance(message["ts"], str) and message["ts"]):
-        yield "ts: must be non-empty text; the server overwrites it"
+        yield Problem("ts: must be non-empty text; the server overwrites it")
 
 
-def _claim_problems(message: Mapping[str, object]) -> Iterator[str]:
+def _recipients_problem(recipients: object) -> Problem | None:
+    if not (isinstance(recipients, list | tuple) and recipients):
+        return Problem(f"to: must be a list of 1 to {RECIPIENTS} names")
+    count = len(recipients)
+    if count > RECIPIENTS:
+        detail = Detail(field="to", length=count, limit=RECIPIENTS)
+        return Problem(f"to[] has more than {RECIPIENTS} recipients ({count})", detail)
+    if not all(isinstance(entry, str) and entry for entry in recipients):
+        return Problem("to: every name must be non-empty text")
+    issue = "to entries must not contain control characters"
+    found = (
+        character_problem(f"to[{number}]", entry, CONTROL, issue) for number, entry in enumerate(recipients)
+    )
+    return next((problem for problem in found if problem is not None), None)
+
+
+def _claim_problems(message: Mapping[str, object]) -> Iterator[Problem]:
     target = message.get("target")
-    if not (_is_text(target, CONTROL) and trim(str(target))):
-        yield _required(message, "target", "must be text that is not blank, without control characters")
+    if not (isinstance(target, str) and trim(target)):
+        yield _required(message, "target", "must be text that is not blank")
+    else:
+        yield from _present(_printable("target", target))
     if "lease_ttl" in message:
         seconds = as_integer(message["lease_ttl"])
         if seconds is None or seconds < 1:
-            yield "lease_ttl: must be a positive integer, in seconds"
+            yield Problem("lease_ttl: must be a positive integer, in seconds")
     if "heartbeat" in message and not isinstance(message["heartbeat"], bool):
-        yield "heartbeat: must be true or false"
+        yield Problem("heartbeat: must be true or false")
 
 
-def _unknown(message: Mapping[str, object]) -> Iterator[str]:
+def _unknown(message: Mapping[str, object]) -> Iterator[Problem]:
     unknown = [name for name in message if name not in _FIELDS]
     for name in unknown[:UNKNOWN_FIELDS_NAMED]:
-        yield f"unknown field: {excerpt(str(name))}"
+        yield Problem(f'unknown field "{excerpt(str(name))}"')
     if len(unknown) > UNKNOWN_FIELDS_NAMED:
-        yield f"and {len(unknown) - UNKNOWN_FIELDS_NAMED} more unknown fields"
+        yield Problem(f"and {len(unknown) - UNKNOWN_FIELDS_NAMED} more unknown fields")
 
 
-def _excess(message: Mapping[str, object]) -> Iterator[str]:
-    if len(str(message["body"])) > BODY_TEXT:
-        yield f"body: must have at most {BODY_TEXT} characters"
-    if len(str(message.get("target", ""))) > SHORT_TEXT:
-        yield f"target: must have at most {SHORT_TEXT} characters"
+def _excess(message: Mapping[str, object]) -> Iterator[Problem]:
+    yield from _present(length_problem("body", str(message["body"]), BODY_TEXT))
+    yield from _present(length_problem("target", str(message.get("target", "")), SHORT_TEXT))
     recipients = message.get("to", ())
-    if isinstance(recipients, list | tuple) and any(len(entry) > SHORT_TEXT for entry in recipients):
-        yield f"to: every name must have at most {SHORT_TEXT} characters"
+    if isinstance(recipients, list | tuple):
+        for number, entry in enumerate(recipients):
+            yield from _present(length_problem(f"to[{number}]", str(entry), SHORT_TEXT))
 
 
-def _name(name: str, value: object) -> str | None:
-    if not _is_text(value, CONTROL):
-        return f"{name}: must be non-empty text without control characters"
-    if len(str(value)) > SHORT_TEXT:
-        return f"{name}: must have at most {SHORT_TEXT} characters"
-    return None
+def _name(name: str, value: object) -> Problem | None:
+    if not (isinstance(value, str) and value):
+        return Problem(f"{name}: must be non-empty text")
+    return _printable(name, value) or length_problem(name, value, SHORT_TEXT)
 
 
-def _is_text(value: object, refused: re.Pattern[str]) -> bool:
-    return (
-        isinstance(value, str)
-        and value != ""
-        and (value.isascii() or not SURROGATE.search(value))
-        and not refused.search(value)
-    )
+def _printable(name: str, text: str) -> Problem | None:
+    return character_problem(name, text, CONTROL, f"{name} must not contain control characters")

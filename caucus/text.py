@@ -30,6 +30,6 @@ def trim(text: str) -> str:
 
 
 def excerpt(text: str) -> str:
-    """``text`` made safe to quote: no control character, at most 120 code points and an ellipsis."""
-    head = SURROGATE.sub("\ufffd", CONTROL.sub("\ufffd", text[:EXCERPT_LENGTH]))
-    return head if len(text) <= EXCERPT_LENGTH else head + "…"
+    """``text`` made safe to quote: without control characters, at most 120 code points and an ellipsis."""
+    shown = SURROGATE.sub("\ufffd", CONTROL.sub("", text))
+    return shown if len(shown) <= EXCERPT_LENGTH else shown[:EXCERPT_LENGTH] + "…"

@@ -29,9 +29,11 @@ from caucus.errors.edge import (
 from caucus.errors.root import (
     CaucusError as CaucusError,
     ConfigurationError as ConfigurationError,
+    Detail as Detail,
     InternalError as InternalError,
 )
 from caucus.errors.rules import (
+    CHANNEL_NAME as CHANNEL_NAME,
     ArtifactIntegrity as ArtifactIntegrity,
     ArtifactLimit as ArtifactLimit,
     ArtifactScope as ArtifactScope,

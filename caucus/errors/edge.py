@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from caucus.errors.root import CaucusError
+from caucus.errors.root import CaucusError, Detail
 
 
 @frozen
 class InvalidJson(CaucusError):
-    """The body is not strict JSON in UTF-8. Retrying cannot help."""
+    """The body is not strict JSON in UTF-8. Retrying cannot help.
+
+    ``detail`` says at which byte, and which unpaired surrogate stands there if it is one.
+    """
 
     code = "invalid_json"
+    detail: Detail | None = None
 
     def __str__(self) -> str:
-        return "The body is not valid JSON in UTF-8."
+        where = "" if self.detail is None else f" What is wrong first is at byte {self.detail.offset}."
+        return f"The body is not valid JSON in UTF-8.{where}"
 
 
 @frozen
@@ -35,7 +40,7 @@ class Unauthorized(CaucusError):
     code = "unauthorized"
 
     def __str__(self) -> str:
-        return "A valid bearer token is needed."
+        return "missing or invalid token"
 
 
 @frozen

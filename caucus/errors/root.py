@@ -14,6 +14,26 @@ class ConfigurationError(Exception):
     """
 
 
+@frozen(kw_only=True)
+class Detail:
+    """Where a text breaks its rule, as far as that can be said; what does not apply is ``None``.
+
+    ``field`` names the field, with an index for an entry of a list: ``to[2]``. Of a character that is not
+    allowed, ``code_point`` is its name as ``U+000D``, ``index`` the index of the first such character in
+    code points, from 0, and ``count`` how many such there are of any kind. Of a text that is too long, or
+    a list, ``length`` and ``limit`` are in code points, or entries. ``offset`` is in bytes, from 0, of a
+    body that is no JSON.
+    """
+
+    field: str | None = None
+    code_point: str | None = None
+    index: int | None = None
+    count: int | None = None
+    length: int | None = None
+    limit: int | None = None
+    offset: int | None = None
+
+
 class CaucusError(Exception):
     """The root of all refusals. ``code`` names the condition on the wire."""
 

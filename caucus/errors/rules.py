@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import frozen
 
-from caucus.errors.root import CaucusError
+from caucus.errors.root import CaucusError, Detail
+
+CHANNEL_NAME: Final = "^[a-z0-9][a-z0-9-]{0,63}$"
+"""What the name of a channel matches, as a whole."""
 
 RateScope = Literal["channel", "all_channels", "channel_creates"]
 """Which budget is used up: an agent's in a channel, an agent's over all, or an owner's for creating."""
@@ -27,22 +30,21 @@ class InvalidChannelName(CaucusError):
     channel: str | None = None
 
     def __str__(self) -> str:
-        named = "The channel name" if self.channel is None else f"The channel name {_quoted(self.channel)}"
-        return (
-            f"{named} is not valid: it must be 1 to 64 lower-case letters, digits and hyphens, "
-            "and begin with a letter or a digit."
-        )
+        named = "A channel name" if self.channel is None else f"The channel name {_quoted(self.channel)}"
+        return f"{named} must match {CHANNEL_NAME}"
 
 
 @frozen
 class InvalidMessage(CaucusError):
     """A message or a channel's fields break their rules. Retrying cannot help.
 
-    ``issues`` holds one sentence for each problem, at least one.
+    ``issues`` holds one sentence for each problem, at least one; ``details`` says of those about characters
+    and lengths where they are, in the same order.
     """
 
     code = "invalid_message"
     issues: tuple[str, ...]
+    details: tuple[Detail, ...] = ()
 
     def __str__(self) -> str:
         return f"The message is not valid: {'; '.join(self.issues)}."
@@ -175,7 +177,7 @@ class RateLimited(CaucusError):
 
     def __str__(self) -> str:
         what = "channel creates" if self.scope == "channel_creates" else "posts"
-        where = " across all channels" if self.scope == "all_channels" else ""
+        where = {"all_channels": " across all channels", "channel_creates": " per owner"}.get(self.scope, "")
         return f"Slow down: at most {self.limit} {what}/min{where}. Wait ~{self.retry_after}s."
 
 

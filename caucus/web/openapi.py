@@ -37,6 +37,7 @@ _ULID: Final[Schema] = {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{26}$"}
 _NO_CONTROL: Final = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$"
 _TEXT: Final = "^[^\\u0000-\\u0008\\u000B-\\u001F\\u007F-\\u009F]*$"
 _NAME: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": SHORT_TEXT, "pattern": _NO_CONTROL}
+_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _CURSOR: Final[Schema] = {"type": "integer", "minimum": 0, "description": "A position in the log."}
 
 
@@ -159,6 +160,20 @@ _SCHEMAS: Final[Schema] = {
     "Revoked": _object({"revoked": {"type": "boolean"}}),
     "Healthy": _object({"ok": {"const": True}}),
     "Ready": _object({"ready": {"const": True}}),
+    "Detail": _object(
+        {
+            "field": {"type": "string"},
+            "code_point": {"type": "string", "pattern": "^U\\+[0-9A-F]{4,6}$"},
+            **dict.fromkeys(("index", "count", "length", "limit", "offset"), _CURSOR),
+        },
+        "field",
+        "code_point",
+        "index",
+        "count",
+        "length",
+        "limit",
+        "offset",
+    ),
     "Error": _object(
         {
             "error": _object(
@@ -166,10 +181,12 @@ _SCHEMAS: Final[Schema] = {
                     "code": {"type": "string"},
                     "message": {"type": "string"},
                     "issues": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+                    "details": {"type": "array", "minItems": 1, "items": _ref("Detail")},
                     "limit": {"type": "integer", "minimum": 1},
                     "retry_after": {"type": "integer", "minimum": 1},
                 },
                 "issues",
+                "details",
                 "limit",
                 "retry_after",
             )

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from caucus.errors import InvalidJson
+from caucus.errors import Detail, InvalidJson
 
 CONTENT_TYPE: Final = "application/json; charset=utf-8"
 MAX_BODY: Final = 262_144
@@ -17,6 +17,12 @@ MAX_NESTING: Final = 500
 """The most levels of arrays and objects in a JSON body."""
 
 _BRACKETS_OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
+_BYTE = re.compile(r"\(byte (\d+)\)")
+# Whole pairs and other escapes first, so that what is left of \uD800 to \uDFFF stands alone.
+_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|\\u([dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -30,8 +36,8 @@ def decode_json(body: bytes) -> object:
         value: object = _decode(body)
     except msgspec.ValidationError:
         value = _decode_wide_numbers(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidJson from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJson(_where(body, error)) from None
     if body.count(b"[") + body.count(b"{") > MAX_NESTING and _nesting(body) > MAX_NESTING:
         raise InvalidJson
     return value
@@ -47,9 +53,35 @@ def _decode_wide_numbers(body: bytes) -> object:
     try:
         value: object = json.loads(body.decode(), parse_constant=_no_constant, parse_int=_wide_integer)
         _encode(value)  # finds unpaired surrogates, which json lets through
-    except (ValueError, RecursionError):
-        raise InvalidJson from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson(_where(body, error)) from None
     return value
+
+
+def _where(body: bytes, error: Exception) -> Detail | None:
+    """The first byte that is wrong, as far as it can be told."""
+    try:
+        text = body.decode()
+        json.loads(text)
+    except UnicodeDecodeError as not_text:
+        return Detail(offset=not_text.start)
+    except json.JSONDecodeError as not_json:
+        return Detail(offset=len(text[: not_json.pos].encode()))
+    except (RecursionError, ValueError):
+        return None
+    surrogate = _surrogate(text)
+    if surrogate is not None:
+        return Detail(offset=len(text[: surrogate.start()].encode()), code_point=f"U+{surrogate[1].upper()}")
+    told = _BYTE.search(str(error))  # such as NaN, which json takes
+    return Detail(offset=int(told[1])) if told else None
+
+
+def _surrogate(text: str) -> re.Match[str] | None:
+    """The first escape of a surrogate that has no other half beside it."""
+    for found in _ESCAPES.finditer(text):
+        if found[1]:
+            return found
+    return None
 
 
 def _no_constant(name: str) -> object:

@@ -6,6 +6,7 @@ import re
 from urllib.parse import quote, unquote_to_bytes
 
 from caucus.errors import InvalidRequest
+from caucus.text import excerpt
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -34,7 +35,8 @@ def segments(target: bytes) -> list[str]:
     if absolute:
         raw = raw[absolute.end() :]
     if _BAD_ESCAPE.search(raw):
-        raise InvalidRequest("The path holds a bad percent escape.")
+        bad = next(part for part in raw.split(b"/") if _BAD_ESCAPE.search(part))
+        raise InvalidRequest(f"The path holds a bad percent escape: {excerpt(bad.decode(errors='replace'))}")
     try:
         if b"%" in raw:
             return [unquote_to_bytes(part).decode() for part in raw.split(b"/") if part]

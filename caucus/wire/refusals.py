@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
+from attrs import asdict
 
 from caucus import errors
 from caucus.errors import CaucusError
@@ -56,10 +57,21 @@ _FIGURES: Final[Mapping[type[CaucusError], tuple[str, ...]]] = {
 _encode = msgspec.json.Encoder().encode
 
 
+class _Where(msgspec.Struct, omit_defaults=True):
+    field: str | None = None
+    code_point: str | None = None
+    index: int | None = None
+    count: int | None = None
+    length: int | None = None
+    limit: int | None = None
+    offset: int | None = None
+
+
 class _ErrorDetail(msgspec.Struct, omit_defaults=True):
     code: str
     message: str
     issues: tuple[str, ...] | None = None
+    details: tuple[_Where, ...] | None = None
     limit: int | None = None
     retry_after: int | None = None
 
@@ -81,6 +93,9 @@ def encode_error(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
     match error:
         case errors.InvalidMessage():
             detail.issues = error.issues
+            detail.details = tuple(_Where(**asdict(one)) for one in error.details) or None
+        case errors.InvalidJson() if error.detail is not None:
+            detail.details = (_Where(**asdict(error.detail)),)
         case errors.RateLimited() | errors.StorageUnavailable() | errors.Overloaded():
             headers["Retry-After"] = str(error.retry_after)
         case errors.MethodNotAllowed():
@@ -149,6 +164,10 @@ def _artifact_too_large(detail: _ErrorDetail, _allow: str) -> CaucusError:
     return errors.ArtifactTooLarge(_limit(detail), scope)
 
 
+def _details(detail: _ErrorDetail) -> tuple[errors.Detail, ...]:
+    return tuple(errors.Detail(**msgspec.structs.asdict(one)) for one in detail.details or ())
+
+
 def _figure(given: int | None) -> int:
     if given is None:
         raise LookupError("figure")
@@ -170,7 +189,10 @@ _REBUILD: Final[dict[str, _Rebuild]] = {
     **{error.code: _without_figures(error) for error in STATUS},
     "invalid_request": lambda detail, _: errors.InvalidRequest(detail.message),
     "invalid_cursor": lambda detail, _: errors.InvalidCursor(detail.message),
-    "invalid_message": lambda detail, _: errors.InvalidMessage(detail.issues or (detail.message,)),
+    "invalid_message": lambda detail, _: errors.InvalidMessage(
+        detail.issues or (detail.message,), _details(detail)
+    ),
+    "invalid_json": lambda detail, _: errors.InvalidJson(next(iter(_details(detail)), None)),
     "invalid_channel_name": _invalid_channel_name,
     "unknown_channel": lambda detail, _: errors.UnknownChannel(_channel(detail)),
     "channel_exists": lambda detail, _: errors.ChannelExists(_channel(detail)),
