@@ -78,6 +78,7 @@ def sync_seconds(folder: Path) -> float:
 
 def write(file: Path, count: int) -> None:
     """A file with so many events: `CHANNELS` channels, and messages in all of them in turn."""
+    file.touch()
     database, stamps = Database(file), Stamps()
     when = Instant(time.time(), time.monotonic(), os.urandom(16))
     events: list[Event] = [

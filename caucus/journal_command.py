@@ -11,8 +11,10 @@ import apsw
 import msgspec
 from twisted.python import usage
 
-from caucus.journals.database import DatabaseError
-from caucus.journals.reader import Reader
+from caucus.journals.database import CopyError
+from caucus.journals.files import DatabaseError, one_line
+from caucus.journals.reader import Reader, sound_events
+from caucus.journals.restoring import restore
 from caucus.journals.shown import audited, exported
 
 
@@ -34,10 +36,19 @@ class BackupOptions(usage.Options):
         self["file"], self["copy"] = file, copy
 
 
+class RestoreOptions(usage.Options):
+    """``restore COPY FILE``."""
+
+    synopsis = "COPY FILE"
+
+    def parseArgs(self, copy: str, file: str) -> None:  # type: ignore[override]  # Twisted calls it so
+        self["copy"], self["file"] = copy, file
+
+
 class Options(usage.Options):
     """The options before the action."""
 
-    synopsis = "check|backup|export|audit FILE ..."
+    synopsis = "check|backup|restore|export|audit FILE ..."
     subCommands = [  # noqa: RUF012
         [
             "check",
@@ -46,13 +57,14 @@ class Options(usage.Options):
             "whether the file is sound and every event can be read; status 1 if not",
         ],
         ["backup", None, BackupOptions, "a consistent copy in a new file"],
+        ["restore", None, RestoreOptions, "put a copy in the place of a journal that no daemon is using"],
         ["audit", None, FileOptions, "who was minted, rotated and revoked, and when, as JSON Lines"],
         ["export", None, FileOptions, "the log as JSON Lines on standard output, an event each"],
     ]
 
     def postOptions(self) -> None:
         if self.subCommand is None:
-            raise usage.UsageError("an action is needed: check, backup, export or audit")
+            raise usage.UsageError("an action is needed: check, backup, restore, export or audit")
 
 
 def run(action: str, given: Mapping[str, str]) -> None:
@@ -60,18 +72,31 @@ def run(action: str, given: Mapping[str, str]) -> None:
     reader = Reader(Path(given["file"]))
     try:
         if action == "check":
-            _check(reader, given["file"])
+            _check(given["file"])
         elif action == "backup":
             reader.copy_to(Path(given["copy"]))
+        elif action == "restore":
+            _restore(given["copy"], given["file"])
         elif action == "audit":
             _print(audited(event for _, event in reader.events()))
         else:
             _print(exported(position, event) for position, event in reader.events())
+    except CopyError as error:
+        raise SystemExit(f"caucus-journal: {error}") from None
     except BrokenPipeError:
         raise SystemExit(1) from None  # whoever reads it has had enough
     except (DatabaseError, apsw.Error, OSError) as error:
-        text = getattr(error, "strerror", None) or str(error)
-        raise SystemExit(f"caucus-journal: {given['file']}: {text}") from None
+        raise SystemExit(f"caucus-journal: {given['file']}: {one_line(error)}") from None
+
+
+def _restore(copy: str, file: str) -> None:
+    try:
+        count = sound_events(Path(copy))
+    except (DatabaseError, apsw.Error, OSError) as error:
+        raise SystemExit(f"caucus-journal: {copy}: {one_line(error)}") from None
+    aside = restore(Path(copy), Path(file))
+    before = "" if aside is None else f"; what was there is {aside}"
+    print(f"{file}: restored, {count} events{before}")  # noqa: T201
 
 
 def _print(lines: Iterable[Mapping[str, Any]]) -> None:
@@ -80,12 +105,8 @@ def _print(lines: Iterable[Mapping[str, Any]]) -> None:
     sys.stdout.flush()
 
 
-def _check(reader: Reader, file: str) -> None:
-    problems = reader.problems()
-    if problems:
-        raise DatabaseError("; ".join(problems))
-    count = sum(1 for _ in reader.events())
-    print(f"{file}: sound, {count} events")  # noqa: T201
+def _check(file: str) -> None:
+    print(f"{file}: sound, {sound_events(Path(file))} events")  # noqa: T201
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

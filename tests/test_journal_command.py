@@ -62,7 +62,7 @@ def test_a_sound_file_is_sound_and_so_is_its_copy(file: Path, tmp_path: Path) ->
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert command("check", copy).stdout == f"{copy}: sound, 5 events\n"
     again = command("backup", file, copy)
-    assert (again.returncode, again.stderr) == (1, f"caucus-journal: {file}: File exists\n")
+    assert (again.returncode, again.stderr) == (1, f"caucus-journal: {copy}: File exists\n")
     assert command("export", copy).stdout == command("export", file).stdout
 
 
@@ -111,7 +111,7 @@ def test_the_audit_says_who_was_minted_rotated_and_revoked(start: Start, tmp_pat
         (["check", "nowhere.db"], "nowhere.db: No such file or directory"),
         (["check", __file__], f"{__file__}: file is not a database"),
         (["check"], "Wrong number of arguments."),
-        ([], "an action is needed: check, backup, export or audit"),
+        ([], "an action is needed: check, backup, restore, export or audit"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments: list[str], line: str) -> None:

@@ -247,6 +247,7 @@ async def test_writing_on_to_a_file_that_was_taken_away_is_noticed(
     moved = path.with_name("moved.db")
     move(path, moved)
     if replaced:
+        path.touch()
         Database(path).close()
     journal.record(SMALL)
     waiting = journal.when_durable(2)

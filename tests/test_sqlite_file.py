@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from caucus.errors import ConfigurationError
 from caucus.journals import database as database_room, sqlite as sqlite_room
+from caucus.journals.files import DatabaseError
 from caucus.journals.sqlite import open_sqlite
 from tests.test_sqlite import SMALL, opened
 
@@ -140,7 +141,7 @@ async def test_a_log_with_a_hole_or_a_bad_event_does_not_start(
     connection.execute(spoil)
     connection.close()
     journal = await open_sqlite(path, reactor, clock)
-    with pytest.raises(database_room.DatabaseError, match=reason):
+    with pytest.raises(DatabaseError, match=reason):
         await journal.replay(lambda _event: None, lambda _kept: None)
     await journal.close()
 

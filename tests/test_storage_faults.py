@@ -160,6 +160,7 @@ def power_cut(folder: Path, seed: int, synchronous: str) -> tuple[int, list[byte
     chance = random.Random(seed)
     folder.mkdir()
     path, disk = folder / "room.db", Disk()
+    path.touch()
     database = Database(path, disk.name)
     database._connection.pragma("synchronous", synchronous)
     if chance.random() < 0.3:  # so that some cuts fall into a checkpoint

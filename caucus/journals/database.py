@@ -2,15 +2,13 @@
 
 SQLite comes with apsw: before 3.51.3 a checkpoint could damage a write-ahead log, and Python's own
 is older. A commit is one statement, and durable when it returns: WAL with ``synchronous=FULL``.
-Every function here may wait for the disk. All but `Lock` raise `apsw.Error` or `OSError` when
+Every function here may wait for the disk. All raise `apsw.Error` or `OSError` when
 SQLite or the system fails, and `DatabaseError` for a file that is not what it should be.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any, Final
 import apsw
 
 from caucus.journals.codec import decode_event
+from caucus.journals.files import DatabaseError, one_line, sync
 from caucus.records import Event
 
 APPLICATION_ID: Final = 0x43617563
@@ -27,6 +26,8 @@ SCHEMA: Final = 1
 """The version of the tables below, kept as SQLite's ``user_version``."""
 MIGRATIONS: dict[int, str] = {}
 """What makes the tables of a version into those of the next, by the version."""
+LOG_PAGES: Final = 1000
+"""With so many pages the write-ahead log is copied into the file, as SQLite does by itself."""
 BUSY_MS: Final = 2000
 """How long another connection's lock is waited for."""
 
@@ -36,36 +37,15 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('journal_id', randomblob(16));
 """
 _APPEND: Final = "INSERT INTO event (position, body) SELECT ?1 + rowid, value FROM carray(?2)"
+# A change that puts the journal's name, which is on the same page, into the log: see `_id_in_file`.
+_NAME_LOG: Final = "INSERT INTO meta VALUES ('logs', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 READ: Final = "SELECT position, body FROM event WHERE position > ?1 ORDER BY position LIMIT ?2"
-
-
-class DatabaseError(Exception):
-    """The file is not a journal that this version can use. Its text is one line."""
-
-
-class Lock:
-    """Held by the one daemon that writes to a file; the kernel lets go of it when the process ends.
-
-    Raises `DatabaseError` if another holds it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._number = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._number)
-            raise DatabaseError("another backbone is using it") from None
-
-    def release(self) -> None:
-        """Let another have it. The file stays: taking it away would let two hold it."""
-        os.close(self._number)
 
 
 class Database:
     """An open file of events. Every method may be called by one thread at a time.
 
-    :param path: the file, which is made if it is not there.
+    :param path: the file, which is there, and locked.
     :param vfs: the SQLite VFS to use, the system's own if empty.
     """
 
@@ -73,19 +53,30 @@ class Database:
         self.path = path
         self._vfs = vfs
         self._log_identity: tuple[int, int] | None = None
-        self._create()
+        self._log_is_new = True
+        self._log_pages = 0
+        alone = _id_in_file(path) if has_log(path) else None
         self._connection = self._connect()
         try:
+            if alone is not None and _journal_id(self._connection) != alone:
+                raise _foreign_log(path)
             _prepare(self._connection, path)
             self._journal_id = _journal_id(self._connection)
             self._identity = _identity(path)
         except BaseException:
-            self._connection.close()
+            self.abandon()  # a log that does not belong to it must not be copied into it
             raise
 
     def append(self, position: int, bodies: Sequence[bytes]) -> None:
         """Add events after ``position``, which is the last; they are durable when this returns."""
-        self._connection.execute(_APPEND, (position, apsw.carray(tuple(bodies))))
+        given = (position, apsw.carray(tuple(bodies)))
+        if self._log_is_new:
+            with self._connection:
+                self._connection.execute(_NAME_LOG)
+                self._connection.execute(_APPEND, given)
+            self._log_is_new = False
+        else:
+            self._connection.execute(_APPEND, given)
         # SQLite goes on writing to files that were taken away, and a restart would not find them.
         self._require_same_file()
         log = _identity(f"{self.path}-wal")
@@ -93,6 +84,8 @@ class Database:
             self._log_identity = log
         elif log != self._log_identity:
             raise DatabaseError("its write-ahead log was taken away")
+        if self._log_pages >= LOG_PAGES:
+            self._checkpoint()
 
     def read(self, position: int, count: int) -> list[Event]:
         """At most ``count`` events after ``position``, in order; see `read_events`."""
@@ -131,7 +124,18 @@ class Database:
             tail = _tail_within(connection, durable, position)
         self._connection = self._connect()
         self._log_identity = None
+        self._log_is_new = True
         return tail
+
+    def _checkpoint(self) -> None:
+        """Copy the log into the file, after which it begins anew; what fails is tried again later."""
+        with suppress(apsw.Error):  # what was committed is in the log, and is there in any case
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._log_is_new = True
+
+    def _count_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
 
     def close(self) -> None:
         """Close; the last connection empties the write-ahead log."""
@@ -150,17 +154,6 @@ class Database:
                 connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.close(True)
 
-    def _create(self) -> None:
-        with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        if not stat.S_ISREG(os.stat(self.path).st_mode):
-            raise DatabaseError("it is not a file")
-
     def _connect(self, *, exclusive: bool = False) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), apsw.SQLITE_OPEN_READWRITE, self._vfs or None)
         try:
@@ -168,6 +161,9 @@ class Database:
             if exclusive:
                 connection.pragma("locking_mode", "exclusive")
             connection.pragma("synchronous", "full")
+            connection.set_wal_hook(
+                self._count_pages
+            )  # instead of SQLite's own, which copies the log by itself
         except BaseException:
             connection.close(True)
             raise
@@ -180,6 +176,9 @@ class Database:
 
 def _prepare(connection: apsw.Connection, path: Path) -> None:
     """Make the tables in an empty file; migrate those of an older version."""
+    if connection.readonly("main"):
+        raise DatabaseError("it can only be read")
+    connection.execute("BEGIN IMMEDIATE; ROLLBACK")  # SQLite would tell only once something is written
     if not connection.execute("SELECT count(*) FROM sqlite_schema").get:
         with connection:
             connection.execute(_TABLES)
@@ -196,6 +195,46 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     mode = connection.pragma("journal_mode", "wal")
     if mode != "wal":
         raise DatabaseError(f"SQLite keeps no write-ahead log there, but {mode}")
+
+
+def has_log(path: Path) -> bool:
+    """Whether there is anything in a write-ahead log beside a file."""
+    try:
+        return Path(f"{path}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def require_no_log(path: Path, header: bytes) -> None:
+    """Raises `DatabaseError` for a log beside a file that can have none: a backup is in rollback mode.
+
+    ``header`` is the file's beginning: its bytes 18 and 19 say so.
+    """
+    if header[18:20] == b"\x01\x01" and has_log(path):
+        raise _foreign_log(path)
+
+
+def _foreign_log(path: Path) -> DatabaseError:
+    return DatabaseError(
+        f"{path.name}-wal beside it belongs to another file, such as the one that was there before: move it "
+        "away, or put a backup in place with caucus-journal restore"
+    )
+
+
+def _id_in_file(path: Path) -> Any:
+    """The journal's name in a file alone, whatever its log says; ``None`` if it cannot be read so.
+
+    It is written before there is a log, so that a log which changes it is another journal's.
+    """
+    with suppress(apsw.Error, OSError):
+        connection = apsw.Connection(
+            f"{path.absolute().as_uri()}?immutable=1", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        )
+        try:
+            return _journal_id(connection)
+        finally:
+            connection.close(True)
+    return None
 
 
 def require_ours(connection: apsw.Connection) -> int:
@@ -227,18 +266,35 @@ def integrity_problems(connection: apsw.Connection) -> list[str]:
     return [] if found == ["ok"] else found
 
 
+class CopyError(DatabaseError):
+    """A copy could not be made, for a reason that lies with it and not with what is copied."""
+
+
 def copy_to(connection: apsw.Connection, copy: Path) -> None:
-    """A consistent copy of the whole database in a new file, as of now."""
-    os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    target = apsw.Connection(str(copy))
+    """A consistent copy of the whole database in a new file, as of now, on the disk when this returns.
+
+    It is in rollback mode: it needs nothing beside it, and what is beside it by mistake is found out.
+    Raises `CopyError`.
+    """
     try:
-        with target.backup("main", connection, "main") as backup:
-            backup.step(-1)  # in pieces it would begin anew whenever something is written
-    except BaseException:
-        target.close(True)
+        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise CopyError(f"{copy}: {error.strerror}") from error
+    try:
+        target = apsw.Connection(str(copy), apsw.SQLITE_OPEN_READWRITE)
+        try:
+            with target.backup("main", connection, "main") as backup:
+                backup.step(-1)  # in pieces it would begin anew whenever something is written
+            target.pragma("journal_mode", "delete")
+        finally:
+            target.close(True)
+        sync(copy)
+        sync(copy.parent)
+    except BaseException as error:
         copy.unlink()
+        if isinstance(error, apsw.Error | OSError):
+            raise CopyError(f"{copy}: {one_line(error)}") from error
         raise
-    target.close()
 
 
 def _journal_id(connection: apsw.Connection) -> Any:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 
-from caucus.journals.database import copy_to, integrity_problems, read_events, require_ours
+from caucus.journals.database import (
+    copy_to,
+    has_log,
+    integrity_problems,
+    read_events,
+    require_no_log,
+    require_ours,
+)
+from caucus.journals.files import DatabaseError
 from caucus.records import Event
 
 CHUNK = 1000
 """Events of one read: a long one would keep the daemon from emptying its write-ahead log."""
+BUSY_MS = 2000
+
+T = TypeVar("T")
 
 
 class Reader:
     """A file of events that is only looked at. Everything raises `apsw.Error`, `OSError` or `DatabaseError`.
 
     It is open only while something is read: a daemon whose commit failed has to have it alone for a
-    moment.
+    moment. Where nobody has it open, nothing is written beside it, so that it may be on read-only media.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,28 +49,53 @@ class Reader:
 
     def problems(self) -> list[str]:
         """What SQLite finds wrong with the file, a line each."""
-        with self._opened() as connection:
-            return integrity_problems(connection)
+        return self._look(integrity_problems)
 
     def copy_to(self, copy: Path) -> None:
         """A copy as of now in a new file, which must not be there yet."""
-        with self._opened() as connection:
+
+        def look(connection: apsw.Connection) -> None:
             copy_to(connection, copy)
 
-    def _read(self, position: int) -> list[Event]:
-        with self._opened() as connection:
-            return read_events(connection, position, CHUNK)
+        def once_more(connection: apsw.Connection) -> None:
+            copy.unlink()
+            look(connection)
 
-    @contextmanager
-    def _opened(self) -> Iterator[apsw.Connection]:
-        self._path.stat()
-        # SQLite has to write to the shared index of the write-ahead log also for reading.
-        connection = apsw.Connection(str(self._path), apsw.SQLITE_OPEN_READWRITE)
+        self._look(look, once_more)
+
+    def _read(self, position: int) -> list[Event]:
+        return self._look(lambda connection: read_events(connection, position, CHUNK))
+
+    def _look(
+        self, look: Callable[[apsw.Connection], T], once_more: Callable[[apsw.Connection], T] | None = None
+    ) -> T:
+        """What ``look`` finds; ``once_more`` finds it if a daemon came meanwhile."""
+        with self._path.open("rb") as file:
+            require_no_log(self._path, file.read(100))
+        if self._is_used():
+            return self._connected(look, "")
+        found = self._connected(look, "?immutable=1")
+        return self._connected(once_more or look, "") if self._is_used() else found
+
+    def _is_used(self) -> bool:
+        """Whether a daemon has the file open, or left a write-ahead log behind."""
+        return has_log(self._path) or Path(f"{self._path}-shm").exists()
+
+    def _connected(self, look: Callable[[apsw.Connection], T], how: str) -> T:
+        uri = f"{self._path.absolute().as_uri()}{how}"
+        connection = apsw.Connection(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         try:
-            connection.set_busy_timeout(2000)
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            connection.pragma("query_only", True)
+            connection.set_busy_timeout(BUSY_MS)
             require_ours(connection)
-            yield connection
+            return look(connection)
         finally:
             connection.close(True)
+
+
+def sound_events(path: Path) -> int:
+    """How many events a file has, all of which can be read. Raises as `Reader` does, and if it is damaged."""
+    reader = Reader(path)
+    problems = reader.problems()
+    if problems:
+        raise DatabaseError("; ".join(problems))
+    return sum(1 for _ in reader.events())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,9 @@ from zope.interface import implementer
 from caucus.errors import CaucusError, ConfigurationError, OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal, IJournalFactory
 from caucus.journals.codec import encode_event
-from caucus.journals.database import Database, DatabaseError, Lock
+from caucus.journals.database import Database, require_no_log
+from caucus.journals.files import DatabaseError, one_line
+from caucus.journals.lock import Lock
 from caucus.journals.worker import Worker
 from caucus.records import Event
 from caucus.text import excerpt
@@ -72,7 +74,7 @@ class SQLiteJournal:
         self._doubt: IDelayedCall | None = None
         self._retry: IDelayedCall | None = None
         self._has_failed = self._in_doubt = self._looked = False
-        self._is_closing = False
+        self._is_closing = self._is_beyond_repair = False
         self._reason = ""
         self._idle: Deferred[None] | None = None
 
@@ -217,14 +219,21 @@ class SQLiteJournal:
         self._pending_bytes = 0
         self._in_doubt = False
         try:
-            self._undo(tail)
+            if not self._is_beyond_repair:
+                self._undo(tail)
         except Exception:
-            _log.failure("What was lost could not be undone")  # whoever waits must be told all the same
+            # Whoever waits must be told all the same; but what is in memory is not what the file says.
+            _log.failure("{path}: what was lost could not be undone", path=str(self._database.path))
+            self._is_beyond_repair = True
         self._fire_waits()
         self._fail_waits(partial(StorageUnavailable, "failed"))
 
     def _reopened(self, tail: int) -> None:
         self._settle(tail)
+        if self._is_beyond_repair:
+            _log.critical("{path}: no more writes until a restart", path=str(self._database.path))
+            self._tell_if_idle()
+            return
         self._has_failed = False
         self._reason = ""
         _log.info("{path}: open again, at event {tail}", path=str(self._database.path), tail=tail)
@@ -276,7 +285,7 @@ class SQLiteJournal:
         for timer in (self._doubt, self._retry):
             if timer is not None and timer.active():
                 timer.cancel()
-        was_open = not self._has_failed
+        was_open = not self._has_failed or self._is_beyond_repair
         self._has_failed = self._in_doubt = True
         self._fail_waits(OutcomeUnknown)
         if was_open and not self._worker.busy:
@@ -320,18 +329,31 @@ async def open_sqlite(path: Path, reactor: Any, clock: IReactorTime, vfs: str = 
     Raises `ConfigurationError`.
     """
     worker = Worker(reactor, "caucus-journal")
+    opened: list[tuple[Lock, Database]] = []
     try:
-        lock, database = await worker.run(_open_database, path, vfs)
+        await worker.run(lambda: opened.append(_open_database(path, vfs)))
     except (DatabaseError, apsw.Error, OSError) as error:
         worker.stop()
         raise ConfigurationError(f"--journal sqlite:{excerpt(str(path))}: {one_line(error)}") from error
+    except CancelledError:
+        worker.run(_give_up, opened)  # the thread may be opening it just now
+        worker.stop()
+        raise
+    ((lock, database),) = opened
     return SQLiteJournal(database, lock, worker, reactor, clock)
+
+
+def _give_up(opened: Sequence[tuple[Lock, Database]]) -> None:
+    for lock, database in opened:
+        database.close()
+        lock.release()
 
 
 def _open_database(path: Path, vfs: str) -> tuple[Lock, Database]:
     real = Path(os.path.realpath(path))  # one file has one lock, whatever leads to it
     lock = Lock(real)
     try:
+        require_no_log(real, lock.header())
         return lock, Database(real, vfs)
     except BaseException:
         lock.release()
@@ -344,9 +366,3 @@ def _position_of(wait: tuple[int, Deferred[None]]) -> int:
 
 def _undo_nothing(_kept: int) -> None:
     """Nothing was recorded before `SQLiteJournal.replay`."""
-
-
-def one_line(error: BaseException | None) -> str:
-    """What went wrong, in one line and without a path."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(text.split())
