@@ -78,6 +78,8 @@ class AnsweredRequests:
         if scope is not None and scope.order and scope.order[-1] == request.key:
             del scope.answered[scope.order.pop()]
             self._count -= 1
+            if not scope.order:
+                del self._scopes[request.scope]
 
 
 class _Scope:

@@ -260,6 +260,7 @@ class Backbone:
         return lambda: room.watchers.remove(wake)
 
     def wake(self) -> None:
+        self._request = None  # what a watcher writes is not that request's
         while self._changed:
             self._wake(self._changed.pop())
 

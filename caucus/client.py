@@ -11,12 +11,11 @@ import msgspec
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
 from caucus.channel import require_channel_name
 from caucus.errors import HttpError, InvalidMessage, NotFound
-from caucus.exchange import MOST_BYTES, TIMEOUT_SECONDS, Answer, Exchange
+from caucus.exchange import MOST_BYTES, TIMEOUT_SECONDS, Answer, Exchange, Opened
 from caucus.follow import Follow
 from caucus.interfaces import IBackbone
 from caucus.messages import MessageFields, fields_of
@@ -190,7 +189,7 @@ class HTTPBackbone:
     def follow(self, channel: str, cursor: int) -> Follow:
         """The channel's messages from ``cursor`` on, each as it is appended; see `Follow`."""
 
-        def connect(at: int, resumed: bool) -> Deferred[IResponse]:
+        def connect(at: int, resumed: bool) -> Deferred[Opened]:
             # Last-Event-ID wins over since where it is known, and starts anew if the log was lost.
             headers = {"Last-Event-ID": str(at)} if resumed else {}
             route = f"{_channel_path(channel, 'stream')}?since={at}"

@@ -22,7 +22,7 @@ from twisted.internet.error import (
     DNSLookupError,
     TimeoutError as ConnectTimeoutError,
 )
-from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.web.client import HTTPConnectionPool
 from twisted.web.http_headers import Headers
@@ -88,6 +88,52 @@ class Answer:
         return decode_error(self.status, self.body, allow.decode("latin-1"))
 
 
+@frozen
+class Opened:
+    """A response whose body is still to be read; ``abort`` ends its connection at once."""
+
+    response: IResponse
+    abort: Callable[[], None]
+
+
+class _Line:
+    """One attempt: when something was heard, and the connection that it goes over.
+
+    A TLS connection that is merely closed waits for its peer to agree, who may have gone silent.
+    """
+
+    def __init__(self, silence: IDelayedCall, timeout: float) -> None:
+        self._silence = silence
+        self._timeout = timeout
+        self._connection: Any = None
+
+    def taken(self, connection: T) -> T:
+        """It goes over this connection."""
+        self._connection = connection
+        return connection
+
+    def hear(self) -> None:
+        """Something has come."""
+        if self._silence.active():
+            self._silence.reset(self._timeout)
+
+    def abort(self) -> None:
+        """End the connection at once, if there is one."""
+        transport = getattr(self._connection, "transport", None)
+        if transport is not None:
+            transport.abortConnection()
+
+
+class _Pool(HTTPConnectionPool):
+    """Tells the attempt that is being made which connection it gets."""
+
+    line: _Line | None = None
+
+    def getConnection(self, key: Any, endpoint: Any) -> Deferred[Any]:  # noqa: N802
+        connecting: Deferred[Any] = super().getConnection(key, endpoint)
+        return connecting if self.line is None else connecting.addCallback(self.line.taken)
+
+
 class Exchange:
     """Speaks HTTP with one server, as the agent that a token stands for.
 
@@ -114,11 +160,14 @@ class Exchange:
         self._timeout = timeout
         self._retry_seconds = retry_seconds
         self._most = max_answer_bytes
-        self._pool = HTTPConnectionPool(self.clock)
+        self._pool = _Pool(self.clock)
+        self._pool.retryAutomatically = False  # what it gives then is the connection itself
         self._pool.cachedConnectionTimeout = KEEP_SECONDS
         self._pool.maxPersistentPerHost = CONNECTIONS
         there = Destination.parse(url)
-        self._base, self._headers = there.base, dict(there.headers)
+        # Somebody's own client is given the URL as it is, whatever names it can look up.
+        self._base = there.base if treq is None or there.socket else url.rstrip("/")
+        self._headers = dict(there.headers) if treq is None else {}
         if token:
             self._headers["Authorization"] = [f"Bearer {token}"]
         self._treq = HTTPClient(there.agent(reactor, self._pool)) if treq is None else treq
@@ -167,7 +216,7 @@ class Exchange:
             await deferLater(self.clock, wait)
             pause = min(2 * pause, MOST_PAUSE_SECONDS)
 
-    async def open(self, route: str, headers: Mapping[str, str], content_type: str) -> IResponse:
+    async def open(self, route: str, headers: Mapping[str, str], content_type: str) -> Opened:
         """The response to a GET, its body still to be read.
 
         Raises the refusal if it is not 200, and `HttpError` if its content is of another type.
@@ -175,40 +224,36 @@ class Exchange:
         return await self._heard(partial(self._open, route, headers, content_type), writes=False)
 
     async def _request(
-        self,
-        method: str,
-        route: str,
-        body: bytes | None,
-        given: Mapping[str, str],
-        heard: Callable[[], None],
+        self, method: str, route: str, body: bytes | None, given: Mapping[str, str], line: _Line
     ) -> Answer:
-        response = await self._treq.request(
-            method,
-            self._base + route,
-            data=None if body is None else _Body(body),
-            headers=self._with(given),
-            allow_redirects=False,
-            unbuffered=True,
-        )
-        heard()
-        return await self._whole(response, heard)
+        response = await self._asked(line, method, route, given, None if body is None else _Body(body))
+        return await self._whole(response, line)
 
-    async def _open(
-        self, route: str, given: Mapping[str, str], content_type: str, heard: Callable[[], None]
-    ) -> IResponse:
-        response = await self._treq.request(
-            "GET", self._base + route, headers=self._with(given), allow_redirects=False, unbuffered=True
-        )
+    async def _open(self, route: str, given: Mapping[str, str], content_type: str, line: _Line) -> Opened:
+        response = await self._asked(line, "GET", route, given)
         if response.code == 200 and _media_type(response.headers) == content_type:
-            return cast("IResponse", response)
-        heard()
-        answer = await self._whole(response, heard, ERROR_BYTES)
+            return Opened(response, line.abort)
+        answer = await self._whole(response, line, ERROR_BYTES)
         raise HttpError(200) if answer.status == 200 else answer.error()
 
-    def _with(self, given: Mapping[str, str]) -> Headers:
-        return Headers({**self._headers, **{name: [value] for name, value in given.items()}})
+    def _asked(
+        self, line: _Line, method: str, route: str, given: Mapping[str, str], data: _Body | None = None
+    ) -> Deferred[IResponse]:
+        self._pool.line = line
+        try:
+            asking = self._treq.request(
+                method,
+                self._base + route,
+                data=data,
+                headers=Headers({**self._headers, **{name: [value] for name, value in given.items()}}),
+                allow_redirects=False,
+                unbuffered=True,
+            )
+        finally:
+            self._pool.line = None
+        return cast("Deferred[IResponse]", asking)
 
-    async def _whole(self, response: IResponse, heard: Callable[[], None], most: int | None = None) -> Answer:
+    async def _whole(self, response: IResponse, line: _Line, most: int | None = None) -> Answer:
         """A response with its body. Raises `AnswerTooLarge` if that has more bytes than it may."""
         limit = self._most if most is None else most
         parts: list[bytes] = []
@@ -216,42 +261,43 @@ class Exchange:
 
         def take(data: bytes) -> None:
             nonlocal size
-            heard()
+            line.hear()
             size += len(data)
             if size > limit:
                 raise AnswerTooLarge(limit)
             parts.append(data)
 
+        line.hear()
         try:
             await collect(response, take)
         except AnswerTooLarge:
+            line.abort()
             if response.code < 400 and most is None:
                 raise
             parts.clear()  # it is no envelope
         return Answer(response.code, b"".join(parts), response.headers)
 
-    async def _heard(
-        self, exchange: Callable[[Callable[[], None]], Coroutine[Any, Any, T]], *, writes: bool
-    ) -> T:
-        """The outcome of an exchange, unless nothing is heard for the timeout: it is told what is heard."""
+    async def _heard(self, exchange: Callable[[_Line], Coroutine[Any, Any, T]], *, writes: bool) -> T:
+        """The outcome of an exchange, unless nothing is heard for the timeout; then its connection ends."""
         given_up = timed_out = False
+
+        def end() -> None:
+            under_way.cancel()
+            line.abort()
 
         def give_up(_waiting: Deferred[T]) -> None:
             nonlocal given_up
             given_up = True
-            under_way.cancel()
+            end()
 
         def time_out() -> None:
             nonlocal timed_out
             timed_out = True
-            under_way.cancel()
-
-        def hear() -> None:
-            if silence.active():
-                silence.reset(self._timeout)
+            end()
 
         silence = self.clock.callLater(self._timeout, time_out)
-        under_way = Deferred.fromCoroutine(exchange(hear))
+        line = _Line(silence, self._timeout)
+        under_way = Deferred.fromCoroutine(exchange(line))
         waiting: Deferred[T] = Deferred(give_up)
         under_way.chainDeferred(waiting)
         try:
@@ -282,7 +328,7 @@ def _seconds_of(headers: Headers) -> float:
     try:
         sent = parsedate_to_datetime((headers.getRawHeaders("date") or [""])[0])
         return max(0.0, (parsedate_to_datetime(given) - sent).total_seconds())
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return 0.0
 
 

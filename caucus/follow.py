@@ -13,9 +13,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
-from twisted.web.iweb import IResponse
 
 from caucus.errors import CaucusError, HttpError, Overloaded, StreamCapacity, Unreachable
+from caucus.exchange import Opened
 from caucus.records import Appended
 from caucus.wire.frames import EventParser, NotEvents
 
@@ -43,9 +43,8 @@ class _Said(msgspec.Struct):
 
 _decode_said = msgspec.json.Decoder(_Said).decode
 
-Connect = Callable[[int, bool], Deferred[IResponse]]
-"""Opens the stream at a cursor, the second time and later to resume there, and fires with the
-response, whose body has not been read."""
+Connect = Callable[[int, bool], Deferred[Opened]]
+"""Opens the stream at a cursor, the second time and later to resume there."""
 
 
 class Follow:
@@ -70,6 +69,7 @@ class Follow:
         self._queue_bytes = 0
         self._body: _Body | None = None
         self._waiting: Deferred[None] | None = None
+        self._opening: Deferred[Any] | None = None
         self._closed = False
         self._is_broken = False
         self._opened: float | None = None
@@ -101,6 +101,8 @@ class Follow:
                     self._waiting = Deferred()
                     await self._waiting
             except CancelledError:
+                if self._closed:
+                    raise StopAsyncIteration from None
                 await self.aclose()
                 raise
         message = self._queue.popleft()
@@ -110,36 +112,42 @@ class Follow:
         return message
 
     async def aclose(self) -> None:
-        """End it: whoever waits for a message gets none."""
+        """End it: whoever waits for a message gets none, nor does whoever asks later."""
         self._closed = True
+        self._queue.clear()
         if self._body is not None:
             self._body.end()
+        if self._opening is not None:
+            self._opening.cancel()
         self._wake()
 
     async def _open(self) -> None:
         """Connect once. A failure that retrying can help is waited out, unless it is the first."""
         pause, self._pause = self._pause, 0.0
-        if pause:
-            await deferLater(self._clock, pause)
         try:
-            response = await self._connect(self.cursor, self._opened is not None)
+            if pause:
+                self._opening = deferLater(self._clock, pause)
+                await self._opening
+            self._opening = connecting = self._connect(self.cursor, self._opened is not None)
+            opened = await connecting
         except CaucusError as error:
             if self._opened is None or not _passing(error):
                 raise
             self._back_off()
             return
+        finally:
+            self._opening = None
         self._opened = self._clock.seconds()
         self._at = self.cursor
-        self._body = _Body(self._clock, self._take, self._lost)
-        response.deliverBody(self._body)
-        if self._closed and self._body is not None:
-            self._body.end()
+        self._body = _Body(self._clock, self._take, self._lost, opened.abort)
+        opened.response.deliverBody(self._body)
 
     def _take(self, events: list[tuple[bytes | None, bytes]]) -> bool:
         """Whether the caller has enough to do. Raises `NotEvents` for what no channel says."""
         for name, data in events:
-            self.cursor = _cursor(name, self.cursor)
+            cursor = _cursor(name, self.cursor)
             _require_message(data)
+            self.cursor = cursor
             self._queue.append(Appended(data, self.cursor))
             self._queue_bytes += len(data)
         if events:
@@ -182,26 +190,27 @@ class _Body(Protocol):
         clock: IReactorTime,
         take: Callable[[list[tuple[bytes | None, bytes]]], bool],
         lost: _Lost,
+        abort: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._take = take
         self._lost = lost
+        self._abort = abort
         self._parser = EventParser()
-        self._paused = self._is_broken = False
+        self._paused = self._has_ended = False
         self._stall: IDelayedCall | None = None
 
     def connectionMade(self) -> None:  # noqa: N802
         self._stall = self._clock.callLater(STALL_SECONDS, self.end)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
-        if self._is_broken:
+        if self._has_ended:
             return
         self._arm()
         try:
             is_enough = self._take(self._parser.feed(data))
         except NotEvents:
-            self._is_broken = True
-            self.end()
+            self.end(is_broken=True)
             return
         if is_enough and not self._paused:
             self._paused = True
@@ -209,8 +218,7 @@ class _Body(Protocol):
             self.transport.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002, N802
-        self._disarm()
-        self._lost(is_broken=self._is_broken)
+        self.end()
 
     def resume(self) -> None:
         """The caller has taken everything: read on."""
@@ -219,10 +227,15 @@ class _Body(Protocol):
             self._arm()
             self.transport.resumeProducing()
 
-    def end(self) -> None:
-        """Let the connection go."""
+    def end(self, *, is_broken: bool = False) -> None:
+        """Let the connection go, without waiting until it is gone."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         self._disarm()
         self.transport.loseConnection()
+        self._abort()
+        self._lost(is_broken=is_broken)
 
     def _arm(self) -> None:
         self._disarm()

@@ -244,9 +244,9 @@ def site_maker(
     """What makes the factory of a listener, on the transport of this name, one of `TRANSPORTS`."""
     dispatch = Dispatch(routes)
     if require_transport(http) == "llhttp":
-        return lambda: FastSite(dispatch.handle, dispatch.admit, clock, access, crowd)
+        return lambda: FastSite(dispatch.handle, dispatch.admit, dispatch.knows, clock, access, crowd)
     plain = PlainDispatch(routes)
-    return lambda: PlainSite(plain, dispatch.admit, clock, access, crowd)
+    return lambda: PlainSite(plain, dispatch.admit, dispatch.knows, clock, access, crowd)
 
 
 def require_transport(http: str) -> str:

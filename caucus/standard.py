@@ -13,12 +13,13 @@ import select
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from io import TextIOBase
 from threading import Condition, Thread
 from typing import Any, Final
 
 MOST_BYTES: Final = 1_048_576
-"""What waits to be written, at most; what comes then is dropped."""
+"""What waits to be written, at most, unless it is one text; what comes then is dropped."""
 DRAIN_SECONDS: Final = 0.5
 """How long the end of the process waits for what has not been written."""
 
@@ -37,7 +38,7 @@ class LineWriter(TextIOBase):
         self,
         descriptor: int,
         notice: Callable[[int], str] | None = None,
-        failed: Callable[[OSError], object] = bool,
+        failed: Callable[[OSError], object] | None = None,
     ) -> None:
         super().__init__()
         self._descriptor = descriptor
@@ -59,17 +60,25 @@ class LineWriter(TextIOBase):
         """Have text written, soon; or drop it if too much waits."""
         data = text.encode("utf-8", "backslashreplace")
         with self._changed:
-            if self._size + len(data) > MOST_BYTES:
+            if self._size and self._size + len(data) > MOST_BYTES:
                 self._dropped += text.count("\n")
-            elif data:
+            elif data and self._has_thread():
                 self._size += len(data)
                 self._waiting.append(data)
                 self._changed.notify_all()
-                if self._thread is None:  # not before: a daemon's fork would have left it behind
-                    self._thread = Thread(target=self._work, name="caucus-lines", daemon=True)
-                    self._thread.start()
-                    atexit.register(self.drain)
+            else:
+                self._dropped += text.count("\n")
         return len(text)
+
+    def _has_thread(self) -> bool:
+        """Start the thread, if it can be: not earlier, since a daemon's fork would have left it behind."""
+        if self._thread is None:
+            thread = Thread(target=self._work, name="caucus-lines", daemon=True)
+            with suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
+                atexit.register(self.drain)
+        return self._thread is not None
 
     def flush(self) -> None:
         """Nothing: who writes does not wait."""
@@ -106,13 +115,16 @@ class LineWriter(TextIOBase):
                     writable.register(self._descriptor, select.POLLOUT)
                     writable.poll()
         except OSError as error:
-            self._failed(error)
+            if self._failed is not None:
+                self._failed(error)
             return False
         return True
 
 
 def writer_to(
-    stream: Any, notice: Callable[[int], str] | None = None, failed: Callable[[OSError], object] = bool
+    stream: Any,
+    notice: Callable[[int], str] | None = None,
+    failed: Callable[[OSError], object] | None = None,
 ) -> LineWriter | None:
     """A writer to the descriptor of ``sys.stdout`` or ``sys.stderr``; ``None`` if there is none."""
     try:

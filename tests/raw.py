@@ -149,7 +149,7 @@ class Peer:
     @property
     def request(self) -> Any:
         """The request that is arriving."""
-        return self.channel.requests[0] if transport() == "twisted" else self.channel._arriving
+        return self.channel.requests[0] if transport() == "twisted" else self.channel._intake.arriving
 
     @property
     def closed(self) -> bool:

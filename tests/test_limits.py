@@ -27,9 +27,8 @@ from caucus.records import AnswerPlace, RequestKey
 from caucus.seatbelts import _FORGOTTEN_AT_ONCE, Duplicates, RateBudget
 from caucus.web import access, bounds, dispatch, door
 from caucus.web.outlet import UNSENT
-from caucus.web.parts import SLICE
 from caucus.web.transport import HELD
-from caucus.wire.frames import EVENT_BYTES, EventParser, NotEvents
+from caucus.wire.frames import EVENT_BYTES, SLICE, EventParser, NotEvents
 from tests import test_client_away
 from tests.journals import SlowJournal
 from tests.providers import transport
@@ -456,7 +455,7 @@ def _event() -> None:
 def _queue() -> None:
     for size, most in ((1, QUEUE_MESSAGES), (100_000, QUEUE_BYTES // 100_000 + 1)):
         follow = Follow(lambda at, again: Deferred(), 0, Clock())
-        body = _Body(Clock(), follow._take, follow._lost)
+        body = _Body(Clock(), follow._take, follow._lost, lambda: None)
         channel = StringTransport()
         body.makeConnection(channel)
         count = 0
@@ -478,7 +477,7 @@ def _kept() -> None:
 def _silence() -> None:
     clock = Clock()
     lost: list[bool] = []
-    body = _Body(clock, lambda events: False, lambda *, is_broken: lost.append(is_broken))
+    body = _Body(clock, lambda events: False, lambda *, is_broken: lost.append(is_broken), lambda: None)
     channel = StringTransport()
     body.makeConnection(channel)
     clock.advance(STALL_SECONDS - 1)

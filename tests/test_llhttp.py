@@ -16,8 +16,8 @@ from caucus import HTTPBackbone
 from caucus.backbone import Backbone
 from caucus.web.body import BodyCap
 from caucus.web.bounds import MAX_HEAD
+from caucus.web.intake import PIECE
 from caucus.web.request import Request
-from caucus.web.transport import PIECE
 from tests.journals import SlowJournal
 from tests.providers import start_server
 from tests.raw import GET, POST, READ, Edge, Peer, make_edge, parse_answers, refusal
@@ -47,9 +47,10 @@ def test_a_pipeliner_has_no_more_requests_made_than_are_in_one_piece(edge: Edge)
     peer = edge.connect()
     peer.transport.pause_after = 0
     peer.send(GET * 1000)
-    assert len(peer.channel._ready) <= PIECE // len(GET)
+    assert len(peer.channel._intake.ready) <= PIECE // len(GET)
     peer.transport.pause_after = None
     peer.channel.resumeProducing()
+    edge.clock.advance(0)
     assert statuses(peer) == [200] * 1000
 
 
@@ -61,6 +62,7 @@ def test_a_pipeliner_is_not_read_from_while_it_is_far_ahead(edge: Edge) -> None:
     assert peer.transport.producerState == "paused"
     peer.transport.pause_after = None
     peer.channel.resumeProducing()
+    edge.clock.advance(0)
     assert peer.transport.producerState == "producing"
     assert statuses(peer) == [200] * 1001
 

@@ -14,6 +14,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, global
 from zope.interface import directlyProvides, implementer, providedBy
 
 from caucus.backbone import Backbone
+from caucus.web import bounds
 from tests.journals import SlowJournal
 from tests.providers import transport
 from tests.raw import GET, POST, READ, Edge, make_edge, refusal
@@ -197,6 +198,86 @@ def test_a_refused_body_counts_no_more_though_its_peer_lingers() -> None:
     slow.send(LONG_CHUNK)
     assert refusal(slow) == (413, "payload_too_large")
     assert edge.site.crowd.arriving == 0
+
+
+def test_strangers_take_room_from_strangers_only() -> None:
+    edge = make_edge(max_arriving_bytes=150)
+    edge.make_room()
+    stranger, other, known = (edge.connect() for _ in range(3))
+    stranger.send(sized(POST, b" " * 50, more=70))
+    other.send(sized(POST, b" " * 50, more=70))
+    assert [one.code for one in other.answers()] == ["overloaded"]
+    known.send(sized(APPEND, MESSAGE[:30], more=len(MESSAGE) - 30))
+    known.send(MESSAGE[30:])
+    assert [one.status for one in known.answers()] == [201]
+
+
+def test_a_body_that_is_alone_or_whole_at_once_is_let_in() -> None:
+    edge = make_edge(max_arriving_bytes=100, max_artifact_bytes=1000)
+    edge.make_room()
+    alone, whole = edge.connect(), edge.connect()
+    alone.send(sized(UPLOAD, b"x" * 400, more=100))
+    whole.send(sized(APPEND, MESSAGE))
+    assert [one.status for one in whole.answers()] == [201]
+    alone.send(b"x" * 100)
+    assert [one.code for one in alone.answers()] == ["artifact_integrity"]
+    assert edge.site.crowd.arriving == 0
+
+
+def test_what_comes_in_the_segment_of_a_refused_chunk_counts_no_more() -> None:
+    edge = make_edge()
+    peer = edge.connect()
+    peer.send(POST + CHUNKED + LONG_CHUNK + b"%x\r\n%b\r\n" % (50_000, b"x" * 50_000) + b"5\r\nxx")
+    assert refusal(peer) == (413, "payload_too_large")
+    assert edge.site.crowd.arriving == 0
+
+
+# Turns
+
+
+def test_a_pipeliner_has_a_turn_and_then_others_have_theirs() -> None:
+    edge = make_edge()
+    peer, other = edge.connect(), edge.connect()
+    answered: list[int] = []
+    edge.clock.callLater(0, lambda: answered.append(len(peer.answers())))
+    peer.send(GET * 1000)
+    assert len(peer.answers()) <= bounds.TURN + 1
+    other.send(GET)
+    assert [one.status for one in other.answers()] == [200]
+    edge.clock.advance(0)
+    assert len(answered) == 1
+    assert answered[0] + len(peer.answers()) + bounds.TURN + 1 >= 1000
+
+
+def test_a_pipeliner_who_sends_no_more_is_answered_all_the_same() -> None:
+    edge = make_edge()
+    peer = edge.connect()
+    peer.send(GET * 100)
+    peer.channel.readConnectionLost()
+    edge.clock.advance(0)
+    assert [one.status for one in peer.answers()] == [200] * 100
+    assert peer.closed
+
+
+def test_a_pipeliner_who_leaves_in_between_leaves_nothing_behind() -> None:
+    edge = make_edge()
+    peer = edge.connect()
+    peer.send(GET * 100)
+    peer.lose()
+    edge.site.access.flush()
+    edge.clock.advance(0)
+    assert [call for call in edge.clock.getDelayedCalls() if call.getTime() <= edge.clock.seconds()] == []
+
+
+def test_what_follows_the_request_of_a_stream_is_nobodys_and_its_end_is_heard() -> None:
+    edge = make_edge()
+    edge.make_room()
+    peer = edge.connect()
+    peer.send(b"GET /channels/room/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    for _ in range(20):
+        peer.send(b"x" * 8192)
+    assert peer.transport.producerState == "producing"
+    assert not peer.closed
 
 
 @contextmanager

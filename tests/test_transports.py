@@ -32,6 +32,7 @@ def converse(edge: Edge, segments: list[bytes]) -> tuple[list[tuple[int, dict[st
     for segment in segments:
         if not peer.closed:  # then it is not read any more
             peer.send(segment)
+            edge.clock.advance(0)
     data = peer.transport.value()
     over = peer.closed or peer.transport.half_closed
     peer.lose()

@@ -172,7 +172,7 @@ def test_answers_come_back_as_the_records_they_were() -> None:
     plain = Descriptor(channel="room", created_ts="ts")
     full = Descriptor(channel="room", created_ts="ts", purpose="", created_by="bob", head=7)
     assert answers.decode_descriptor(answers.encode_descriptor(plain)) == plain
-    assert answers.decode_channels(answers.encode_channels([plain, full])) == [plain, full]
+    assert answers.decode_channels(b"".join(answers.channels_parts([plain, full]))) == [plain, full]
     assert answers.decode_page(answers.encode_page(Page((STORED, STORED), 2))) == Page((STORED, STORED), 2)
     assert answers.decode_appended(answers.encode_appended(Appended(STORED, 1))) == Appended(STORED, 1)
     for result in (Granted(STORED, 1), AlreadyClaimed(Holder("a", "o", "ts", "id")), NotHeld()):

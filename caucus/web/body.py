@@ -46,12 +46,19 @@ class Body:
         self._bytes = b""
         self._pages: mmap.mmap | None = None
 
-    def add(self, data: bytes) -> None:
-        """More of it is here. Raises the refusal of its cap if that is too much, or `Overloaded`."""
+    def add(self, data: bytes, is_known: Callable[[], bool]) -> None:
+        """More of it is here; ``is_known`` says whether its sender has a good token.
+
+        Raises the refusal of its cap if that is too much, or `Overloaded`.
+        """
         size = self.size + len(data)
         if size > self._cap.limit:
             raise self._cap.refuse()
-        self._crowd.take(len(data))
+        if len(data) == self._length:  # it is whole at once
+            self._bytes = data
+            self.size = size
+            return
+        self._crowd.take(len(data), self._arriving, is_known)
         self._arriving += len(data)
         if size <= SMALL:
             self._bytes += data

@@ -19,6 +19,9 @@ LINGER_BYTES: Final = 64 * 1024 * 1024
 """How long, and how much, a refused peer that is still sending is listened to, so that it gets
 to read its answer: closing at once would reset the connection under it."""
 
+TURN: Final = 8
+"""So many requests of one connection are answered in one turn of the reactor, which has others and timers."""
+
 MAX_HEAD: Final = 16_384
 """The most bytes of a request line, headers and trailers together, without their line ends."""
 MAX_HEADERS: Final = 100

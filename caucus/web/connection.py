@@ -26,6 +26,7 @@ from caucus.web.bounds import (
     MAX_HEADERS,
     NAME_LENGTH,
     REQUEST_SECONDS,
+    TURN,
     asks_to_close,
     check_head,
 )
@@ -51,6 +52,8 @@ class EdgeChannel(HTTPChannel):
         "_refused",
         "_requestProducer",
         "_requestProducerStreaming",
+        "_spent",
+        "_turn",
         "_waitingForTransport",
         "began",
         "peer",
@@ -67,7 +70,8 @@ class EdgeChannel(HTTPChannel):
         self._deadline: IDelayedCall | None = None
         self._receiving = self._answered = self._refused = self._last = False
         self._held: PlainRequest | None = None
-        self._lingered = 0
+        self._lingered = self._spent = 0
+        self._turn: IDelayedCall | None = None
         self.began = 0.0
 
     def connectionMade(self) -> None:
@@ -83,6 +87,8 @@ class EdgeChannel(HTTPChannel):
         if self._handlingRequest and self.requests and not self.requests[0].finished:
             self.site.log(self.requests[0])  # its answer never ended
         super().connectionLost(reason)
+        if self._turn is not None and self._turn.active():
+            self._turn.cancel()
         self.requests.clear()
         self._transferDecoder = self._held = None  # its callbacks are the channel's
         self.site.connection_lost(self)
@@ -106,6 +112,9 @@ class EdgeChannel(HTTPChannel):
             return
         if not self._handlingRequest:
             self._begin()
+        elif self.requests[0].endless:
+            return  # nothing that comes after it will be answered, and its end has to be heard
+        self._spent = 0
         super().dataReceived(data)
         if self._waitingForTransport and sum(map(len, self._dataBuffer)) > self._optimisticEagerReadSize:
             self.transport.pauseProducing()  # Twisted does so only if the transport is not full
@@ -178,12 +187,28 @@ class EdgeChannel(HTTPChannel):
             self._held = request
             self._set_deadline(REQUEST_SECONDS, self.forceAbortClient)
             return
+        self._spent += 1
+        if self._spent > TURN and self.persistent:
+            self._held = request
+            self._turn = self.site.clock.callLater(0, self._take_turn)
+            return
         if self.persistent:
             self._set_deadline(IDLE_SECONDS, self._idle)
         else:
             self._set_deadline(REQUEST_SECONDS, self.forceAbortClient)
         super().requestDone(request)
         self._close_if_last()
+
+    def _take_turn(self) -> None:
+        """Others, and timers, have had theirs."""
+        self._spent = 0
+        self._release()
+
+    def _release(self) -> None:
+        """Go on with what was pipelined behind an answer."""
+        if self._held is not None:
+            request, self._held = self._held, None
+            self.requestDone(request)
 
     def _close_if_last(self) -> None:
         """Close if the peer sends no more and has been answered."""
@@ -200,9 +225,7 @@ class EdgeChannel(HTTPChannel):
         if self._handlingRequest:
             self._clear_deadline()
         super().resumeProducing()
-        if self._held is not None:
-            request, self._held = self._held, None
-            self.requestDone(request)
+        self._release()
 
     def _begin(self) -> None:
         """The first byte of a request is here."""
@@ -214,6 +237,11 @@ class EdgeChannel(HTTPChannel):
             self._set_deadline(HEADER_SECONDS, self._late)
 
     # What is refused below the routes
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the peer has been told that nothing more is taken."""
+        return self._refused
 
     def refuse(self, error: CaucusError) -> None:
         """Answer with the envelope at once, whatever of the request has arrived, and close."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -53,9 +54,17 @@ class Crowd:
         """A connection that entered is gone."""
         self.connections -= 1
 
-    def take(self, size: int) -> None:
-        """So many more bytes of a body are here. Raises `Overloaded` if that is too much over all."""
-        if self.arriving + size > self._most_arriving:
+    def take(self, size: int, before: int, is_known: Callable[[], bool]) -> None:
+        """So many more bytes of a body are here, after ``before`` others of it.
+
+        Raises `Overloaded` if that is too much over all. Half of it is for those who are known: so a
+        stranger can take from strangers only. A body that is alone may be as long as its own cap.
+        """
+        others = self.arriving - before
+        if others and (
+            self.arriving + size > self._most_arriving
+            or (2 * (self.arriving + size) > self._most_arriving and not is_known())
+        ):
             raise Overloaded(RETRY_SECONDS)
         self.arriving += size
 

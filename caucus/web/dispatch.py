@@ -60,6 +60,10 @@ class Dispatch:
             return evolve(JSON_BODY, refuse=partial(InvalidRequest, refusal.problem))
         return self._routes.admit(request)
 
+    def knows(self, request: Request) -> bool:
+        """Whether a request has a token that may write."""
+        return self._routes.knows(request)
+
     def handle(self, request: Request) -> None:
         """Answer a request by the table of routes."""
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
@@ -17,7 +19,7 @@ from caucus.web.crowd import Crowd
 from caucus.web.door import Door
 from caucus.web.outlet import Outlet
 from caucus.web.request import KEEP_ALIVE_SECONDS, SERVER, Request, header_lines, status_line
-from caucus.web.site import Admit, Edge, Peered
+from caucus.web.site import Admit, Edge, Knows, Peered
 from caucus.web.transport import Connection
 from caucus.wire.jsontext import CONTENT_TYPE
 
@@ -52,6 +54,10 @@ class FastRequest(Request):
         query = self.uri.partition(b"?")[2]
         return cast("Mapping[bytes, Sequence[bytes]]", parse_qs(query, True))
 
+    @property
+    def is_gone(self) -> bool:
+        return self.connection is None
+
     def values(self, name: bytes) -> Sequence[bytes]:
         return self.headers.get(name, ())
 
@@ -65,7 +71,7 @@ class FastRequest(Request):
             return
         if self.received is None:
             self.received = Body(self.cap, self.site.crowd, self.length)
-        self.received.add(data)
+        self.received.add(data, partial(self.site.knows, self))
 
     def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
         self.code = status
@@ -135,6 +141,8 @@ class FastRequest(Request):
         self.producer = None
 
     def notifyFinish(self) -> Deferred[None]:
+        if self.is_gone:
+            return fail(ConnectionDone())
         waiting: Deferred[None] = Deferred()
         self._waiting = [*self._waiting, waiting]
         return waiting
@@ -159,12 +167,13 @@ class FastSite(Edge, Factory):
         self,
         handle: Handle,
         admit: Admit,
+        knows: Knows,
         clock: IReactorTime,
         access: AccessLog,
         crowd: Crowd,
         door: Door | None = None,
     ) -> None:
-        Edge.__init__(self, admit, clock, access, crowd, door)
+        Edge.__init__(self, admit, knows, clock, access, crowd, door)
         self.handle = handle
         self.date = b""
         self._unsent: list[Outlet] = []

@@ -45,7 +45,8 @@ def _request_key(request: Request, key: bytes) -> RequestKey:
     asked = sha256(request.method)
     for segment in segments:
         asked.update(b"/%d:" % len(segment) + segment.encode())
-    asked.update(b"\n" + request.body())
+    asked.update(b"\n")
+    asked.update(request.body())
     return RequestKey(
         scope[:_DIGEST_SIZE], sha256(key).digest()[:_DIGEST_SIZE], asked.digest()[:_DIGEST_SIZE]
     )

@@ -15,11 +15,10 @@ from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
 from caucus.web.request import Request
+from caucus.wire.frames import SLICE
 
-LONG: Final = 65_536
+LONG: Final = SLICE
 """An answer of more bytes is sent in parts: a peer has 30 s for each of them, not for all."""
-SLICE: Final = 65_536
-"""About so many bytes are written at a time."""
 
 
 class Parts(Resource):

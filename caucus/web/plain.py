@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final, cast
@@ -28,7 +29,7 @@ from caucus.web.connection import EdgeChannel
 from caucus.web.crowd import Crowd
 from caucus.web.door import Door
 from caucus.web.request import ABSENT, KEEP_ALIVE_SECONDS, SERVER, Request
-from caucus.web.site import Admit, Edge
+from caucus.web.site import Admit, Edge, Knows
 
 _NO_HEADERS: Final = Headers()
 
@@ -56,8 +57,10 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         self.received = Body(self.cap, self.channel.site.crowd, length)
 
     def handleContentChunk(self, data: bytes) -> None:
+        if self.channel.is_refused:  # the rest of the segment comes all the same
+            return
         try:
-            cast("Body", self.received).add(data)
+            cast("Body", self.received).add(data, partial(self.channel.site.knows, self))
         except CaucusError as refusal:
             self.channel.refuse(refusal)
 
@@ -101,6 +104,10 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         """A constant: Werkzeug fails on names that IDNA refuses, and no route depends on the name."""
         return b"localhost"
 
+    @property
+    def is_gone(self) -> bool:
+        return self.channel is None
+
     def values(self, name: bytes) -> Sequence[bytes]:
         return self.requestHeaders.getRawHeaders(name) or ()
 
@@ -108,8 +115,8 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         return cast("Body", self.received).value()
 
     def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
-        if self.channel is None:
-            return  # nobody is there to be answered
+        if self.is_gone:
+            return
         self.setResponseCode(status, HTTPStatus(status).phrase.encode())
         self.setHeader(b"Content-Type", content_type.encode())
         if self.channel.persistent:
@@ -150,13 +157,14 @@ class PlainSite(Edge, server.Site):
         self,
         resource: IResource,
         admit: Admit,
+        knows: Knows,
         clock: IReactorTime,
         access: AccessLog,
         crowd: Crowd,
         door: Door | None = None,
     ) -> None:
         server.Site.__init__(self, resource, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
-        Edge.__init__(self, admit, clock, access, crowd, door)
+        Edge.__init__(self, admit, knows, clock, access, crowd, door)
 
     def startFactory(self) -> None:
         """Nothing: Twisted's own access log would set a timer each second."""

@@ -58,6 +58,11 @@ class Request:
     agent_id: str | None = None
     cancels = False
 
+    @property
+    @abstractmethod
+    def is_gone(self) -> bool:
+        """Whether nobody is there any more who could be answered."""
+
     @abstractmethod
     def values(self, name: bytes) -> Sequence[bytes]:
         """The values of the headers of a name, which is given in lower case."""
@@ -121,6 +126,7 @@ class Request:
     def failure(self, reason: Failure) -> bytes:
         """As `refusal`, for what is the backbone's own fault: logged whole, answered without detail."""
         _log.failure("A request failed", failure=reason)
+        reason.cleanFailure()  # it has been told, and its frames hold what waits for a Deferred
         return self.refusal(InternalError())
 
     def processingFailed(self, reason: Failure) -> None:
@@ -147,7 +153,7 @@ def _told(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
 
     The frames in it hold what waits for a Deferred, and that holds the error.
     """
-    error.__traceback__ = None
+    error.__traceback__ = error.__context__ = error.__cause__ = None
     return encode_error(error)
 
 

@@ -28,6 +28,7 @@ from caucus.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    Unauthorized,
 )
 from caucus.identity import Tokens
 from caucus.interfaces import IBackbone, IReadiness
@@ -50,7 +51,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_SAFE_INTEGER = 2**53 - 1
-_DIGITS = re.compile(rb"0*[0-9]{1,16}")
+_DIGITS = re.compile(rb"0*([0-9]{1,16})")
 _MESSAGE_ACTIONS = frozenset({"append", "claim", "done"})
 _ARTIFACT_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -101,6 +102,14 @@ class Routes:
         self.app.url_map.bind("localhost")
         return self.app.resource()
 
+    def knows(self, request: Request) -> bool:
+        """Whether a request has a token that may write."""
+        try:
+            self._tokens.identify(request.values(b"authorization"))
+        except Unauthorized:
+            return False
+        return True
+
     def admit(self, request: Request) -> BodyCap:
         """The cap of a request's body, judged by its path and headers alone.
 
@@ -146,9 +155,13 @@ class Routes:
         return request.answer(201, answers.encode_descriptor(descriptor))
 
     @app.route("/channels", methods=["GET"])
-    async def list_channels(self, request: Request) -> bytes:
+    async def list_channels(self, request: Request) -> bytes | IResource:
         self._may_read(request)
-        return request.answer(200, answers.encode_channels(await self._backbone.list_channels()))
+        channels = await self._backbone.list_channels()
+        length = answers.channels_length(channels)
+        if length > LONG:
+            return Parts(answers.channels_parts(channels), length, CONTENT_TYPE, {})
+        return request.answer(200, b"".join(answers.channels_parts(channels)))
 
     @app.route("/channels/<channel>", methods=["GET"])
     async def describe_channel(self, request: Request, channel: str) -> bytes:
@@ -332,15 +345,23 @@ def _since(arguments: Mapping[bytes, Sequence[bytes]]) -> int | None:
     given = arguments.get(b"since")
     if given is None:
         return None
-    if not _DIGITS.fullmatch(given[0]) or int(given[0]) > MAX_SAFE_INTEGER:
+    since = _number(given[0])
+    if since is None or since > MAX_SAFE_INTEGER:
         raise InvalidRequest("since must be digits, at most 9007199254740991.")
-    return int(given[0])
+    return since
+
+
+def _number(digits: bytes) -> int | None:
+    """What ASCII digits say, if that has at most 16 of them beside zeros in front."""
+    found = _DIGITS.fullmatch(digits)
+    return int(found[1]) if found else None
 
 
 def _resume(last_event_id: bytes, head: int) -> tuple[int, str]:
     """Where a reader that comes back goes on. Any answer but 200 would end an ``EventSource`` for ever."""
-    if _DIGITS.fullmatch(last_event_id) and int(last_event_id) <= head:
-        return int(last_event_id), f"resumed from {int(last_event_id)} on"
+    last = _number(last_event_id)
+    if last is not None and last <= head:
+        return last, f"resumed from {last} on"
     return 0, "the last event is not known here; from 0 on"
 
 

@@ -15,6 +15,7 @@ from caucus.web.door import Door
 from caucus.web.request import Request
 
 Admit = Callable[[Request], BodyCap]
+Knows = Callable[[Request], bool]
 
 
 class Peered(Protocol):
@@ -32,15 +33,23 @@ class Edge:
 
     :param admit: called when a request's headers are here, before its body: the cap of the body,
         or a refusal, raised.
+    :param knows: whether a request, whose headers are here, has a good token.
     :param clock: runs the deadlines.
     :param crowd: counts the connections of all listeners.
     :param door: knows whom to let in; it is put in place once the listener is bound.
     """
 
     def __init__(
-        self, admit: Admit, clock: IReactorTime, access: AccessLog, crowd: Crowd, door: Door | None = None
+        self,
+        admit: Admit,
+        knows: Knows,
+        clock: IReactorTime,
+        access: AccessLog,
+        crowd: Crowd,
+        door: Door | None = None,
     ) -> None:
         self.admit = admit
+        self.knows = knows
         self.clock = clock
         self.access = access
         self.crowd = crowd

@@ -62,6 +62,8 @@ class Streams:
 
     def attach(self, request: Request, channel: str, start: int, head: int, comment: str) -> None:
         """Open a stream on a request whose head has not been sent."""
+        if request.is_gone:
+            return
         feed = self._feeds.get(channel)
         if feed is None:
             feed = self._feeds[channel] = Feed(self, channel, head)
@@ -148,7 +150,7 @@ class Feed:
         try:
             while self._woken:
                 self._woken = False  # a backbone that answers later may wake us again meanwhile
-                while (page := await self.read(self.cursor)).messages_json:
+                while self.readers and (page := await self.read(self.cursor)).messages_json:
                     self._push(page)
                     if self.cursor < page.cursor or len(page.messages_json) >= self.streams.page:
                         await self.next_turn()
@@ -255,6 +257,8 @@ class Reader:
                         await self.feed.next_turn()
                 elif self.cursor >= self.feed.cursor:
                     break
+                else:  # it is not as far as it was
+                    await self.feed.next_turn()
         finally:
             self._catching_up = False
 

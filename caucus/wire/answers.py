@@ -114,8 +114,17 @@ def decode_descriptor(body: bytes) -> Descriptor:
     return Descriptor(**asdict(_decode_descriptor_body(body)))
 
 
-def encode_channels(descriptors: list[Descriptor]) -> bytes:
-    return _encode(_ChannelsBody([_DescriptorBody(**asdict(one)) for one in descriptors]))
+def channels_parts(descriptors: list[Descriptor]) -> Iterator[bytes]:
+    """The body of a list of channels in parts, each made when it is its turn."""
+    yield b'{"channels":['
+    for number, descriptor in enumerate(descriptors):
+        yield (b"," if number else b"") + encode_descriptor(descriptor)
+    yield b"]}"
+
+
+def channels_length(descriptors: list[Descriptor]) -> int:
+    """The length of that body, in bytes."""
+    return sum(map(len, channels_parts(descriptors)))
 
 
 def decode_channels(body: bytes) -> list[Descriptor]:

@@ -8,7 +8,7 @@ from caucus.records import Page
 
 EVENT_STREAM: Final = "text/event-stream"
 SLICE: Final = 65_536
-"""About so many bytes of frames are made at a time."""
+"""About so many bytes are made and written at a time."""
 EVENT_BYTES: Final = 1_048_576
 """The most bytes of one event: a message has at most a quarter of that."""
 
@@ -71,14 +71,16 @@ class EventParser:
 
     def _take(self, line: bytes) -> bool:
         """Whether a line ends an event."""
+        if not self._is_known:
+            line = line.removeprefix(_BOM)
+            if line.partition(b":")[0] not in _FIELDS:
+                raise NotEvents
+            self._is_known = True
         field, _, value = line.partition(b":")
-        if not self._is_known and field.removeprefix(_BOM) not in _FIELDS:
-            raise NotEvents
-        self._is_known = True
         value = value.removeprefix(b" ")
         if field == b"data":
             self._data.append(value)
-            self._data_size += len(value)
+            self._data_size += len(value) + 1
         elif field == b"id":
             self._id = value
-        return not field and not value and bool(self._data)  # a blank line; a comment has a value
+        return not line and bool(self._data)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -16,7 +18,9 @@ MAX_BODY: Final = 262_144
 MAX_NESTING: Final = 500
 """The most levels of arrays and objects in a JSON body."""
 
-_BRACKETS_OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 _BYTE = re.compile(r"\(byte (\d+)\)")
 # Whole pairs and other escapes first, so that what is left of \uD800 to \uDFFF stands alone.
 _ESCAPES = re.compile(
@@ -93,11 +97,5 @@ def _wide_integer(digits: str) -> int | float:
 
 
 def _nesting(body: bytes) -> int:
-    depth = deepest = 0
-    for match in _BRACKETS_OUTSIDE_STRINGS.finditer(body):
-        if match[1]:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif match[2]:
-            depth -= 1
-    return deepest
+    steps = array("b", _STRINGS.sub(b"", body).translate(_STEPS, _NO_BRACKETS))
+    return max(accumulate(steps), default=0)
