@@ -28,7 +28,7 @@ from caucus.identity import Tokens
 from caucus.journals import installed_journals
 from caucus.limits import Limits, environment_name, limit_fields, option_name
 from caucus.server import TRANSPORTS, Server, require_transport, start_server
-from caucus.standard import is_nowhere, occupy_closed, writer_to
+from caucus.standard import is_nowhere, writer_to
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "4317"
@@ -292,8 +292,7 @@ def _boot_id(reactor: Any) -> bytes:
 
 
 def main() -> None:
-    """The ``caucus-backbone`` command: the banner on standard output, the log on standard error."""
-    occupy_closed()
+    """Run the daemon by itself: the banner on standard output, the log on standard error."""
     options = Options()
     options.parseOptions()
     from twisted.internet import reactor  # noqa: PLC0415
