@@ -11,7 +11,7 @@ from hashlib import sha256
 from caucus.errors import ConfigurationError, Unauthorized
 from caucus.messages import identity_problems
 from caucus.records import Identity
-from caucus.text import trim
+from caucus.text import CONTROL, trim
 
 
 class Tokens:
@@ -41,6 +41,8 @@ class Tokens:
             if len(parts) != 3 or not all(parts):
                 raise ConfigurationError(f"CAUCUS_TOKENS: entry {position} is not token:agent_id:owner")
             token, agent_id, owner = parts
+            if CONTROL.search(token):
+                raise ConfigurationError(f"CAUCUS_TOKENS: entry {position}: no header can carry its token")
             if identity_problems(agent_id, owner):
                 raise ConfigurationError(f"CAUCUS_TOKENS: entry {position} names nobody who may post")
             digest = token_digest(token.encode("utf-8", "surrogateescape"))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import socket
+import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import quote
 
 from attrs import field, frozen
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, fail, maybeDeferred
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 
 from caucus.backbone import Backbone
@@ -24,7 +29,7 @@ from caucus.text import excerpt
 from caucus.web.access import AccessLog
 from caucus.web.crowd import Crowd
 from caucus.web.dispatch import Dispatch, PlainDispatch
-from caucus.web.door import Door
+from caucus.web.door import Door, require_host
 from caucus.web.fast import FastSite
 from caucus.web.plain import PlainSite
 from caucus.web.routes import Routes
@@ -168,6 +173,11 @@ def start_server(
     opened or a listener cannot be bound; nothing is left open then.
     """
     time = cast("IReactorTime", reactor) if clock is None else clock
+    try:
+        for name in allowed_hosts:
+            require_host(name)
+    except ConfigurationError as error:
+        return fail(error)
     settings = _Settings(
         reactor=reactor,
         listen=listen or [f"tcp:{port}:interface={quoteStringArgument(host)}"],
@@ -282,7 +292,7 @@ async def _listen(
     description: str, endpoint: IStreamServerEndpoint, site: AnySite, names: Sequence[str]
 ) -> Listener:
     try:
-        port = await endpoint.listen(site)
+        port = await _bound(endpoint, site)
     except Exception as error:
         raise ConfigurationError(f"cannot listen on {excerpt(description)}: {_one_line(error)}") from error
     try:
@@ -293,6 +303,42 @@ async def _listen(
         raise ConfigurationError(
             f"--listen {excerpt(description)}: only TCP and Unix sockets are served"
         ) from error
+
+
+async def _bound(endpoint: IStreamServerEndpoint, site: AnySite) -> IListeningPort:
+    try:
+        return await endpoint.listen(site)
+    except CannotListenError as error:
+        path: Any = error.port
+        if not (isinstance(path, str | bytes) and _is_stale(os.fsdecode(path))):
+            raise
+        for leftover in (os.fsdecode(path), f"{os.fsdecode(path)}.lock"):
+            with suppress(FileNotFoundError):
+                os.unlink(leftover)
+        return await endpoint.listen(site)
+
+
+def _is_stale(path: str) -> bool:
+    """Whether a Unix socket that is in the way is nobody's: what a killed process left answers no more.
+
+    Twisted asks whether the process lives that its lock names; in a container that number is one's own.
+    """
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return False
+    except FileNotFoundError:
+        return os.path.islink(f"{path}.lock")
+    except (OSError, ValueError):
+        return False
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.setblocking(False)
+        try:
+            asking.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 async def _take_down(listeners: Sequence[Listener], streams: Streams | None) -> None:

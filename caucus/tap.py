@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import re
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -29,10 +31,13 @@ from caucus.journals import installed_journals
 from caucus.limits import Limits, environment_name, limit_fields, option_name
 from caucus.server import TRANSPORTS, Server, require_transport, start_server
 from caucus.standard import is_nowhere, writer_to
+from caucus.text import CONTROL
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "4317"
 SWITCH_SECONDS = 0.0005
+
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 _seconds_since_boot = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 """The machine's uptime, on Linux also while it slept, on a clock that no one sets."""
@@ -117,15 +122,15 @@ CAUCUS_MAX_STREAMS. The option wins.
             name: self._value(option_name(name)[2:], environment_name(name)) for name, _help in limit_fields()
         }
         port = self._value("port", "PORT")
-        port = DEFAULT_PORT if port is None else port
+        port = DEFAULT_PORT if port is None else port.strip()
         if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
             raise ConfigurationError("--port must be an integer from 0 to 65535")
         http = self._value("http", "CAUCUS_HTTP")
         return {
-            "listen": self["listen"],
-            "host": self._value("host", "HOST") or DEFAULT_HOST,
+            "listen": [_usable("--listen", description) for description in self["listen"]],
+            "host": _usable("--host", self._value("host", "HOST") or DEFAULT_HOST, _SPACE),
             "port": int(port),
-            "journal": self._value("journal", "CAUCUS_JOURNAL") or "memory:",
+            "journal": _usable("--journal", self._value("journal", "CAUCUS_JOURNAL") or "memory:"),
             "http": require_transport(TRANSPORTS[0] if http is None else http),
             "limits": Limits.parse({name: text for name, text in caps.items() if text is not None}),
             "tokens": Tokens.parse(self._environment.get("CAUCUS_TOKENS", "")),
@@ -177,6 +182,7 @@ class CaucusService(Service):
 
     def _start(self) -> None:
         if self.running:
+            _outlive_signals()
             settings = {**self._settings, "audit": self._audit if self._settings["audit"] else None}
             starting = start_server(
                 self._reactor, wall=time.time, boot_id=_boot_id(self._reactor), **settings
@@ -206,6 +212,12 @@ class CaucusService(Service):
                     host=listener.bound_host,
                     readers=readers,
                 )
+        admin_token = self._settings["admin_token"]
+        if admin_token != admin_token.strip() or CONTROL.search(admin_token):
+            _log.warn(
+                "CAUCUS_ADMIN_TOKEN has white space around it or a control character in it, and is taken as "
+                "it is: no header can carry it, so that nobody can use the issuer"
+            )
         if not len(self._settings["tokens"]):
             _log.warn("CAUCUS_TOKENS is not set: nobody may write")
         return server
@@ -254,10 +266,32 @@ class CaucusService(Service):
         os._exit(1)
 
 
+def _outlive_signals() -> None:
+    """Have what nobody handles end nothing: a closed terminal, or who rotates logs that are not ours.
+
+    By now twistd has its own handler where it rotates a log.
+    """
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        with suppress(ValueError):  # only the main thread may
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.SIG_IGN)
+
+
 def _dropped(count: int) -> str:
     return (
         f"caucus-backbone: {count} lines were not written here, since nobody read them or there was no room"
     )
+
+
+def _usable(option: str, value: str, unusable: re.Pattern[str] = CONTROL) -> str:
+    """``value`` itself: a line end that a file of settings left in it would make another value of it.
+
+    Raises `ConfigurationError`.
+    """
+    found = unusable.search(value)
+    if found:
+        raise ConfigurationError(f"{option} has U+{ord(found[0]):04X} in it, which cannot be meant")
+    return value
 
 
 def _names(text: str) -> list[str]:

@@ -26,7 +26,7 @@ from caucus.journals.files import DatabaseError, one_line
 from caucus.journals.lock import Lock
 from caucus.journals.worker import Worker
 from caucus.records import Event
-from caucus.text import excerpt
+from caucus.text import CONTROL, excerpt
 
 MOST_EVENTS: Final = 4096
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -317,6 +317,9 @@ class SQLiteJournalFactory:
     def open(self, rest: str, reactor: Any, clock: IReactorTime) -> Deferred[IJournal]:
         if not rest:
             return fail(ConfigurationError("--journal sqlite: needs the path of a file after the colon"))
+        if rest != rest.strip() or CONTROL.search(rest):
+            problem = "has white space around it or a control character in it"
+            return fail(ConfigurationError(f"--journal sqlite:{excerpt(rest)}: the path {problem}"))
         opening: Deferred[IJournal] = Deferred.fromCoroutine(open_sqlite(Path(rest), reactor, clock))
         return opening
 

@@ -13,10 +13,12 @@ from ipaddress import ip_address
 
 from twisted.logger import Logger
 
-from caucus.errors import ForbiddenOrigin, MisdirectedRequest
+from caucus.errors import ConfigurationError, ForbiddenOrigin, MisdirectedRequest
+from caucus.text import excerpt
 
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/@\[\]\\?#]+))(?::[0-9]{0,5})?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(.+)", re.IGNORECASE)
+_NAME = re.compile(r"[^\s/@\[\]\\?#,\x00-\x1f\x7f-\x9f]+")
 _NAMES_TOLD = 100
 
 _log = Logger("caucus.web")
@@ -75,5 +77,19 @@ class Door:
             )
 
 
+def require_host(name: str) -> None:
+    """Raises `ConfigurationError` for what is no name and no address, which no request could ask for."""
+    host = _canonical(name)
+    if ":" in host:
+        try:
+            ip_address(host.partition("%")[0])
+        except ValueError:
+            host = ""
+    if not _NAME.fullmatch(host):
+        raise ConfigurationError(
+            f"--allowed-host {excerpt(name)!r} is no name or address; no scheme and no port stands with one"
+        )
+
+
 def _canonical(name: str) -> str:
-    return name.lower().removesuffix(".")
+    return name.lower().removesuffix(".").removeprefix("[").removesuffix("]")
