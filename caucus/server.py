@@ -35,6 +35,7 @@ from caucus.web.plain import PlainSite
 from caucus.web.routes import Routes
 from caucus.web.site import Edge
 from caucus.web.stream import Streams
+from caucus.web.twisted_names import missing_from_channels
 
 TRANSPORTS = ("llhttp", "twisted")
 """What a listener may speak HTTP with: llhttp's parser, or Twisted's own site, which is slower."""
@@ -263,6 +264,9 @@ def require_transport(http: str) -> str:
     """``http`` itself. Raises `ConfigurationError` if it is none of `TRANSPORTS`."""
     if http not in TRANSPORTS:
         raise ConfigurationError(f"--http must be one of {', '.join(TRANSPORTS)}")
+    missing = missing_from_channels() if http == "twisted" else ()
+    if missing:
+        raise ConfigurationError(f"--http twisted does not fit this Twisted, which has no {missing[0]}")
     return http
 
 

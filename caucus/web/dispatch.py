@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 from attrs import evolve
+from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
@@ -20,6 +21,7 @@ from caucus.web.body import JSON_BODY, BodyCap
 from caucus.web.request import Request
 from caucus.web.routes import Routes, is_artifact, is_message, is_stream
 from caucus.web.table import Table, endpoint_of
+from caucus.web.uncancelled import may_be_given_up
 from caucus.wire.jsontext import decode_json
 from caucus.wire.paths import authority, segments
 
@@ -74,12 +76,18 @@ class Dispatch:
             self._fail(Failure(), request)
             return
         if iscoroutine(answer):
-            self._go_on(None, answer, request)
+            self._go_on(None, answer, request, may_be_given_up(endpoint))
         else:
             _send(answer, request)
 
-    def _go_on(self, result: object, route: Coroutine[Any, Any, Any], request: Request) -> None:
-        """Run a route to its end or to where it waits; a Deferred of its own would cost as much again."""
+    def _go_on(
+        self, result: object, route: Coroutine[Any, Any, Any], request: Request, ends_with_peer: bool
+    ) -> None:
+        """Run a route to its end or to where it waits; a Deferred of its own would cost as much again.
+
+        What it waits for is cancelled once nobody waits for it, where that is safe.
+        """
+        request.waits_for = None
         try:
             if isinstance(result, Failure):
                 waiting = result.throwExceptionIntoGenerator(cast("Any", route))
@@ -87,11 +95,17 @@ class Dispatch:
                 waiting = route.send(None)  # the Deferred that it waited for has the result still
         except StopIteration as stop:
             answer = stop.value
+        except CancelledError:
+            if not request.is_gone:
+                self._fail(Failure(), request)
+            return
         except Exception:
             self._fail(Failure(), request)
             return
         else:
-            waiting.addBoth(self._go_on, route, request)
+            if ends_with_peer:
+                request.waits_for = waiting
+            waiting.addBoth(self._go_on, route, request, ends_with_peer)
             return
         try:
             _send(answer, request)

@@ -150,6 +150,9 @@ class FastRequest(Request):
     def lose(self, reason: Failure) -> None:
         """The connection is gone before the answer was complete."""
         self.connection = None
+        waits_for, self.waits_for = self.waits_for, None
+        if waits_for is not None:
+            waits_for.cancel()
         for waiting in self._waiting:
             waiting.errback(reason)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.tcp import Connection as TCPConnection
 
+from caucus.web.twisted_names import knows_sockets
+
 if TYPE_CHECKING:
     from caucus.web.fast import FastSite
 
@@ -22,7 +24,7 @@ class Outlet:
         self.transport = transport
         self._site = site
         self._out = b""
-        self._is_plain_socket = isinstance(transport, TCPConnection) and not transport.TLS
+        self._is_plain_socket = isinstance(transport, TCPConnection) and knows_sockets() and not transport.TLS
 
     def write(self, data: bytes) -> None:
         """Send, with whatever else this turn of the reactor has for the peer."""

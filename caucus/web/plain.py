@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final, cast
 
@@ -28,7 +27,7 @@ from caucus.web.body import JSON_BODY, Body
 from caucus.web.connection import EdgeChannel
 from caucus.web.crowd import Crowd
 from caucus.web.door import Door
-from caucus.web.request import ABSENT, KEEP_ALIVE_SECONDS, SERVER, Request
+from caucus.web.request import ABSENT, KEEP_ALIVE_SECONDS, PHRASES, SERVER, Request
 from caucus.web.site import Admit, Edge, Knows
 
 _NO_HEADERS: Final = Headers()
@@ -117,7 +116,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
     def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
         if self.is_gone:
             return
-        self.setResponseCode(status, HTTPStatus(status).phrase.encode())
+        self.setResponseCode(status, PHRASES[status])
         self.setHeader(b"Content-Type", content_type.encode())
         if self.channel.persistent:
             self.setHeader(b"Keep-Alive", b"timeout=%d" % KEEP_ALIVE_SECONDS)

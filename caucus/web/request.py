@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred
@@ -24,6 +23,25 @@ if TYPE_CHECKING:
 KEEP_ALIVE_SECONDS: Final = 5
 """How long an idle connection is kept at least, as it is announced."""
 SERVER: Final = "caucus-backbone"
+PHRASES: Final[Mapping[int, bytes]] = {
+    200: b"OK",
+    201: b"Created",
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    409: b"Conflict",
+    413: b"Content Too Large",
+    421: b"Misdirected Request",
+    422: b"Unprocessable Content",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    503: b"Service Unavailable",
+}
+"""The reason phrases of RFC 9110 and RFC 6585: Python's own differ from one version to the next."""
 
 _log = Logger("caucus.web")
 
@@ -42,12 +60,14 @@ class Request:
     Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
     path leads, or ``None`` if it cannot be decoded; ``draft``, the message that the body is, or
     else ``json_value``, what it says. ``agent_id`` is set for the access line once the token was
-    resolved. ``cancels`` says that what a route returns is cancelled once its peer has gone.
+    resolved. ``cancels`` says that what a route returns is cancelled once its peer has gone;
+    ``waits_for`` is what a route waits for that may be given up then.
     """
 
     method: bytes
     uri: bytes
     args: Mapping[bytes, Sequence[bytes]]
+    waits_for: Deferred[Any] | None = None
     code: int
     startedWriting: int
     site: Edge
@@ -140,7 +160,7 @@ class Request:
 
 def status_line(version: bytes, status: int) -> bytes:
     """The first line of an answer."""
-    return b"%b %d %b\r\n" % (version, status, HTTPStatus(status).phrase.encode())
+    return b"%b %d %b\r\n" % (version, status, PHRASES[status])
 
 
 def header_lines(headers: Mapping[str, str]) -> bytes:

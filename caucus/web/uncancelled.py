@@ -25,7 +25,7 @@ def uncancelled(route: Route[S, P, T]) -> Callable[Concatenate[S, Request, P], A
     """Have a route run to its end, whatever becomes of the Deferred that stands for it.
 
     Klein cancels that when the peer goes, and the cancellation would come out of whatever the route
-    waits for, such as a journal.
+    waits for, such as a journal. Any other route is cancelled then, on both transports.
     """
 
     @wraps(route)
@@ -33,7 +33,13 @@ def uncancelled(route: Route[S, P, T]) -> Callable[Concatenate[S, Request, P], A
         running = route(self, request, *args, **kwargs)
         return _shielded(Deferred.fromCoroutine(running)) if request.cancels else running
 
+    started.goes_on = True  # type: ignore[attr-defined]  # as `may_be_given_up` asks
     return started
+
+
+def may_be_given_up(route: object) -> bool:
+    """Whether a route may end where it waits, since it writes nothing."""
+    return not hasattr(route, "goes_on")
 
 
 def _shielded(running: Deferred[T]) -> Deferred[T]:
