@@ -38,7 +38,7 @@ def settings(*arguments: str, **environment: str) -> dict[str, object]:
 def test_a_value_that_cannot_be_meant_is_refused_in_one_line(
     environment: dict[str, str], arguments: tuple[str, ...], line: str
 ) -> None:
-    with pytest.raises(SystemExit, match=".") as caught:
+    with pytest.raises(SystemExit, match=r"^caucus-backbone: ") as caught:
         settings(*arguments, **environment)
     assert str(caught.value) == f"caucus-backbone: {line}"
 
@@ -68,7 +68,7 @@ def test_a_path_with_white_space_around_it_is_refused(start: Start, path: str) -
 
 @pytest.mark.parametrize("name", ["https://a.example", "a.example:4317", "a b", "a/b", "", "[::1]:4317"])
 def test_an_allowed_host_that_no_request_can_name_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="^--allowed-host "):
+    with pytest.raises(ConfigurationError, match=r"^--allowed-host "):
         require_host(name)
 
 
@@ -87,7 +87,7 @@ def test_an_admin_token_that_no_header_can_carry_is_said(start: Start, token: st
     daemon.until_listening()
     _, out, err = daemon.end()
     assert "CAUCUS_ADMIN_TOKEN has white space around it or a control character in it" in err
-    assert "ret" not in (out + err).replace("secret", "ret") or token.strip() not in out + err
+    assert token.strip() not in out + err
 
 
 # A socket that is in the way
@@ -139,4 +139,4 @@ def test_signals_that_nobody_handles_do_not_end_it(start: Start, way: str) -> No
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         daemon.process.send_signal(number)
         assert ask(f"{url}/healthz") == {"ok": True}
-    assert daemon.end()[0] == 0
+    assert daemon.end()[0] in (0, -signal.SIGTERM)  # twist and twistd end by the signal that ended them
