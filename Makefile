@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadlines door edge follow idempotency \
 	issuer limits openapi recorded routes server strangers stream stream_turns token_command)
 
-.PHONY: help run demo test check bench clean
+.PHONY: help run demo test test-oldest check bench clean
 
 help:
 	@echo "make run     start a backbone on http://127.0.0.1:4317 and print how to use it"
 	@echo "make demo    play the war-room story against a backbone; exit 0 if all of it happened"
 	@echo "make test    run every test, those over HTTP on both transports, with branch coverage"
+	@echo "make test-oldest   run those of HTTP on the oldest Twisted that is allowed"
 	@echo "make check   lint, format, types, import direction"
 	@echo "make bench   measure the daemon against its plain path; takes about fifteen minutes"
 	@echo "make clean   remove the environment and what the tools left"
@@ -28,6 +29,17 @@ test: $(VENV)/.installed-dev
 	$(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
+
+# The oldest Twisted that pyproject.toml allows; the newest is the one that everything else runs on.
+OLDEST := $(shell sed -n 's/^    "twisted>=\([0-9.]*\)",$$/\1/p' pyproject.toml | head -n 1)
+ITS_TESTS := $(patsubst %,tests/test_%.py,client client_away deadlines edge follow leaving llhttp server strangers stream \
+	stream_turns transports)
+
+test-oldest: $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/oldest
+	$(VENV)/oldest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' 'twisted[tls]==$(OLDEST).*'
+	$(VENV)/oldest/bin/python -m pytest -p no:cacheprovider $(ITS_TESTS)
+	$(VENV)/oldest/bin/python -m pytest -p no:cacheprovider --http=twisted $(ITS_TESTS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check

@@ -12,12 +12,15 @@ from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from caucus import HTTPBackbone
+from caucus import HTTPBackbone, server
 from caucus.backbone import Backbone
+from caucus.errors import ConfigurationError
+from caucus.web import outlet, twisted_names
 from caucus.web.body import BodyCap
 from caucus.web.bounds import MAX_HEAD
 from caucus.web.intake import PIECE
-from caucus.web.request import Request
+from caucus.web.request import PHRASES, Request
+from caucus.wire.refusals import STATUS
 from tests.journals import SlowJournal
 from tests.providers import start_server
 from tests.raw import GET, POST, READ, Edge, Peer, make_edge, parse_answers, refusal
@@ -260,3 +263,28 @@ def test_a_started_request_is_told_when_its_peer_has_gone(edge: Edge) -> None:
     failures: list[Failure] = []
     told[0].addErrback(failures.append)
     assert len(failures) == 1
+
+
+def test_a_twisted_without_the_names_that_it_keeps_to_itself_answers_by_its_own_writes(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outlet, "knows_sockets", lambda: False)
+    peer = edge.connect()
+    peer.send(GET)
+    assert statuses(peer) == [200]
+
+
+def test_a_twisted_that_does_not_fit_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "missing_from_channels", lambda: ("_dataBuffer",))
+    with pytest.raises(ConfigurationError, match=r"which has no _dataBuffer$"):
+        server.require_transport("twisted")
+    assert server.require_transport("llhttp") == "llhttp"
+
+
+def test_this_twisted_has_all_names() -> None:
+    assert (twisted_names.knows_sockets(), twisted_names.missing_from_channels()) == (True, ())
+
+
+def test_each_status_has_a_phrase_of_ours() -> None:
+    assert set(STATUS.values()) <= set(PHRASES)
+    assert (PHRASES[413], PHRASES[422]) == (b"Content Too Large", b"Unprocessable Content")

@@ -133,8 +133,8 @@ class EdgeChannel(HTTPChannel):
             or (self._receivedHeaderSize and line.find(b":") > NAME_LENGTH)
         ):
             self.refuse(HeadersTooLarge())
-        elif line[:1] in (b" ", b"\t"):
-            self.refuse(BadRequest())  # line folding: RFC 9112, section 5.2
+        elif line[:1] in (b" ", b"\t") or b"\r" in line or b"\n" in line:
+            self.refuse(BadRequest())  # line folding, or half a line end: RFC 9112, sections 5.2 and 2.2
         else:
             super().lineReceived(line)
 
