@@ -37,6 +37,7 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "4317"
 SWITCH_SECONDS = 0.0005
 
+_SECRETS = ("CAUCUS_TOKENS", "CAUCUS_ADMIN_TOKEN")
 _SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 _seconds_since_boot = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
@@ -138,6 +139,7 @@ CAUCUS_MAX_STREAMS. The option wins.
             or _names(self._environment.get("CAUCUS_ALLOWED_HOSTS", "")),
             "read_token": self["read-token"] or self._switch("CAUCUS_REQUIRE_READ_TOKEN", default=False),
             "admin_token": self._environment.get("CAUCUS_ADMIN_TOKEN", ""),
+            "quoted": [name for name in _SECRETS if _is_quoted(self._environment.get(name, ""))],
             "audit": self._switch("CAUCUS_ADMIN_AUDIT", default=True),
             "access_log": not self["no-access-log"] and self._switch("CAUCUS_ACCESS_LOG", default=True),
         }
@@ -184,6 +186,7 @@ class CaucusService(Service):
         if self.running:
             _outlive_signals()
             settings = {**self._settings, "audit": self._audit if self._settings["audit"] else None}
+            settings.pop("quoted")
             starting = start_server(
                 self._reactor, wall=time.time, boot_id=_boot_id(self._reactor), **settings
             )
@@ -218,6 +221,8 @@ class CaucusService(Service):
                 "CAUCUS_ADMIN_TOKEN has white space around it or a control character in it, and is taken as "
                 "it is: no header can carry it, so that nobody can use the issuer"
             )
+        for name in self._settings["quoted"]:
+            _log.warn("{name} has quotes around it, which are taken as part of it", name=name)
         if not len(self._settings["tokens"]):
             _log.warn("CAUCUS_TOKENS is not set: nobody may write")
         return server
@@ -292,6 +297,11 @@ def _usable(option: str, value: str, unusable: re.Pattern[str] = CONTROL) -> str
     if found:
         raise ConfigurationError(f"{option} has U+{ord(found[0]):04X} in it, which cannot be meant")
     return value
+
+
+def _is_quoted(value: str) -> bool:
+    """Whether a value has quotes around it, as from a file that is no shell's."""
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
 
 
 def _names(text: str) -> list[str]:

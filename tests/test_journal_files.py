@@ -183,6 +183,17 @@ async def test_another_journal_beside_the_log_of_what_was_there_is_refused(
     await journal.close()
 
 
+async def test_a_log_whose_file_was_moved_away_is_not_lost(path: Path, clock: Clock) -> None:
+    journal = await filled(path, clock, 3)
+    killed = path.with_name("killed.db")
+    leave_behind(path, killed)
+    await journal.close()
+    kept = killed.rename(killed.with_name("kept.db"))
+    assert "killed.db-wal beside it belongs to another file" in await refusal(killed)
+    kept.rename(killed)
+    assert sound_events(killed) == 3
+
+
 async def test_a_log_that_is_its_own_is_taken(path: Path, clock: Clock) -> None:
     journal = await filled(path, clock, 3)
     killed = path.with_name("killed.db")
@@ -295,6 +306,22 @@ async def test_reading_works_on_read_only_media(tmp_path: Path, clock: Clock) ->
             assert sound_events(tmp_path / f"again-{name}") == 2
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+async def test_reading_what_a_crash_left_leaves_nothing_beside_it(path: Path, clock: Clock) -> None:
+    journal = await filled(path, clock, 3)
+    folder = path.with_name("left")
+    folder.mkdir()
+    leave_behind(path, folder / "killed.db")
+    await journal.close()
+    assert sound_events(folder / "killed.db") == 3
+    assert command("export", folder / "killed.db").stdout.count("\n") == 3
+    assert sorted(one.name for one in folder.iterdir()) == ["killed.db", "killed.db-wal"]
+
+
+async def test_a_lock_file_that_cannot_be_opened_is_named(path: Path) -> None:
+    Path(f"{path}.lock").mkdir()
+    assert await refusal(path) == "room.db.lock: Is a directory"
 
 
 async def test_a_daemon_that_comes_while_the_file_is_read_is_noticed(path: Path, clock: Clock) -> None:

@@ -90,6 +90,13 @@ def test_an_admin_token_that_no_header_can_carry_is_said(start: Start, token: st
     assert token.strip() not in out + err
 
 
+@pytest.mark.parametrize("name", ["CAUCUS_TOKENS", "CAUCUS_ADMIN_TOKEN"])
+def test_quotes_that_a_file_of_settings_left_are_said(start: Start, name: str) -> None:
+    daemon = start("caucus-backbone", **{name: '"tok:agent:owner"'})
+    daemon.until_listening()
+    assert f"{name} has quotes around it, which are taken as part of it" in daemon.end()[2]
+
+
 # A socket that is in the way
 
 

@@ -26,6 +26,7 @@ SCHEMA: Final = 1
 """The version of the tables below, kept as SQLite's ``user_version``."""
 MIGRATIONS: dict[int, str] = {}
 """What makes the tables of a version into those of the next, by the version."""
+HEADER_BYTES: Final = 100
 LOG_PAGES: Final = 1000
 """With so many pages the write-ahead log is copied into the file, as SQLite does by itself."""
 BUSY_MS: Final = 2000
@@ -206,11 +207,12 @@ def has_log(path: Path) -> bool:
 
 
 def require_no_log(path: Path, header: bytes) -> None:
-    """Raises `DatabaseError` for a log beside a file that can have none: a backup is in rollback mode.
+    """Raises `DatabaseError` for a log beside a file that can have none.
 
-    ``header`` is the file's beginning: its bytes 18 and 19 say so.
+    ``header`` is the file's beginning. A backup is in rollback mode, which bytes 18 and 19 say; and beside
+    an empty file SQLite would delete the log, with all that was written since the file was moved away.
     """
-    if header[18:20] == b"\x01\x01" and has_log(path):
+    if (len(header) < HEADER_BYTES or header[18:20] == b"\x01\x01") and has_log(path):
         raise _foreign_log(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -33,7 +34,12 @@ class Lock:
     def __init__(self, path: Path, *, may_have_names: bool = False) -> None:
         self._numbers: list[int] = []
         try:
-            self._take(f"{path}.lock")
+            try:
+                self._take(f"{path}.lock")
+            except OSError as error:
+                if error.errno == errno.EROFS or not os.path.lexists(f"{path}.lock"):
+                    raise  # it is the folder's fault
+                raise DatabaseError(f"{path.name}.lock: {error.strerror}") from error
             number = self._take(path)
             found = os.fstat(number)
             if not stat.S_ISREG(found.st_mode):

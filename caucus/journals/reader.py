@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import apsw
@@ -73,23 +75,34 @@ class Reader:
         with self._path.open("rb") as file:
             require_no_log(self._path, file.read(100))
         if self._is_used():
-            return self._connected(look, "")
-        found = self._connected(look, "?immutable=1")
-        return self._connected(once_more or look, "") if self._is_used() else found
+            return _connected(self._path, look)
+        if has_log(self._path):
+            return self._elsewhere(look)
+        found = _connected(self._path, look, "?immutable=1")
+        return _connected(self._path, once_more or look) if self._is_used() else found
 
     def _is_used(self) -> bool:
-        """Whether a daemon has the file open, or left a write-ahead log behind."""
-        return has_log(self._path) or Path(f"{self._path}-shm").exists()
+        """Whether a daemon has the file open, or was killed while it had."""
+        return Path(f"{self._path}-shm").exists()
 
-    def _connected(self, look: Callable[[apsw.Connection], T], how: str) -> T:
-        uri = f"{self._path.absolute().as_uri()}{how}"
-        connection = apsw.Connection(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-        try:
-            connection.set_busy_timeout(BUSY_MS)
-            require_ours(connection)
-            return look(connection)
-        finally:
-            connection.close(True)
+    def _elsewhere(self, look: Callable[[apsw.Connection], T]) -> T:
+        """Look at a copy: a log without its index could only be read by writing one beside it."""
+        with TemporaryDirectory(prefix="caucus-journal-") as folder:
+            copy = Path(folder) / self._path.name
+            for suffix in ("", "-wal"):
+                shutil.copy(f"{self._path}{suffix}", f"{copy}{suffix}")
+            return _connected(copy, look)
+
+
+def _connected(path: Path, look: Callable[[apsw.Connection], T], how: str = "") -> T:
+    uri = f"{path.absolute().as_uri()}{how}"
+    connection = apsw.Connection(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    try:
+        connection.set_busy_timeout(BUSY_MS)
+        require_ours(connection)
+        return look(connection)
+    finally:
+        connection.close(True)
 
 
 def sound_events(path: Path) -> int:
