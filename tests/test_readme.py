@@ -50,7 +50,7 @@ def test_the_agent_works_and_is_told_when_somebody_else_does(start: Start, tmp_p
     first = run("a-long-random-token")
     assert (first.returncode, first.stderr) == (0, "")
     assert "alice: [finding] the pool is sized for two replicas" in first.stdout
-    assert run("wrong").stderr == "unauthorized: A valid bearer token is needed.\n"
+    assert run("wrong").stderr == "unauthorized: missing or invalid token\n"
 
 
 def test_the_curl_commands_work(start: Start) -> None:

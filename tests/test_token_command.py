@@ -66,7 +66,7 @@ def test_no_secret_shows_in_logs_answers_or_audit_lines(daemon: tuple[Daemon, st
     ]
     assert [status for status, *_ in outputs] == [0, 1, 1, 1, 1]
     assert outputs[0][2] == "caucus-token: revoked\n"
-    assert outputs[4][2] == "caucus-token: A valid bearer token is needed.\n"
+    assert outputs[4][2] == "caucus-token: missing or invalid token\n"
     with pytest.raises(OSError, match="401"):
         ask(url + "/channels", {"channel": "other"}, second)
 
