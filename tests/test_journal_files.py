@@ -19,6 +19,7 @@ from caucus.errors import ConfigurationError, StorageUnavailable
 from caucus.journals import database as database_room
 from caucus.journals.lock import Lock
 from caucus.journals.reader import Reader, sound_events
+from caucus.journals.restoring import restore
 from caucus.journals.sqlite import SQLiteJournal, open_sqlite
 from caucus.server import start_server
 from tests.daemon import BIN
@@ -240,6 +241,24 @@ async def test_a_backup_is_put_in_place_and_what_was_there_is_kept(path: Path, c
     assert [sound_events(one) for one in (killed, Path(f"{killed}.before-1"))] == [2, 5]
     await (await opened(killed, clock)).close()
     assert command("restore", copy, killed).stdout.endswith(f"{killed}.before-2\n")
+
+
+async def test_what_is_restored_belongs_to_whom_the_old_file_did(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await filled(path, clock, 2)).close()
+    copy = path.with_name("copy.db")
+    Reader(path).copy_to(copy)
+    given: list[tuple[str, int, int]] = []
+    monkeypatch.setattr("os.chown", lambda made, uid, gid: given.append((made.name, uid, gid)))
+    before = path.stat()
+    restore(copy, path)
+    restore(copy, path.with_name("fresh.db"))
+    folder = path.parent.stat()
+    assert given == [
+        ("room.db.restoring", before.st_uid, before.st_gid),
+        ("fresh.db.restoring", folder.st_uid, folder.st_gid),
+    ]
 
 
 async def test_a_backup_may_be_put_where_nothing_is(path: Path, clock: Clock) -> None:

@@ -179,7 +179,10 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     """Make the tables in an empty file; migrate those of an older version."""
     if connection.readonly("main"):
         raise DatabaseError("it can only be read")
-    connection.execute("BEGIN IMMEDIATE; ROLLBACK")  # SQLite would tell only once something is written
+    try:
+        connection.execute("BEGIN IMMEDIATE; ROLLBACK")  # SQLite would tell only once something is written
+    except apsw.ReadOnlyError as error:
+        raise DatabaseError("it can only be read: its folder cannot be written to") from error
     if not connection.execute("SELECT count(*) FROM sqlite_schema").get:
         with connection:
             connection.execute(_TABLES)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from caucus.journals.files import sync
 from caucus.journals.lock import Lock
 from caucus.journals.reader import Reader
+
+
+def _give_to_owner_of(path: Path, made: Path) -> None:
+    """Have the daemon's user able to use what root has made."""
+    owner = path.stat()
+    with suppress(PermissionError):  # who is not root makes files of one's own
+        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def restore(copy: Path, file: Path) -> Path | None:
@@ -25,6 +33,7 @@ def restore(copy: Path, file: Path) -> Path | None:
         made = Path(f"{file}.restoring")
         made.unlink(missing_ok=True)
         Reader(copy).copy_to(made)
+        _give_to_owner_of(file if file.stat().st_size else file.parent, made)
         aside = None
         if file.stat().st_size:
             aside = next(
