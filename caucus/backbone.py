@@ -97,7 +97,7 @@ class Backbone:
         self._stamps = Stamps()
         self._state = State(limits, Tokens() if tokens is None else tokens)
         self._channels = self._state.channels
-        self._changed: list[Channel] = []
+        self.changed: list[Channel] = []
         self._request: RequestKey | None = None
         window, tracked = limits.window_seconds, limits.max_tracked_agents
         self._posts = RateBudget(limits.global_max_posts_per_minute, window, tracked, "all_channels")
@@ -261,8 +261,8 @@ class Backbone:
 
     def wake(self) -> None:
         self._request = None  # what a watcher writes is not that request's
-        while self._changed:
-            self._wake(self._changed.pop())
+        while self.changed:
+            self._wake(self.changed.pop())
 
     def once(self, request: RequestKey, operation: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:
         try:
@@ -372,9 +372,11 @@ class Backbone:
         self._state.apply(event, position, durable, now)
         if isinstance(event, MessageAppended):
             room = self._channels[event.channel]
-            if durable >= position:
-                self._changed.append(room)
-            elif room.watchers:
+            if not room.watchers:
+                pass
+            elif durable >= position:
+                self.changed.append(room)
+            else:
                 self._wake_when_durable(room, position)
 
     def _wake_when_durable(self, room: Channel, position: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
@@ -18,6 +18,7 @@ class Journaled(Protocol):
     """What has a journal."""
 
     journal: IJournal
+    changed: list[Any]
 
     def wake(self) -> None:
         """Tell those who watch what is new, now that a decision is whole."""
@@ -43,7 +44,8 @@ def writes(decide: Callable[Concatenate[J, P], T]) -> Callable[Concatenate[J, P]
             # since its traceback holds this frame.
             return once_durable(self.journal, Failure(), self.journal.position)
         answer = once_durable(self.journal, decided, self.journal.position)
-        self.wake()
+        if self.changed:
+            self.wake()
         return answer
 
     return operation

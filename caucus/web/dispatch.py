@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache, partial
 from inspect import iscoroutine
 from typing import Any, Final, Literal, cast
@@ -47,6 +47,10 @@ class Dispatch:
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._table = Table(routes.app.url_map)
+        self._endpoints: dict[str, tuple[Callable[..., Any], bool]] = {}
+        for rule in routes.app.url_map.iter_rules():
+            endpoint = getattr(routes, rule.endpoint)
+            self._endpoints[rule.endpoint] = (endpoint, may_be_given_up(endpoint))
         self._place = lru_cache(maxsize=PLACES)(self._find)
 
     def admit(self, request: Request) -> BodyCap:
@@ -70,13 +74,13 @@ class Dispatch:
         """Answer a request by the table of routes."""
         try:
             place = read(request)
-            endpoint = getattr(self._routes, endpoint_of(place.endpoints, request.method))
+            endpoint, ends_with_peer = self._endpoints[endpoint_of(place.endpoints, request.method)]
             answer = endpoint(request, *place.arguments)
         except Exception:
             self._fail(Failure(), request)
             return
         if iscoroutine(answer):
-            self._go_on(None, answer, request, may_be_given_up(endpoint))
+            self._go_on(None, answer, request, ends_with_peer)
         else:
             _send(answer, request)
 
@@ -87,7 +91,8 @@ class Dispatch:
 
         What it waits for is cancelled once nobody waits for it, where that is safe.
         """
-        request.waits_for = None
+        if request.waits_for is not None:
+            request.waits_for = None
         try:
             if isinstance(result, Failure):
                 waiting = result.throwExceptionIntoGenerator(cast("Any", route))
