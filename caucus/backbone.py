@@ -370,11 +370,8 @@ class Backbone:
         position = self.journal.record(event)
         durable = self.journal.durable
         self._state.apply(event, position, durable, now)
-        if isinstance(event, MessageAppended):
-            room = self._channels[event.channel]
-            if not room.watchers:
-                pass
-            elif durable >= position:
+        if isinstance(event, MessageAppended) and (room := self._channels[event.channel]).watchers:
+            if durable >= position:
                 self.changed.append(room)
             else:
                 self._wake_when_durable(room, position)

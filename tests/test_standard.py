@@ -119,7 +119,8 @@ def test_no_stream_has_no_writer_and_is_nowhere() -> None:
     assert is_nowhere(null)
 
 
-def test_a_pipe_that_nobody_reads_neither_stops_the_daemon_nor_changes_its_status(tmp_path: Path) -> None:
+def start_unread() -> tuple[int, subprocess.Popen[str], str]:
+    """A daemon, its URL, and the other end of its standard error, which nobody reads yet."""
     reading, writing = os.pipe()
     environment = {**os.environ, "PORT": "0"}
     daemon = subprocess.Popen(
@@ -127,7 +128,11 @@ def test_a_pipe_that_nobody_reads_neither_stops_the_daemon_nor_changes_its_statu
     )
     os.close(writing)
     assert daemon.stdout is not None
-    url = daemon.stdout.readline().split()[-1]
+    return reading, daemon, daemon.stdout.readline().split()[-1]
+
+
+def test_a_pipe_that_nobody_reads_neither_stops_the_daemon_nor_changes_its_status() -> None:
+    reading, daemon, url = start_unread()
     path = "/" + "x" * 190
     for _ in range(1000):
         with pytest.raises(OSError, match="404"):
@@ -139,15 +144,8 @@ def test_a_pipe_that_nobody_reads_neither_stops_the_daemon_nor_changes_its_statu
     daemon.communicate()
 
 
-def test_when_somebody_reads_again_the_dropped_lines_are_told(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    environment = {**os.environ, "PORT": "0"}
-    daemon = subprocess.Popen(
-        WAYS["caucus-backbone"], env=environment, stdout=subprocess.PIPE, stderr=writing, text=True
-    )
-    os.close(writing)
-    assert daemon.stdout is not None
-    url = daemon.stdout.readline().split()[-1]
+def test_when_somebody_reads_again_the_dropped_lines_are_told() -> None:
+    reading, daemon, url = start_unread()
     host, port = url.removeprefix("http://").split(":")
     request = f"GET /{'x' * 199} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
     send_many(host, int(port), request, 6000)

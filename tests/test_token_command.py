@@ -14,22 +14,9 @@ from tests.daemon import BIN, SECONDS, Daemon, Start, ask
 ADMIN = "admin-s3cret"
 
 
-def shell(url: str, line: str) -> tuple[int, str, str]:
-    """The command with a shell's redirections after it."""
+def run(url: str, command: list[str], admin: str = ADMIN) -> tuple[int, str, str]:
     done = subprocess.run(
-        ["bash", "-c", f"exec {BIN / 'caucus-token'} {line}"],
-        env={**os.environ, "CAUCUS_URL": url, "CAUCUS_ADMIN_TOKEN": ADMIN},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def token_command(url: str, *arguments: str, admin: str = ADMIN) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [str(BIN / "caucus-token"), *arguments],
+        command,
         env={**os.environ, "CAUCUS_URL": url, "CAUCUS_ADMIN_TOKEN": admin},
         capture_output=True,
         text=True,
@@ -37,6 +24,15 @@ def token_command(url: str, *arguments: str, admin: str = ADMIN) -> tuple[int, s
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
+
+
+def shell(url: str, line: str) -> tuple[int, str, str]:
+    """The command with a shell's redirections after it."""
+    return run(url, ["bash", "-c", f"exec {BIN / 'caucus-token'} {line}"])
+
+
+def token_command(url: str, *arguments: str, admin: str = ADMIN) -> tuple[int, str, str]:
+    return run(url, [str(BIN / "caucus-token"), *arguments], admin)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
-from attrs import asdict
+from attrs import asdict, fields
 
 from caucus import errors
 from caucus.errors import CaucusError
@@ -57,21 +57,11 @@ _FIGURES: Final[Mapping[type[CaucusError], tuple[str, ...]]] = {
 _encode = msgspec.json.Encoder().encode
 
 
-class _Where(msgspec.Struct, omit_defaults=True):
-    field: str | None = None
-    code_point: str | None = None
-    index: int | None = None
-    count: int | None = None
-    length: int | None = None
-    limit: int | None = None
-    offset: int | None = None
-
-
 class _ErrorDetail(msgspec.Struct, omit_defaults=True):
     code: str
     message: str
     issues: tuple[str, ...] | None = None
-    details: tuple[_Where, ...] | None = None
+    details: tuple[dict[str, str | int], ...] | None = None
     limit: int | None = None
     retry_after: int | None = None
 
@@ -93,9 +83,9 @@ def encode_error(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
     match error:
         case errors.InvalidMessage():
             detail.issues = error.issues
-            detail.details = tuple(_Where(**asdict(one)) for one in error.details) or None
+            detail.details = tuple(map(_shown, error.details)) or None
         case errors.InvalidJson() if error.detail is not None:
-            detail.details = (_Where(**asdict(error.detail)),)
+            detail.details = (_shown(error.detail),)
         case errors.RateLimited() | errors.StorageUnavailable() | errors.Overloaded():
             headers["Retry-After"] = str(error.retry_after)
         case errors.MethodNotAllowed():
@@ -164,8 +154,16 @@ def _artifact_too_large(detail: _ErrorDetail, _allow: str) -> CaucusError:
     return errors.ArtifactTooLarge(_limit(detail), scope)
 
 
+def _shown(detail: errors.Detail) -> dict[str, str | int]:
+    return {name: value for name, value in asdict(detail).items() if value is not None}
+
+
 def _details(detail: _ErrorDetail) -> tuple[errors.Detail, ...]:
-    return tuple(errors.Detail(**msgspec.structs.asdict(one)) for one in detail.details or ())
+    names = {one.name for one in fields(errors.Detail)}
+    return tuple(
+        errors.Detail(**{name: value for name, value in one.items() if name in names})  # type: ignore[arg-type]
+        for one in detail.details or ()
+    )
 
 
 def _figure(given: int | None) -> int:
