@@ -15,8 +15,8 @@ from bench.scenarios import STORED, append
 from bench.servers import DAEMON, Server
 from caucus.journals.codec import encode_event
 from caucus.journals.database import Database
-from caucus.records import ChannelCreated, Descriptor, Event, Instant, MessageAppended
-from caucus.stamps import Stamps
+from caucus.model.records import ChannelCreated, Descriptor, Event, Instant, MessageAppended
+from caucus.model.stamps import Stamps
 from caucus.wire.jsontext import encode_json
 
 CHANNELS = 100

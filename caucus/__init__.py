@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from caucus.backbone import Backbone as Backbone
-    from caucus.client import HTTPBackbone as HTTPBackbone
+    from caucus.client.backbone import HTTPBackbone as HTTPBackbone
+    from caucus.core.backbone import Backbone as Backbone
     from caucus.errors import CaucusError as CaucusError, ConfigurationError as ConfigurationError
     from caucus.interfaces import (
         IBackbone as IBackbone,
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     )
     from caucus.journals.memory import MemoryJournal as MemoryJournal
     from caucus.limits import Limits as Limits
-    from caucus.messages import Message as Message
-    from caucus.records import (
+    from caucus.model.messages import Message as Message
+    from caucus.model.records import (
         AlreadyClaimed as AlreadyClaimed,
         Appended as Appended,
         Descriptor as Descriptor,
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
     from caucus.server import Server as Server, start_server as start_server
 
 _HOMES = {
-    "AlreadyClaimed": "records",
-    "Appended": "records",
-    "Backbone": "backbone",
+    "AlreadyClaimed": "model.records",
+    "Appended": "model.records",
+    "Backbone": "core.backbone",
     "CaucusError": "errors",
     "ConfigurationError": "errors",
-    "Descriptor": "records",
-    "Granted": "records",
-    "HTTPBackbone": "client",
+    "Descriptor": "model.records",
+    "Granted": "model.records",
+    "HTTPBackbone": "client.backbone",
     "IBackbone": "interfaces",
     "IJournal": "interfaces",
     "IJournalFactory": "interfaces",
-    "Identity": "records",
+    "Identity": "model.records",
     "Limits": "limits",
     "MemoryJournal": "journals.memory",
-    "Message": "messages",
-    "NotHeld": "records",
-    "Page": "records",
+    "Message": "model.messages",
+    "NotHeld": "model.records",
+    "Page": "model.records",
     "Server": "server",
     "start_server": "server",
 }

@@ -18,24 +18,24 @@ from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 
-from caucus.backbone import Backbone
+from caucus.access.issuer import Issuer
+from caucus.access.tokens import Tokens
+from caucus.core.backbone import Backbone
+from caucus.edge.access_log import AccessLog
+from caucus.edge.crowd import Crowd
+from caucus.edge.door import Door, require_host
+from caucus.edge.llhttp.request import FastSite
+from caucus.edge.plain.request import PlainSite
+from caucus.edge.site import Edge
+from caucus.edge.twisted_names import missing_from_channels
 from caucus.errors import ConfigurationError
-from caucus.identity import Tokens
 from caucus.interfaces import IBackbone, IJournal, ITokenKeeper
-from caucus.issuer import Issuer
 from caucus.journals import open_journal
 from caucus.limits import Limits
-from caucus.text import excerpt
-from caucus.web.access import AccessLog
-from caucus.web.crowd import Crowd
+from caucus.model.text import excerpt
 from caucus.web.dispatch import Dispatch, PlainDispatch
-from caucus.web.door import Door, require_host
-from caucus.web.fast import FastSite
-from caucus.web.plain import PlainSite
 from caucus.web.routes import Routes
-from caucus.web.site import Edge
 from caucus.web.stream import Streams
-from caucus.web.twisted_names import missing_from_channels
 
 TRANSPORTS = ("llhttp", "twisted")
 """What a listener may speak HTTP with: llhttp's parser, or Twisted's own site, which is slower."""

@@ -25,13 +25,13 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from caucus.access.tokens import Tokens
 from caucus.errors import ConfigurationError
-from caucus.identity import Tokens
 from caucus.journals import installed_journals
 from caucus.limits import Limits, environment_name, limit_fields, option_name
+from caucus.model.text import CONTROL
 from caucus.server import TRANSPORTS, Server, require_transport, start_server
 from caucus.standard import is_nowhere, writer_to
-from caucus.text import CONTROL
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = "4317"

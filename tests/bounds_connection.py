@@ -9,11 +9,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from caucus.exchange import CONNECTIONS, KEEP_SECONDS, Exchange
-from caucus.follow import QUEUE_BYTES, QUEUE_MESSAGES, STALL_SECONDS, Follow, _Body
-from caucus.web import bounds
-from caucus.web.outlet import UNSENT
-from caucus.web.transport import HELD
+from caucus.client.exchange import CONNECTIONS, KEEP_SECONDS, Exchange
+from caucus.client.follow import QUEUE_BYTES, QUEUE_MESSAGES, STALL_SECONDS, Follow, _Body
+from caucus.edge import bounds
+from caucus.edge.llhttp.connection import HELD
+from caucus.edge.llhttp.outlet import UNSENT
 from caucus.wire.frames import EVENT_BYTES, SLICE, EventParser, NotEvents
 from tests import test_client_away
 from tests.bounds import codes, edge_with_a_room, post, reaches, upload

@@ -12,15 +12,16 @@ from twisted.internet.task import Clock
 from twisted.web.http_headers import _nameEncoder
 
 from caucus import standard
-from caucus.answered import KEPT_FOR_A_SCOPE, AnsweredRequests
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
+from caucus.edge import access_log as access, bounds, door
 from caucus.errors import MisdirectedRequest, RateLimited, StorageUnavailable
 from caucus.journals import sqlite
 from caucus.limits import Limits
-from caucus.messages import Message
-from caucus.records import AnswerPlace, RequestKey
-from caucus.seatbelts import _FORGOTTEN_AT_ONCE, Duplicates, RateBudget
-from caucus.web import access, bounds, dispatch, door
+from caucus.model.messages import Message
+from caucus.model.records import AnswerPlace, RequestKey
+from caucus.rules.answered import KEPT_FOR_A_SCOPE, AnsweredRequests
+from caucus.rules.seatbelts import _FORGOTTEN_AT_ONCE, Duplicates, RateBudget
+from caucus.web import dispatch
 from tests.bounds import ROOMY, claim, codes, edge_with_a_room, post, reaches, upload
 from tests.journals import SlowJournal
 from tests.raw import GET, POST, make_edge

@@ -17,7 +17,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
-from caucus import HTTPBackbone, Message, exchange
+from caucus import HTTPBackbone, Message
+from caucus.client import exchange
 
 LANES = 3
 stopped = threading.Event()

@@ -20,19 +20,19 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 import caucus
-from caucus.backbone import Backbone
-from caucus.client import HTTPBackbone
-from caucus.identity import Tokens
+from caucus.access.issuer import Issuer
+from caucus.access.tokens import Tokens
+from caucus.client.backbone import HTTPBackbone
+from caucus.core.backbone import Backbone
+from caucus.edge.access_log import AccessLog
+from caucus.edge.crowd import Crowd
+from caucus.edge.door import Door
 from caucus.interfaces import IBackbone, IJournal, ITokenKeeper
-from caucus.issuer import Issuer
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
-from caucus.records import Identity
+from caucus.model.records import Identity
 from caucus.server import AnySite, Server, site_maker
 from caucus.testing import IBackboneProvider
-from caucus.web.access import AccessLog
-from caucus.web.crowd import Crowd
-from caucus.web.door import Door
 from caucus.web.routes import Routes
 from caucus.web.stream import Streams
 

@@ -13,13 +13,13 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from caucus.backbone import Backbone
-from caucus.identity import Tokens
+from caucus.access.tokens import Tokens
+from caucus.core.backbone import Backbone
+from caucus.edge.door import Door
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
 from caucus.server import AnySite
-from caucus.web.door import Door
 from tests.providers import make_site, transport
 
 TOKENS = "tok-alice:alice-agent:alice,tok-bob:bob-agent:bob,tok-carol:carol-agent:carol"

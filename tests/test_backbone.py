@@ -10,7 +10,8 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
-from caucus.backbone import Backbone
+from caucus.access.tokens import Tokens
+from caucus.core.backbone import Backbone
 from caucus.errors import (
     CaucusError,
     ChannelExists,
@@ -20,10 +21,9 @@ from caucus.errors import (
     StorageUnavailable,
     UnknownChannel,
 )
-from caucus.identity import Tokens
 from caucus.limits import Limits
-from caucus.messages import Message
-from caucus.records import Event, Identity
+from caucus.model.messages import Message
+from caucus.model.records import Event, Identity
 from tests.journals import SlowJournal
 
 ALICE, BOB = Identity("alice-agent", "alice"), Identity("bob-agent", "bob")

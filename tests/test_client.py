@@ -315,7 +315,9 @@ async def test_what_json_cannot_say_does_not_leave() -> None:
         await client.describe_channel("..")
 
 
-@pytest.mark.parametrize("module", ["caucus", "caucus.client", "caucus.testing.kit"])
+@pytest.mark.parametrize(
+    "module", ["caucus", "caucus.client", "caucus.client.backbone", "caucus.testing.kit"]
+)
 def test_importing_the_client_imports_no_reactor(module: str) -> None:
     check = f"import sys, {module}; sys.exit('twisted.internet.reactor' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -14,8 +14,8 @@ from twisted.internet.task import Clock, deferLater
 from zope.interface import implementer
 
 from caucus import HTTPBackbone, Message
+from caucus.client.exchange import LOST, NO_CONNECTION
 from caucus.errors import AnswerTooLarge, CaucusError, HttpError, StorageUnavailable, Unreachable
-from caucus.exchange import LOST, NO_CONNECTION
 from tests.providers import start_server
 from tests.test_client import JSON, Counterpart, answering
 

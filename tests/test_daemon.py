@@ -241,7 +241,8 @@ from twisted.internet.defer import Deferred
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from caucus import ConfigurationError, IJournalFactory
+from caucus import ConfigurationError
+from caucus import IJournalFactory
 from caucus.journals.memory import MemoryJournal
 
 

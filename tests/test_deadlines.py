@@ -16,7 +16,7 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from caucus import HTTPBackbone
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
 from tests.journals import SlowJournal
 from tests.providers import start_server
 from tests.raw import GET, POST, READ, Edge, make_edge, parse_answers, refusal

@@ -8,8 +8,8 @@ import pytest
 from twisted.internet import reactor
 
 from caucus import HTTPBackbone
+from caucus.edge.door import Door
 from caucus.errors import Unauthorized
-from caucus.web.door import Door
 from tests.providers import start_server
 from tests.raw import Edge, make_edge
 

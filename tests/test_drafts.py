@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given, strategies as st
 
-from caucus.drafts import Draft, drafted, read_draft, stamp
 from caucus.errors import InvalidMessage
-from caucus.messages import Message, as_integer, fields_of, validate
+from caucus.model.drafts import Draft, drafted, read_draft, stamp
+from caucus.model.messages import Message, as_integer, fields_of, validate
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 GOOD: dict[str, Any] = {"type": "note", "agent_id": "a", "owner": "o", "msg_id": ULID, "body": "text"}

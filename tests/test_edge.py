@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from caucus.web.bounds import LINGER_BYTES
+from caucus.edge.bounds import LINGER_BYTES
 from tests.exchanges import DIFFERENT, MALFORMED, TOO_LARGE
 from tests.providers import transport
 from tests.raw import GET, POST, READ, Edge, make_edge, refusal

@@ -15,13 +15,13 @@ from twisted.internet.task import Clock, deferLater
 from twisted.web.client import Agent, HTTPConnectionPool
 
 from caucus import HTTPBackbone
-from caucus.backbone import Backbone
+from caucus.client.follow import Follow
+from caucus.core.backbone import Backbone
 from caucus.errors import InvalidCursor, Unauthorized, UnknownChannel, Unreachable
-from caucus.follow import Follow
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
-from caucus.messages import Message
-from caucus.records import Page
+from caucus.model.messages import Message
+from caucus.model.records import Page
 from caucus.wire.frames import EventParser, frames
 from tests.providers import MemoryEndpoint, MemoryEndpoints, start_server
 from tests.raw import TOKENS, Edge, make_edge

@@ -10,11 +10,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from caucus import HTTPBackbone, Message
-from caucus.answered import KEPT_FOR_A_SCOPE, KEPT_SECONDS, AnsweredRequests
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
 from caucus.errors import IdempotencyMismatch, Unreachable
 from caucus.limits import Limits
-from caucus.records import AnswerPlace, Appended, RequestKey
+from caucus.model.records import AnswerPlace, Appended, RequestKey
+from caucus.rules.answered import KEPT_FOR_A_SCOPE, KEPT_SECONDS, AnsweredRequests
 from tests.journals import SlowJournal
 from tests.raw import Answer, Edge, make_edge
 from tests.test_client import Counterpart, answering

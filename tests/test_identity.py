@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from caucus.access.tokens import Tokens
 from caucus.errors import ConfigurationError, Unauthorized
-from caucus.identity import Tokens
-from caucus.records import Identity
+from caucus.model.records import Identity
 
 
 def test_entries_are_trimmed_and_later_colons_belong_to_the_owner() -> None:

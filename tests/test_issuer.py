@@ -11,11 +11,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from caucus.backbone import Backbone
+from caucus.access.issuer import Issuer
+from caucus.access.tokens import Tokens
+from caucus.core.backbone import Backbone
+from caucus.edge.door import Door
 from caucus.errors import StorageUnavailable
-from caucus.identity import Tokens
-from caucus.issuer import Issuer
-from caucus.web.door import Door
 from tests.journals import SlowJournal
 from tests.raw import Answer, Edge, make_edge
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
 from caucus.journals.memory import MemoryJournal
 from tests.raw import make_edge
 

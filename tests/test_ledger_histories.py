@@ -9,11 +9,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
-from caucus.messages import Message
-from caucus.records import Identity
+from caucus.model.messages import Message
+from caucus.model.records import Identity
 
 OWNERS = st.sampled_from(["alice", "bob", "carol"])
 TARGETS = st.sampled_from(["t", "u"])

@@ -13,13 +13,14 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from caucus import HTTPBackbone, server
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
+from caucus.edge import twisted_names
+from caucus.edge.body import BodyCap
+from caucus.edge.bounds import MAX_HEAD
+from caucus.edge.llhttp import outlet
+from caucus.edge.llhttp.intake import PIECE
+from caucus.edge.request import PHRASES, Request
 from caucus.errors import ConfigurationError
-from caucus.web import outlet, twisted_names
-from caucus.web.body import BodyCap
-from caucus.web.bounds import MAX_HEAD
-from caucus.web.intake import PIECE
-from caucus.web.request import PHRASES, Request
 from caucus.wire.refusals import STATUS
 from tests.journals import SlowJournal
 from tests.providers import start_server

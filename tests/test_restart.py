@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from twisted.internet.task import Clock
 
-from caucus.backbone import Backbone
-from caucus.messages import Message
-from caucus.records import Identity
+from caucus.core.backbone import Backbone
+from caucus.model.messages import Message
+from caucus.model.records import Identity
 from tests.journals import SlowJournal
 from tests.test_backbone import ADDRESS, ALICE, BOB, DATA, Pending, Room
 

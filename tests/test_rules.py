@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from caucus.errors import ConfigurationError, DuplicatePost, RateLimited
-from caucus.ledger import Ledger
 from caucus.limits import Limits, environment_name, limit_fields, option_name
-from caucus.log import CHUNK, Log
-from caucus.messages import as_integer, new_msg_id, target_key
-from caucus.records import Grant, Holder
-from caucus.seatbelts import Duplicates, RateBudget, post_digest
-from caucus.stamps import Stamps
-from caucus.text import CONTROL, excerpt, trim
+from caucus.model.messages import as_integer, new_msg_id, target_key
+from caucus.model.records import Grant, Holder
+from caucus.model.stamps import Stamps
+from caucus.model.text import CONTROL, excerpt, trim
+from caucus.rules.claims.ledger import Ledger
+from caucus.rules.log import CHUNK, Log
+from caucus.rules.seatbelts import Duplicates, RateBudget, post_digest
 
 
 def test_trimming_takes_the_ecmascript_white_space_and_nothing_else() -> None:

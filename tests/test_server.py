@@ -13,11 +13,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from caucus import HTTPBackbone, Limits, Message
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
+from caucus.edge.access_log import AccessLog
 from caucus.errors import ConfigurationError, InternalError, RateLimited, Unreachable
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
-from caucus.web.access import AccessLog
 from tests.journals import SlowJournal
 from tests.providers import start_server
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from caucus.access.tokens import Tokens
+from caucus.edge.door import Door, require_host
 from caucus.errors import ConfigurationError
-from caucus.identity import Tokens
 from caucus.tap import Options
-from caucus.web.door import Door, require_host
 from tests.daemon import Start, ask
 
 

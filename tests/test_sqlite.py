@@ -11,13 +11,13 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.task import Clock, deferLater
 
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
 from caucus.errors import OutcomeUnknown, StorageUnavailable
 from caucus.journals import sqlite as sqlite_room
 from caucus.journals.database import Database
 from caucus.journals.sqlite import SQLiteJournal, open_sqlite
-from caucus.messages import Message
-from caucus.records import ArtifactAdded, Instant
+from caucus.model.messages import Message
+from caucus.model.records import ArtifactAdded, Instant
 from tests.disk import Disk, fail_at, nothing
 
 SMALL = ArtifactAdded(Instant(0.0, 0.0), "room", "0" * 64, b"")

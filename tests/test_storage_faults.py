@@ -15,12 +15,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import DeferredList, ensureDeferred
 from twisted.internet.task import Clock, LoopingCall, deferLater
 
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
 from caucus.errors import OutcomeUnknown, StorageUnavailable
 from caucus.journals.database import READ, Database, integrity_problems
 from caucus.journals.sqlite import SQLiteJournal, open_sqlite
 from caucus.limits import Limits
-from caucus.messages import Message
+from caucus.model.messages import Message
 from tests.disk import Disk, fail_at, nothing
 
 GROUPS, EACH = 5, 4

@@ -13,8 +13,8 @@ from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogPublisher
 from zope.interface import directlyProvides, implementer, providedBy
 
-from caucus.backbone import Backbone
-from caucus.web import bounds
+from caucus.core.backbone import Backbone
+from caucus.edge import bounds
 from tests.journals import SlowJournal
 from tests.providers import transport
 from tests.raw import GET, POST, READ, Edge, make_edge, refusal

@@ -10,10 +10,10 @@ from twisted.internet.defer import fail
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
 from caucus.errors import OutcomeUnknown
 from caucus.limits import Limits
-from caucus.messages import Message
+from caucus.model.messages import Message
 from tests.journals import SlowJournal
 from tests.raw import Edge, Peer, make_edge
 

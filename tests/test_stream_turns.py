@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
 from tests.journals import SlowJournal

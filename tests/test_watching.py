@@ -9,12 +9,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from caucus.backbone import Backbone
+from caucus.core.backbone import Backbone
 from caucus.errors import RateLimited
 from caucus.interfaces import IJournal
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
-from caucus.messages import Message
+from caucus.model.messages import Message
 from tests.journals import SlowJournal
 
 

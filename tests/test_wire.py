@@ -10,8 +10,8 @@ from hypothesis import given, strategies as st
 
 from caucus import errors
 from caucus.errors import CaucusError, InvalidJson
-from caucus.messages import Message
-from caucus.records import AlreadyClaimed, Appended, Descriptor, Granted, Holder, NotHeld, Page
+from caucus.model.messages import Message
+from caucus.model.records import AlreadyClaimed, Appended, Descriptor, Granted, Holder, NotHeld, Page
 from caucus.wire import answers
 from caucus.wire.jsontext import decode_json, encode_json
 from caucus.wire.paths import path, segments

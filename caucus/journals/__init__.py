@@ -12,7 +12,7 @@ from twisted.plugin import getPlugins
 
 from caucus.errors import ConfigurationError
 from caucus.interfaces import IJournal, IJournalFactory
-from caucus.text import excerpt
+from caucus.model.text import excerpt
 
 _log = Logger("caucus.journals")
 

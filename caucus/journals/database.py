@@ -18,7 +18,7 @@ import apsw
 
 from caucus.journals.codec import decode_event
 from caucus.journals.files import DatabaseError, one_line, sync
-from caucus.records import Event
+from caucus.model.records import Event
 
 APPLICATION_ID: Final = 0x43617563
 """In the file's header: "Cauc"."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from caucus.records import (
+from caucus.model.records import (
     ArtifactAdded,
     ChannelCreated,
     Event,
@@ -16,7 +16,7 @@ from caucus.records import (
     TimePassed,
     TokensChanged,
 )
-from caucus.stamps import instant
+from caucus.model.stamps import instant
 
 DIGITS: Final = 12
 """So many hexadecimal digits are shown of a token's SHA-256, as in an audit line."""

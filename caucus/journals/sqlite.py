@@ -25,8 +25,8 @@ from caucus.journals.database import Database, require_no_log
 from caucus.journals.files import DatabaseError, one_line
 from caucus.journals.lock import Lock
 from caucus.journals.worker import Worker
-from caucus.records import Event
-from caucus.text import CONTROL, excerpt
+from caucus.model.records import Event
+from caucus.model.text import CONTROL, excerpt
 
 MOST_EVENTS: Final = 4096
 MOST_BYTES: Final = 16 * 1024 * 1024

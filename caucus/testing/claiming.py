@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from caucus import errors
-from caucus.records import AlreadyClaimed, Granted, Holder, Identity, NotHeld
+from caucus.model.records import AlreadyClaimed, Granted, Holder, Identity, NotHeld
 from caucus.testing.kit import ALICE, BOB, CAROL, Agent, Kit, fails_with_issues, refused, same
 
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from caucus import errors
-from caucus.records import StoredArtifact
+from caucus.model.records import StoredArtifact
 from caucus.testing.kit import Agent, Kit, refused, same
 
 DATA = b"\x00\x01evidence\xff"

@@ -10,7 +10,7 @@ from zope.interface import Attribute, Interface
 from zope.interface.verify import verifyObject
 
 from caucus.interfaces import IJournal
-from caucus.records import (
+from caucus.model.records import (
     ArtifactAdded,
     ChannelCreated,
     Descriptor,

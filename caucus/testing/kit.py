@@ -13,8 +13,8 @@ from zope.interface import Interface
 from caucus.errors import CaucusError
 from caucus.interfaces import IBackbone
 from caucus.limits import Limits
-from caucus.messages import Message
-from caucus.records import Identity
+from caucus.model.messages import Message
+from caucus.model.records import Identity
 
 E = TypeVar("E", bound=CaucusError)
 

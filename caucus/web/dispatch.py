@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from functools import lru_cache, partial
 from inspect import iscoroutine
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 from urllib.parse import quote
 
-import msgspec
 from attrs import evolve
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
-from caucus.drafts import read_draft
+from caucus.edge.body import JSON_BODY, BodyCap
+from caucus.edge.place import Body, Place
+from caucus.edge.request import Request
 from caucus.errors import CaucusError, InvalidRequest
-from caucus.web.body import JSON_BODY, BodyCap
-from caucus.web.request import Request
+from caucus.model.drafts import read_draft
 from caucus.web.routes import Routes, is_artifact, is_message, is_stream
 from caucus.web.table import Table, endpoint_of
 from caucus.web.uncancelled import may_be_given_up
@@ -28,17 +28,6 @@ from caucus.wire.paths import authority, segments
 PLACES: Final = 1024
 PLACE_LENGTH: Final = 512
 """So many targets, of at most so many bytes, are remembered with where they lead."""
-
-Body = Literal["message", "json", "opaque"]
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where a path leads: its decoded segments, the endpoints there by method, and what a body there is."""
-
-    segments: tuple[str, ...]
-    endpoints: Mapping[bytes, str]
-    arguments: list[str]
-    body: Body
 
 
 class Dispatch:

@@ -9,11 +9,11 @@ from typing import Final, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 
+from caucus.access.tokens import bearer_digest
+from caucus.edge.request import Request
 from caucus.errors import InvalidRequest
-from caucus.identity import bearer_digest
 from caucus.interfaces import IBackbone, IRepeatable
-from caucus.records import Answer, RequestKey
-from caucus.web.request import Request
+from caucus.model.records import Answer, RequestKey
 
 IDEMPOTENCY_KEY: Final = b"idempotency-key"
 _DIGEST_SIZE: Final = 16

@@ -7,8 +7,8 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
-from caucus.messages import BODY_TEXT, RECIPIENTS, SHORT_TEXT, STATUSES, TYPES
-from caucus.records import VERBOSITIES
+from caucus.model.messages import BODY_TEXT, RECIPIENTS, SHORT_TEXT, STATUSES, TYPES
+from caucus.model.records import VERBOSITIES
 from caucus.wire.jsontext import encode_json
 
 Schema = dict[str, Any]

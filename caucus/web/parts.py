@@ -14,7 +14,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
-from caucus.web.request import Request
+from caucus.edge.request import Request
 from caucus.wire.frames import SLICE
 
 LONG: Final = SLICE

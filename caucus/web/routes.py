@@ -21,6 +21,10 @@ from twisted.web.resource import IResource
 from werkzeug import exceptions
 from werkzeug.routing import UnicodeConverter
 
+from caucus.access.issuer import Issuer
+from caucus.access.tokens import Tokens
+from caucus.edge.body import JSON_BODY, BodyCap
+from caucus.edge.request import ABSENT, Request
 from caucus.errors import (
     ArtifactTooLarge,
     CaucusError,
@@ -30,17 +34,13 @@ from caucus.errors import (
     NotFound,
     Unauthorized,
 )
-from caucus.identity import Tokens
 from caucus.interfaces import IBackbone, IReadiness
-from caucus.issuer import Issuer
 from caucus.limits import Limits
-from caucus.messages import NULL, MessageFields
-from caucus.records import Identity
-from caucus.web.body import JSON_BODY, BodyCap
+from caucus.model.messages import NULL, MessageFields
+from caucus.model.records import Identity
 from caucus.web.idempotency import IDEMPOTENCY_KEY, once
 from caucus.web.openapi import description
 from caucus.web.parts import LONG, Parts, slices
-from caucus.web.request import ABSENT, Request
 from caucus.web.stream import Streams
 from caucus.web.uncancelled import uncancelled
 from caucus.wire import answers

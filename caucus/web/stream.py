@@ -20,11 +20,11 @@ from zope.interface import implementer
 from caucus.errors import NotFound, StreamCapacity
 from caucus.interfaces import IBackbone, IWatchable
 from caucus.limits import Limits
-from caucus.records import Page
+from caucus.model.records import Page
 from caucus.wire.frames import EVENT_STREAM, frames
 
 if TYPE_CHECKING:
-    from caucus.web.request import Request
+    from caucus.edge.request import Request
 
 CONTENT_TYPE: Final = f"{EVENT_STREAM}; charset=utf-8"
 HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from caucus.edge.request import Request
 from caucus.errors import CaucusError
-from caucus.web.request import Request
 
 P = ParamSpec("P")
 S = TypeVar("S")

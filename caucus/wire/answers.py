@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import asdict
 
-from caucus.messages import Message
-from caucus.records import (
+from caucus.model.messages import Message
+from caucus.model.records import (
     AlreadyClaimed,
     Appended,
     ClaimResult,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from caucus.records import Page
+from caucus.model.records import Page
 
 EVENT_STREAM: Final = "text/event-stream"
 SLICE: Final = 65_536

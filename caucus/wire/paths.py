@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote, unquote_to_bytes
 
 from caucus.errors import InvalidRequest
-from caucus.text import excerpt
+from caucus.model.text import excerpt
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 

@@ -1,0 +1,109 @@
+"""Tokens and the identities behind them.
+
+A token is kept as its SHA-256 digest only, and found by it: nothing is compared byte by byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from caucus.errors import ConfigurationError, Unauthorized
+from caucus.model.messages import identity_problems
+from caucus.model.records import Identity
+from caucus.model.text import CONTROL, trim
+
+
+class Tokens:
+    """The write tokens, as digests: those given at the start, and those minted since.
+
+    Its ``repr`` holds none of them.
+    """
+
+    def __init__(self, identities: Mapping[bytes, Identity] | None = None) -> None:
+        """``identities`` maps SHA-256 digests of tokens, 32 bytes each, to who they stand for."""
+        self._seeded = dict(identities or {})
+        self._minted: dict[bytes, Identity] = {}
+
+    @classmethod
+    def parse(cls, text: str) -> Tokens:
+        """Read ``token:agent_id:owner`` entries, comma-separated.
+
+        The first two colons split, later ones belong to the owner; every part is trimmed. Empty
+        or blank text means that nobody may write. Raises `ConfigurationError`, which names the
+        position of a bad entry, counted from 1, and nothing of its text.
+        """
+        identities: dict[bytes, Identity] = {}
+        if not trim(text):
+            return cls()
+        for position, entry in enumerate(text.split(","), start=1):
+            parts = [trim(part) for part in entry.split(":", 2)]
+            if len(parts) != 3 or not all(parts):
+                raise ConfigurationError(f"CAUCUS_TOKENS: entry {position} is not token:agent_id:owner")
+            token, agent_id, owner = parts
+            if CONTROL.search(token):
+                raise ConfigurationError(f"CAUCUS_TOKENS: entry {position}: no header can carry its token")
+            if identity_problems(agent_id, owner):
+                raise ConfigurationError(f"CAUCUS_TOKENS: entry {position} names nobody who may post")
+            digest = token_digest(token.encode("utf-8", "surrogateescape"))
+            if digest in identities:
+                raise ConfigurationError(f"CAUCUS_TOKENS: entry {position} repeats an earlier token")
+            identities[digest] = Identity(agent_id, owner)
+        return cls(identities)
+
+    def __len__(self) -> int:
+        return len(self._seeded) + len(self._minted)
+
+    def identify(self, authorization: Sequence[bytes]) -> Identity:
+        """Who the values of a request's ``Authorization`` headers stand for.
+
+        Raises `Unauthorized` for a missing, repeated, malformed or unknown one, all alike.
+        """
+        digest = bearer_digest(authorization)
+        identity = None if digest is None else self._seeded.get(digest) or self._minted.get(digest)
+        if identity is None:
+            raise Unauthorized
+        return identity
+
+    def add(self, digest: bytes, identity: Identity) -> None:
+        """A token was minted; ``digest`` is its SHA-256, 32 bytes."""
+        self._minted[digest] = identity
+
+    @property
+    def minted_count(self) -> int:
+        """How many minted tokens there are."""
+        return len(self._minted)
+
+    def minted(self, digest: bytes) -> Identity | None:
+        """Who a minted token stands for, if there is one with this digest."""
+        return self._minted.get(digest)
+
+    def restore(self, digest: bytes, identity: Identity | None) -> None:
+        """Put back what `minted` gave."""
+        if identity is not None:
+            self._minted[digest] = identity
+
+    def remove(self, digest: bytes) -> bool:
+        """Forget a minted token; says whether there was one. Seeded tokens stay."""
+        return self._minted.pop(digest, None) is not None
+
+    def minted_for(self, agent_id: str) -> list[bytes]:
+        """The digests of all tokens minted for an agent."""
+        return [digest for digest, identity in self._minted.items() if identity.agent_id == agent_id]
+
+
+def token_digest(token: bytes) -> bytes:
+    """The SHA-256 of a token, 32 bytes: all of it that is kept."""
+    return sha256(token).digest()
+
+
+def bearer_digest(authorization: Sequence[bytes]) -> bytes | None:
+    """The digest of the bearer token in a request's ``Authorization`` headers.
+
+    ``None`` for a missing, repeated or malformed one. The scheme is taken in any case, and
+    surrounding space is ignored.
+    """
+    if len(authorization) != 1:
+        return None
+    scheme, _, token = authorization[0].strip(b" \t").partition(b" ")
+    return token_digest(token.strip(b" \t")) if scheme.lower() == b"bearer" else None

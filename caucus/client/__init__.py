@@ -1,0 +1,1 @@
+"""A backbone over HTTP, for programs."""

@@ -1,0 +1,373 @@
+"""One HTTP exchange after another with one server: connections, time-outs, and what failure means."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from email.utils import parsedate_to_datetime
+from functools import partial
+from secrets import token_urlsafe
+from typing import Any, Final, TypeVar, cast
+
+from attrs import frozen
+from treq.client import HTTPClient
+from treq.content import collect
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+    DNSLookupError,
+    TimeoutError as ConnectTimeoutError,
+)
+from twisted.internet.interfaces import IConsumer, IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
+from twisted.web.client import HTTPConnectionPool
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IBodyProducer, IResponse
+from zope.interface import implementer
+
+from caucus.client.destination import Destination
+from caucus.errors import AnswerTooLarge, CaucusError, HttpError, OutcomeUnknown, Overloaded, Unreachable
+from caucus.wire.jsontext import CONTENT_TYPE
+from caucus.wire.refusals import decode_error
+
+KEEP_SECONDS: Final = 4
+"""How long an idle connection is reused: less than the 5 s for which a server keeps it."""
+TIMEOUT_SECONDS: Final = 35.0
+"""How long nothing may be heard by default: more than the server gives a request."""
+MOST_BYTES: Final = 67_108_864
+"""The most bytes of an answer's body by default: twice a page of 500 of the longest messages."""
+ERROR_BYTES: Final = 65_536
+"""The most bytes of a body that is only looked at for the error envelope."""
+FIRST_PAUSE_SECONDS: Final = 0.1
+MOST_PAUSE_SECONDS: Final = 2.0
+"""Before another attempt; the pauses double up to that."""
+CONNECTIONS: Final = 8
+NO_CONNECTION: Final = "no connection could be made"
+LOST: Final = "the connection was lost"
+SILENT: Final = "it took too long"
+
+T = TypeVar("T")
+
+
+@frozen
+class Answer:
+    """A whole answer."""
+
+    status: int
+    body: bytes
+    headers: Headers
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether asking again can help: it is no answer of the server's, or one that says so."""
+        is_page = self.media_type == "text/html"
+        if self.status < 400:
+            return is_page
+        error = self.error()
+        if isinstance(error, HttpError):
+            return is_page or self.status in (502, 503, 504)
+        return isinstance(error, OutcomeUnknown | Overloaded)
+
+    @property
+    def media_type(self) -> str:
+        """What its content is said to be, such as ``application/json``."""
+        return _media_type(self.headers)
+
+    @property
+    def retry_after(self) -> float:
+        """How many seconds to wait before asking again, as it says; 0 if it says nothing."""
+        return _seconds_of(self.headers)
+
+    def error(self) -> CaucusError:
+        """The refusal that it is, or else an `HttpError`."""
+        allow = b", ".join(self.headers.getRawHeaders(b"Allow") or ())
+        return decode_error(self.status, self.body, allow.decode("latin-1"))
+
+
+@frozen
+class Opened:
+    """A response whose body is still to be read; ``abort`` ends its connection at once."""
+
+    response: IResponse
+    abort: Callable[[], None]
+
+
+class _Line:
+    """One attempt: when something was heard, and the connection that it goes over.
+
+    A TLS connection that is merely closed waits for its peer to agree, who may have gone silent.
+    """
+
+    def __init__(self, silence: IDelayedCall, timeout: float) -> None:
+        self._silence = silence
+        self._timeout = timeout
+        self._connection: Any = None
+
+    def taken(self, connection: T) -> T:
+        """It goes over this connection."""
+        self._connection = connection
+        return connection
+
+    def hear(self) -> None:
+        """Something has come."""
+        if self._silence.active():
+            self._silence.reset(self._timeout)
+
+    def abort(self) -> None:
+        """End the connection at once, if there is one."""
+        transport = getattr(self._connection, "transport", None)
+        if transport is not None:
+            transport.abortConnection()
+
+
+class _Pool(HTTPConnectionPool):
+    """Tells the attempt that is being made which connection it gets."""
+
+    line: _Line | None = None
+
+    def getConnection(self, key: Any, endpoint: Any) -> Deferred[Any]:  # noqa: N802
+        connecting: Deferred[Any] = super().getConnection(key, endpoint)
+        return connecting if self.line is None else connecting.addCallback(self.line.taken)
+
+
+class Exchange:
+    """Speaks HTTP with one server, as the agent that a token stands for.
+
+    The parameters are those of `caucus.client.backbone.HTTPBackbone`. Every method raises `Unreachable`
+    if no answer comes.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        url: str,
+        token: str = "",
+        *,
+        treq: HTTPClient | None = None,
+        clock: IReactorTime | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        retry_seconds: float = 0.0,
+        max_answer_bytes: int = MOST_BYTES,
+    ) -> None:
+        if not token.isprintable() or not token.isascii():
+            raise ValueError("a token is printable ASCII")
+        self.url = url
+        self.clock = cast("IReactorTime", reactor) if clock is None else clock
+        self._timeout = timeout
+        self._retry_seconds = retry_seconds
+        self._most = max_answer_bytes
+        self._pool = _Pool(self.clock)
+        self._pool.retryAutomatically = False  # what it gives then is the connection itself
+        self._pool.cachedConnectionTimeout = KEEP_SECONDS
+        self._pool.maxPersistentPerHost = CONNECTIONS
+        there = Destination.parse(url)
+        # Somebody's own client is given the URL as it is, whatever names it can look up.
+        self._base = there.base if treq is None or there.socket else url.rstrip("/")
+        self._headers = dict(there.headers) if treq is None else {}
+        if token:
+            self._headers["Authorization"] = [f"Bearer {token}"]
+        self._treq = HTTPClient(there.agent(reactor, self._pool)) if treq is None else treq
+
+    def close(self) -> Deferred[None]:
+        """Close the connections that are kept alive; fires when they are gone."""
+        return cast("Deferred[None]", self._pool.closeCachedConnections())
+
+    async def request(
+        self,
+        method: str,
+        route: str,
+        body: bytes | None = None,
+        *,
+        writes: bool,
+        content_type: str = CONTENT_TYPE,
+    ) -> Answer:
+        """One request and its whole answer, tried again as long as ``retry_seconds`` allow.
+
+        It is tried again if no connection could be made or one was lost, if something else than the
+        server answered, such as a proxy in front of it, and if the server is overloaded or does not
+        know the outcome. What ``writes`` carries an idempotency key, so that it is not done twice.
+        """
+        headers = {"Content-Type": content_type} if body is not None else {}
+        if writes:
+            headers["Idempotency-Key"] = token_urlsafe(16)
+        until = self.clock.seconds() + self._retry_seconds
+        pause, in_doubt = FIRST_PAUSE_SECONDS, False
+        while True:
+            wait = pause * random.uniform(0.5, 1)  # noqa: S311
+            try:
+                answer = await self._heard(
+                    partial(self._request, method, route, body, headers), writes=writes
+                )
+            except Unreachable as error:
+                in_doubt = in_doubt or not error.retryable
+                if self.clock.seconds() + wait > until or error.reason not in (NO_CONNECTION, LOST):
+                    raise Unreachable(error.reason, error.retryable and not in_doubt) from error
+            else:
+                if not answer.is_passing:
+                    return answer
+                wait = max(wait, answer.retry_after)
+                if self.clock.seconds() + wait > until:
+                    return answer
+                in_doubt = in_doubt or writes
+            await deferLater(self.clock, wait)
+            pause = min(2 * pause, MOST_PAUSE_SECONDS)
+
+    async def open(self, route: str, headers: Mapping[str, str], content_type: str) -> Opened:
+        """The response to a GET, its body still to be read.
+
+        Raises the refusal if it is not 200, and `HttpError` if its content is of another type.
+        """
+        return await self._heard(partial(self._open, route, headers, content_type), writes=False)
+
+    async def _request(
+        self, method: str, route: str, body: bytes | None, given: Mapping[str, str], line: _Line
+    ) -> Answer:
+        response = await self._asked(line, method, route, given, None if body is None else _Body(body))
+        return await self._whole(response, line)
+
+    async def _open(self, route: str, given: Mapping[str, str], content_type: str, line: _Line) -> Opened:
+        response = await self._asked(line, "GET", route, given)
+        if response.code == 200 and _media_type(response.headers) == content_type:
+            return Opened(response, line.abort)
+        answer = await self._whole(response, line, ERROR_BYTES)
+        raise HttpError(200) if answer.status == 200 else answer.error()
+
+    def _asked(
+        self, line: _Line, method: str, route: str, given: Mapping[str, str], data: _Body | None = None
+    ) -> Deferred[IResponse]:
+        self._pool.line = line
+        try:
+            asking = self._treq.request(
+                method,
+                self._base + route,
+                data=data,
+                headers=Headers({**self._headers, **{name: [value] for name, value in given.items()}}),
+                allow_redirects=False,
+                unbuffered=True,
+            )
+        finally:
+            self._pool.line = None
+        return cast("Deferred[IResponse]", asking)
+
+    async def _whole(self, response: IResponse, line: _Line, most: int | None = None) -> Answer:
+        """A response with its body. Raises `AnswerTooLarge` if that has more bytes than it may."""
+        limit = self._most if most is None else most
+        parts: list[bytes] = []
+        size = 0
+
+        def take(data: bytes) -> None:
+            nonlocal size
+            line.hear()
+            size += len(data)
+            if size > limit:
+                raise AnswerTooLarge(limit)
+            parts.append(data)
+
+        line.hear()
+        try:
+            await collect(response, take)
+        except AnswerTooLarge:
+            line.abort()
+            if response.code < 400 and most is None:
+                raise
+            parts.clear()  # it is no envelope
+        return Answer(response.code, b"".join(parts), response.headers)
+
+    async def _heard(self, exchange: Callable[[_Line], Coroutine[Any, Any, T]], *, writes: bool) -> T:
+        """The outcome of an exchange, unless nothing is heard for the timeout; then its connection ends."""
+        given_up = timed_out = False
+
+        def end() -> None:
+            under_way.cancel()
+            line.abort()
+
+        def give_up(_waiting: Deferred[T]) -> None:
+            nonlocal given_up
+            given_up = True
+            end()
+
+        def time_out() -> None:
+            nonlocal timed_out
+            timed_out = True
+            end()
+
+        silence = self.clock.callLater(self._timeout, time_out)
+        line = _Line(silence, self._timeout)
+        under_way = Deferred.fromCoroutine(exchange(line))
+        waiting: Deferred[T] = Deferred(give_up)
+        under_way.chainDeferred(waiting)
+        try:
+            return await waiting
+        except CaucusError:
+            raise
+        except Exception as error:
+            if given_up:  # a cancelled connection attempt fails in a dozen ways
+                raise CancelledError from None
+            if timed_out:
+                raise Unreachable(SILENT, retryable=not writes) from error
+            raise _unreachable(error, writes=writes) from error
+        finally:
+            if silence.active():
+                silence.cancel()
+
+
+def _media_type(headers: Headers) -> str:
+    given = headers.getRawHeaders("content-type") or [""]
+    return str(given[0]).partition(";")[0].strip().lower()
+
+
+def _seconds_of(headers: Headers) -> float:
+    """What ``Retry-After`` says, in seconds or as a date (RFC 9110, section 10.2.3); 0 if nothing."""
+    given = (headers.getRawHeaders("retry-after") or [""])[0]
+    if re.fullmatch("[0-9]{1,9}", given):
+        return float(given)
+    try:
+        sent = parsedate_to_datetime((headers.getRawHeaders("date") or [""])[0])
+        return max(0.0, (parsedate_to_datetime(given) - sent).total_seconds())
+    except (OverflowError, TypeError, ValueError):
+        return 0.0
+
+
+@implementer(IBodyProducer)
+@frozen
+class _Body:
+    """A body written at once: treq's own producer runs on the global reactor, whatever ours is."""
+
+    data: bytes
+
+    @property
+    def length(self) -> int:
+        return len(self.data)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:  # noqa: N802
+        consumer.write(self.data)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        """Nothing is left to pause."""
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """Nothing is left to resume."""
+
+    def stopProducing(self) -> None:  # noqa: N802
+        """Nothing is left to stop."""
+
+
+def _unreachable(error: Exception, *, writes: bool) -> Unreachable:
+    """What a failed exchange means for the caller."""
+    if isinstance(error, ConnectError | DNSLookupError | ConnectTimeoutError):
+        return Unreachable(NO_CONNECTION, retryable=True)
+    causes: list[BaseException] = [cause.value for cause in getattr(error, "reasons", ())] or [error]
+    if any(type(cause).__module__.startswith("OpenSSL") for cause in causes):
+        return Unreachable("the TLS connection failed", retryable=False)
+    # Twisted has no public name for what it calls a response that is none.
+    if any(base.__name__ == "ParseError" for cause in causes for base in type(cause).__mro__):
+        return Unreachable("what answers there does not speak HTTP", retryable=False)
+    if any(isinstance(cause, ConnectionLost | ConnectionDone | ConnectionAborted) for cause in causes):
+        return Unreachable(LOST, retryable=not writes)
+    # Nobody has said what this is: so it is called by its name, and no retry is promised to help.
+    return Unreachable(f"it failed with {type(causes[0]).__name__}", retryable=False)

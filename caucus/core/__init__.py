@@ -1,0 +1,1 @@
+"""The rules put together over a journal and a clock."""

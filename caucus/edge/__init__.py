@@ -1,0 +1,1 @@
+"""HTTP without routes: what carries requests, and what it holds its peers to."""

@@ -1,0 +1,1 @@
+"""HTTP on llhttp, the parser that Node uses."""

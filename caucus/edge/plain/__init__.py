@@ -1,0 +1,1 @@
+"""HTTP on Twisted's own server."""

@@ -1,0 +1,188 @@
+"""One request as the routes see it, whichever transport carries it, and the ways to answer it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from caucus.edge.body import JSON_BODY, BodyCap
+from caucus.edge.place import Place
+from caucus.errors import CaucusError, InternalError
+from caucus.model.drafts import Draft
+from caucus.wire.jsontext import CONTENT_TYPE
+from caucus.wire.refusals import encode_error
+
+if TYPE_CHECKING:
+    from caucus.edge.site import Edge
+
+KEEP_ALIVE_SECONDS: Final = 5
+"""How long an idle connection is kept at least, as it is announced."""
+SERVER: Final = "caucus-backbone"
+PHRASES: Final[Mapping[int, bytes]] = {
+    200: b"OK",
+    201: b"Created",
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    409: b"Conflict",
+    413: b"Content Too Large",
+    421: b"Misdirected Request",
+    422: b"Unprocessable Content",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    503: b"Service Unavailable",
+}
+"""The reason phrases of RFC 9110 and RFC 6585: Python's own differ from one version to the next."""
+
+_log = Logger("caucus.web")
+
+
+class _Absent:
+    """The type of `ABSENT`."""
+
+
+ABSENT: Final = _Absent()
+"""The value of a body that has no bytes."""
+
+
+class Request:
+    """What a transport gives to the routes, by the names of Twisted's ``IRequest`` where it has one.
+
+    Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
+    path leads, or ``None`` if it cannot be decoded; ``draft``, the message that the body is, or
+    else ``json_value``, what it says. ``agent_id`` is set for the access line once the token was
+    resolved. ``cancels`` says that what a route returns is cancelled once its peer has gone;
+    ``waits_for`` is what a route waits for that may be given up then.
+    """
+
+    method: bytes
+    uri: bytes
+    args: Mapping[bytes, Sequence[bytes]]
+    waits_for: Deferred[Any] | None = None
+    code: int
+    startedWriting: int
+    site: Edge
+    cap: BodyCap = JSON_BODY
+    place: Place | None = None
+    draft: Draft | None = None
+    json_value: object = ABSENT
+    agent_id: str | None = None
+    cancels = False
+
+    @property
+    @abstractmethod
+    def is_gone(self) -> bool:
+        """Whether nobody is there any more who could be answered."""
+
+    @abstractmethod
+    def values(self, name: bytes) -> Sequence[bytes]:
+        """The values of the headers of a name, which is given in lower case."""
+
+    @abstractmethod
+    def body(self) -> bytes:
+        """The bytes of the body."""
+
+    @abstractmethod
+    def begin(self, content_type: str, headers: Mapping[str, str], status: int = 200) -> None:
+        """Set the answer's head; what is written without a length goes out in chunks."""
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Send a part of the body."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """The answer is complete."""
+
+    @abstractmethod
+    def send(self, body: bytes) -> None:
+        """Send the whole body and finish."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """End the connection at once; the answer stays incomplete."""
+
+    @abstractmethod
+    def settle_in(self) -> None:
+        """The answer has no end of its own: let go of what it does not need once its head is sent."""
+
+    @abstractmethod
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Have ``producer`` paused while the transport takes no more."""
+
+    @abstractmethod
+    def unregisterProducer(self) -> None:
+        """The producer is done. Nothing, if the connection is gone."""
+
+    @abstractmethod
+    def notifyFinish(self) -> Deferred[None]:
+        """Fires once the answer is complete, or fails once the connection is gone."""
+
+    def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = CONTENT_TYPE,
+    ) -> bytes:
+        """Set the answer's head, and give its body, which is still to be sent."""
+        self.begin(content_type, {**(headers or {}), "Content-Length": str(len(body))}, status)
+        return body
+
+    def refusal(self, error: CaucusError) -> bytes:
+        """Set the answer's head for a refusal, and give its body, the envelope."""
+        status, headers, body = _told(error)
+        return self.answer(status, body, headers)
+
+    def failure(self, reason: Failure) -> bytes:
+        """As `refusal`, for what is the backbone's own fault: logged whole, answered without detail."""
+        _log.failure("A request failed", failure=reason)
+        reason.cleanFailure()  # it has been told, and its frames hold what waits for a Deferred
+        return self.refusal(InternalError())
+
+    def processingFailed(self, reason: Failure) -> None:
+        """Something below the routes failed: answer so, or end the connection in the middle of an answer."""
+        body = self.failure(reason)
+        if not self.startedWriting:
+            self.send(body)
+        else:
+            self.abort()
+
+
+def status_line(version: bytes, status: int) -> bytes:
+    """The first line of an answer."""
+    return b"%b %d %b\r\n" % (version, status, PHRASES[status])
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """The lines of these headers."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+
+
+def _told(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
+    """An error as it is answered, after which its traceback lets go of connection and body.
+
+    The frames in it hold what waits for a Deferred, and that holds the error.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return encode_error(error)
+
+
+def last_words(error: CaucusError, date: bytes, *, head: bool) -> tuple[int, bytes, bytes]:
+    """What refuses a request below the routes: its status, the answer's head, and its body.
+
+    ``head`` says that a HEAD request gets it, whose answer has no body.
+    """
+    status, headers, body = _told(error)
+    given = {"Content-Type": CONTENT_TYPE, "Content-Length": str(len(body)), **headers}
+    lines = header_lines({**given, "Connection": "close", "Server": SERVER, "Date": date.decode()})
+    return status, status_line(b"HTTP/1.1", status) + lines + b"\r\n", b"" if head else body

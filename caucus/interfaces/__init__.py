@@ -1,0 +1,13 @@
+"""The contracts: what a backbone is, what a journal is, how a journal is found. No code."""
+
+from caucus.interfaces.backbone import (
+    IBackbone as IBackbone,
+    IReadiness as IReadiness,
+    IRepeatable as IRepeatable,
+    ITokenKeeper as ITokenKeeper,
+    IWatchable as IWatchable,
+)
+from caucus.interfaces.journal import (
+    IJournal as IJournal,
+    IJournalFactory as IJournalFactory,
+)

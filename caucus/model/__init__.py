@@ -1,0 +1,1 @@
+"""What is said: text, messages, records, stamps."""

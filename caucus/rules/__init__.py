@@ -1,0 +1,1 @@
+"""The rules, pure: no reactor, no I/O, time comes in."""

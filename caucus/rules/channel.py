@@ -1,0 +1,182 @@
+"""One channel: its log, its ledger, its evidence and its pacing. Pure: no reactor, no I/O, time comes in.
+
+What is decided counts at once for the next decision; what is shown is only what the journal
+calls durable. Each addition therefore comes with its journal position, and each look with the
+position up to which the journal is durable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from hashlib import sha256 as hash_sha256
+
+from msgspec.structs import replace
+
+from caucus.errors import (
+    CHANNEL_NAME,
+    ArtifactIntegrity,
+    ArtifactTooLarge,
+    ChannelFull,
+    InvalidChannelName,
+    InvalidCursor,
+)
+from caucus.limits import Limits
+from caucus.model.messages import SHORT_TEXT, Problem, as_integer, character_problem, length_problem
+from caucus.model.records import VERBOSITIES, Descriptor, MessageAppended, Page
+from caucus.model.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, excerpt
+from caucus.rules.claims.ledger import Held, Ledger
+from caucus.rules.log import Log
+from caucus.rules.seatbelts import Duplicates, RateBudget
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+_NAME = re.compile(CHANNEL_NAME.strip("^$"))
+
+
+def require_channel_name(channel: object) -> None:
+    """Raises `InvalidChannelName` for what is no string or does not match the whole pattern."""
+    if not isinstance(channel, str):
+        raise InvalidChannelName
+    if not _NAME.fullmatch(channel):
+        raise InvalidChannelName(excerpt(channel))
+
+
+def field_problem(purpose: object, created_by: object, verbosity: object, budget: object) -> Problem | None:
+    """The first problem among a new channel's fields, in the order of `create_channel`'s signature."""
+    found = None if purpose is None else _text_problem("purpose", purpose, CONTROL_EXCEPT_TAB_NEWLINE)
+    if found is None and purpose is not None:
+        found = length_problem("purpose", str(purpose), SHORT_TEXT)
+    found = found or _text_problem("created_by", created_by, CONTROL)
+    if found is not None:
+        return found
+    if not (isinstance(verbosity, str) and verbosity in VERBOSITIES):
+        return Problem(f"verbosity: must be one of {', '.join(sorted(VERBOSITIES))}")
+    characters = as_integer(budget)
+    if characters is None or not 1 <= characters <= 8000:
+        return Problem("renderBudgetChars: must be an integer from 1 to 8000")
+    return None
+
+
+def _text_problem(name: str, value: object, refused: re.Pattern[str]) -> Problem | None:
+    if not isinstance(value, str):
+        return Problem(f"{name}: must be text")
+    allowed = " (tab and newline are allowed)" if refused is CONTROL_EXCEPT_TAB_NEWLINE else ""
+    return character_problem(name, value, refused, f"{name} must not contain control characters{allowed}")
+
+
+def require_integrity(address: object, data: bytes) -> None:
+    """Raises `ArtifactIntegrity` unless the address is the lower-case hex SHA-256 of the bytes."""
+    if not (
+        isinstance(address, str) and _SHA256.fullmatch(address) and hash_sha256(data).hexdigest() == address
+    ):
+        raise ArtifactIntegrity
+
+
+class Channel:
+    """One append-only log and what belongs to it.
+
+    ``descriptor`` is as it was created, ``created`` the journal position of that.
+    """
+
+    def __init__(self, descriptor: Descriptor, limits: Limits, created: int) -> None:
+        self.name = descriptor.channel
+        self.descriptor = descriptor
+        self.created = created
+        self.ledger = Ledger()
+        self.posts = RateBudget(
+            limits.max_posts_per_minute, limits.window_seconds, limits.max_tracked_agents, "channel"
+        )
+        self.duplicates = Duplicates(limits.window_seconds, limits.max_tracked_agents)
+        self.artifact_bytes = 0
+        self.watchers: list[Callable[[], None]] = []
+        self._limits = limits
+        self._log = Log()
+        self._pending: deque[int] = deque()
+        self._evidence: dict[str, tuple[bytes, int]] = {}
+
+    @property
+    def length(self) -> int:
+        """How many messages there are, durable or not."""
+        return len(self._log)
+
+    def next_cursor(self) -> int:
+        """The head after the next message. Raises `ChannelFull` if the log takes no more."""
+        limit = self._limits.max_messages_per_channel
+        if len(self._log) >= limit:
+            raise ChannelFull(channel=self.name, limit=limit)
+        return len(self._log) + 1
+
+    def append(self, event: MessageAppended, position: int, durable: int, granted: float) -> None:
+        """Add a message to the log and carry its ledger transition out, as of ``granted``."""
+        self.head(durable)  # what nobody reads must not be pending for ever
+        self._log.append(event.message_json)
+        if position > durable:
+            self._pending.append(position)
+        if event.transition is not None:
+            key, grant = event.transition
+            if grant is None:
+                self.ledger.remove(key)
+            else:
+                self.ledger.put(key, grant, granted)
+
+    def take_back(self, event: MessageAppended, held: Held | None) -> None:
+        """Undo the last append, which was not durable; ``held`` was the ledger's entry before it."""
+        self._log.pop()
+        self._pending.pop()
+        if event.transition is not None:
+            self.ledger.restore(event.transition[0], held)
+
+    def pending(self, durable: int) -> list[int]:
+        """The journal positions of the messages that are not durable yet."""
+        return [position for position in self._pending if position > durable]
+
+    def head(self, durable: int) -> int:
+        """The cursor after the last durable message."""
+        while self._pending and self._pending[0] <= durable:
+            self._pending.popleft()
+        return len(self._log) - len(self._pending)
+
+    def describe(self, durable: int) -> Descriptor:
+        """The descriptor with the live head."""
+        return replace(self.descriptor, head=self.head(durable))
+
+    def page(self, cursor: object, limit: object, durable: int) -> Page:
+        """The durable messages after ``cursor``, at most ``limit``. Raises `InvalidCursor`."""
+        head = self.head(durable)
+        start = as_integer(cursor)
+        if start is None or not 0 <= start <= head:
+            raise InvalidCursor(f"The cursor must be an integer from 0 to the head, which is {head}.")
+        most = self._limits.max_read_limit if limit is None else as_integer(limit)
+        if most is None or most < 1:
+            raise InvalidCursor("The limit must be a positive integer.")
+        end = min(head, start + min(most, self._limits.max_read_limit))
+        return Page(self.messages(start, end), end)
+
+    def messages(self, start: int, end: int) -> tuple[bytes, ...]:
+        """The messages between two cursors, durable or not."""
+        return self._log.between(start, end)
+
+    def has_artifact(self, sha256: str) -> bool:
+        """Whether these bytes are stored already, durable or not."""
+        return sha256 in self._evidence
+
+    def require_room(self, size: int) -> None:
+        """Raises `ArtifactTooLarge` if ``size`` more bytes would pass the channel's cap."""
+        limit = self._limits.max_channel_artifact_bytes
+        if self.artifact_bytes + size > limit:
+            raise ArtifactTooLarge(limit=limit, scope="channel")
+
+    def add_artifact(self, sha256: str, data: bytes, position: int) -> None:
+        """Keep the bytes under their address."""
+        self._evidence[sha256] = (data, position)
+        self.artifact_bytes += len(data)
+
+    def take_artifact_back(self, sha256: str) -> None:
+        """Undo the addition of an artifact."""
+        self.artifact_bytes -= len(self._evidence.pop(sha256)[0])
+
+    def artifact(self, sha256: str, durable: int) -> bytes | None:
+        """The bytes at an address, if they are there and durable."""
+        data, position = self._evidence.get(sha256, (None, 0)) if isinstance(sha256, str) else (None, 0)
+        return data if position <= durable else None

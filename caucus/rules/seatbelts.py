@@ -1,0 +1,145 @@
+"""Pacing and duplicates. Pure: time comes in.
+
+Checking and charging are two steps, so that whatever is refused charges nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import OrderedDict
+
+from caucus.errors import DuplicatePost, RateLimited, RateScope
+from caucus.model.text import trim
+
+_FORGOTTEN_AT_ONCE = 4096
+"""Instants that are kept though they count no more: moving the others up costs as much as they are many."""
+
+
+class RateBudget:
+    """A sliding window of ``limit`` charges in ``window`` seconds for each of ``tracked`` names.
+
+    A charge counts until exactly one window has passed. The name used least recently is
+    forgotten when there are more than ``tracked``.
+    """
+
+    def __init__(self, limit: int, window: int, tracked: int, scope: RateScope) -> None:
+        self._limit = limit
+        self._window = window
+        self._tracked = tracked
+        self._scope: RateScope = scope
+        self._charges: OrderedDict[str, _Charges] = OrderedDict()
+
+    def check(self, name: str, now: float) -> None:
+        """Raises `RateLimited`, with the whole seconds to wait, if nothing is left for ``name``."""
+        charges = self._charges.get(name)
+        if charges is None:
+            return
+        self._charges.move_to_end(name)
+        if charges.count(self._window, now) >= self._limit:
+            wait = charges.oldest + self._window - now
+            raise RateLimited(limit=self._limit, scope=self._scope, retry_after=max(1, math.ceil(wait)))
+
+    def charge(self, name: str, now: float) -> None:
+        """Count one charge of ``name`` at ``now``."""
+        charges = self._charges.get(name)
+        if charges is None:
+            charges = self._charges[name] = _Charges()
+            if len(self._charges) > self._tracked:
+                self._charges.popitem(last=False)
+        else:
+            self._charges.move_to_end(name)
+        charges.add(now)
+
+    def take_back(self, name: str) -> None:
+        """Undo the last charge of ``name``."""
+        charges = self._charges.get(name)
+        if charges is not None:
+            charges.pop()
+
+
+class _Charges:
+    """The instants of charges, oldest first, in eight bytes each: a raised budget may count a million."""
+
+    __slots__ = ("_forgotten", "_times")
+
+    def __init__(self) -> None:
+        self._times = array("d")
+        self._forgotten = 0
+
+    @property
+    def oldest(self) -> float:
+        return self._times[self._forgotten]
+
+    def add(self, now: float) -> None:
+        self._times.append(now)
+
+    def pop(self) -> None:
+        if len(self._times) > self._forgotten:
+            self._times.pop()
+
+    def count(self, window: int, now: float) -> int:
+        """How many are less than ``window`` seconds old; the others are forgotten."""
+        times, first = self._times, self._forgotten
+        while first < len(times) and now >= times[first] + window:
+            first += 1
+        if first > _FORGOTTEN_AT_ONCE or first == len(times):
+            del times[:first]
+            first = 0
+        self._forgotten = first
+        if times and times[-1] > now:
+            # The clock stepped back: what lies ahead counts from now, so nobody waits longer than a window.
+            self._times = array("d", (min(charged, now) for charged in times))
+        return len(times) - first
+
+
+class Duplicates:
+    """Each agent's last post in one channel, while it is fresher than ``window`` seconds."""
+
+    def __init__(self, window: int, tracked: int) -> None:
+        self._window = window
+        self._tracked = tracked
+        self._last: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def check(self, agent_id: str, post: int, now: float) -> None:
+        """Raises `DuplicatePost` if this repeats the agent's last post; being refused keeps it fresh.
+
+        ``post`` is its `post_digest`.
+        """
+        last = self._last.get(agent_id)
+        if last is None:
+            return
+        digest, touched = last[0], min(last[1], now)  # a clock that steps back starts the window anew
+        if now >= touched + self._window:
+            del self._last[agent_id]
+        elif digest == post:
+            self.remember(agent_id, digest, now)
+            raise DuplicatePost
+        elif touched != last[1]:
+            self._last[agent_id] = (digest, touched)
+
+    def last(self, agent_id: str) -> tuple[int, float] | None:
+        """What is remembered of the agent."""
+        return self._last.get(agent_id)
+
+    def restore(self, agent_id: str, last: tuple[int, float] | None) -> None:
+        """Put back what `last` gave."""
+        if last is None:
+            self._last.pop(agent_id, None)
+        else:
+            self._last[agent_id] = last
+
+    def remember(self, agent_id: str, digest: int, now: float) -> None:
+        """This is the agent's last post from now on."""
+        self._last[agent_id] = (digest, now)
+        self._last.move_to_end(agent_id)
+        while len(self._last) > self._tracked:
+            self._last.popitem(last=False)
+
+
+def post_digest(kind: str, body: str) -> int:
+    """What two posts of one agent have in common if the second repeats the first.
+
+    It is Python's own keyed hash of 64 bits, for this process only.
+    """
+    return hash((kind, trim(body)))

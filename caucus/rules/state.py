@@ -1,0 +1,148 @@
+"""What a backbone's events have made so far, and how those that a journal loses are undone. Pure.
+
+An event is applied the same way when it is decided and when a later run replays it: applying
+never validates, refuses or reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from caucus.access.tokens import Tokens
+from caucus.limits import Limits
+from caucus.model.records import (
+    Answer,
+    AnswerPlace,
+    Appended,
+    ArtifactAdded,
+    ChannelCreated,
+    Event,
+    Granted,
+    MessageAppended,
+    StoredArtifact,
+    TimePassed,
+    TokensChanged,
+)
+from caucus.rules.answered import AnsweredRequests
+from caucus.rules.channel import Channel
+
+
+class _Stamped(msgspec.Struct):
+    ts: str
+
+
+_decode_stamped = msgspec.json.Decoder(_Stamped).decode
+
+
+class State:
+    """Channels with what is in them, minted tokens, and what requests were answered with.
+
+    :param tokens: gains the tokens that were minted, and loses those that were revoked.
+    """
+
+    def __init__(self, limits: Limits, tokens: Tokens) -> None:
+        self.channels: dict[str, Channel] = {}
+        self.artifact_bytes = self.artifacts = 0
+        self.tokens = tokens
+        self.answered = AnsweredRequests(limits.max_idempotency_keys)
+        self._limits = limits
+        self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
+
+    def apply(self, event: Event, position: int, durable: int, at: float) -> None:
+        """Carry an event out. Past ``durable``, what undoes it is kept.
+
+        ``position`` is the event's in the journal, and ``at`` is when it was decided.
+        """
+        match event:
+            case MessageAppended():
+                self._append(event, position, durable, at)
+            case ChannelCreated(descriptor=descriptor):
+                self.channels[descriptor.channel] = Channel(descriptor, self._limits, position)
+                self.on_undo(position, durable, self.channels.pop, descriptor.channel)
+            case ArtifactAdded():
+                self._add_artifact(event, position, durable)
+            case TokensChanged():
+                self._change_tokens(event, position, durable)
+                return
+            case TimePassed():
+                return
+        if event.request is not None:
+            self.answered.keep(event.request, self._place_of(event), position, at)
+            self.on_undo(position, durable, self.answered.forget_last, event.request)
+
+    def on_undo(self, position: int, durable: int, step: Callable[..., object], *arguments: object) -> None:
+        """Call ``step`` if the event at ``position``, unless that is durable, is lost; later steps first."""
+        if position <= durable:
+            return
+        while self._steps and self._steps[0][0] <= durable:
+            self._steps.popleft()
+        self._steps.append((position, step, arguments))
+
+    def undo(self, kept: int) -> None:
+        """Undo every event after the position ``kept``, the last one first."""
+        while self._steps and self._steps[-1][0] > kept:
+            _position, step, arguments = self._steps.pop()
+            step(*arguments)
+        self._steps.clear()
+
+    def _append(self, event: MessageAppended, position: int, durable: int, at: float) -> None:
+        room = self.channels[event.channel]
+        held = None if event.transition is None else room.ledger.entry(event.transition[0])
+        room.append(event, position, durable, at)
+        if position > durable:
+            self.on_undo(position, durable, room.take_back, event, held)
+
+    def _add_artifact(self, event: ArtifactAdded, position: int, durable: int) -> None:
+        room = self.channels[event.channel]
+        room.add_artifact(event.sha256, event.data, position)
+        self.artifact_bytes += len(event.data)
+        self.artifacts += 1
+        self.on_undo(position, durable, self._take_artifact_back, room, event)
+
+    def _take_artifact_back(self, room: Channel, event: ArtifactAdded) -> None:
+        room.take_artifact_back(event.sha256)
+        self.artifact_bytes -= len(event.data)
+        self.artifacts -= 1
+
+    def _change_tokens(self, event: TokensChanged, position: int, durable: int) -> None:
+        for digest in event.revoked:
+            self.on_undo(position, durable, self.tokens.restore, digest, self.tokens.minted(digest))
+            self.tokens.remove(digest)
+        if event.minted is not None:
+            self.tokens.add(*event.minted)
+            self.on_undo(position, durable, self.tokens.remove, event.minted[0])
+
+    def answer_at(self, place: AnswerPlace) -> Answer:
+        """What a request was answered with."""
+        room = self.channels[place.channel]
+        if place.cursor:
+            (message_json,) = room.messages(place.cursor - 1, place.cursor)
+            return (Granted if place.granted else Appended)(message_json, place.cursor)
+        if place.sha256:
+            return stored_artifact(room.name, place.sha256, place.size, deduplicated=False)
+        return room.descriptor
+
+    def _place_of(self, event: ChannelCreated | MessageAppended | ArtifactAdded) -> AnswerPlace:
+        """Where the answer to the request that wrote an event, the last one applied, is found again."""
+        match event:
+            case ChannelCreated(descriptor=descriptor):
+                return AnswerPlace(descriptor.channel)
+            case ArtifactAdded(channel=channel, sha256=sha256, data=data):
+                return AnswerPlace(channel, sha256=sha256, size=len(data))
+            case MessageAppended(channel=channel, transition=transition):
+                return AnswerPlace(channel, self.channels[channel].length, transition is not None)
+
+
+def stored_artifact(channel: str, sha256: str, size: int, *, deduplicated: bool) -> StoredArtifact:
+    """The answer to an upload."""
+    return StoredArtifact(f"caucus://artifact/{channel}/{sha256}", sha256, size, deduplicated)
+
+
+def stamp_of(event: ChannelCreated | MessageAppended) -> str:
+    """The stamp that an event gave out."""
+    if isinstance(event, ChannelCreated):
+        return event.descriptor.created_ts
+    return _decode_stamped(event.message_json).ts
