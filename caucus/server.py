@@ -24,8 +24,8 @@ from caucus.core.backbone import Backbone
 from caucus.edge.access_log import AccessLog
 from caucus.edge.crowd import Crowd
 from caucus.edge.door import Door, require_host
-from caucus.edge.llhttp.request import FastSite
-from caucus.edge.plain.request import PlainSite
+from caucus.edge.llhttp.site import FastSite
+from caucus.edge.plain.site import PlainSite
 from caucus.edge.site import Edge
 from caucus.edge.twisted_names import missing_from_channels
 from caucus.errors import ConfigurationError

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from caucus.edge.body import JSON_BODY, BodyCap
+from caucus.edge.door import Door
 from caucus.edge.place import Place
 from caucus.errors import CaucusError, InternalError
 from caucus.model.drafts import Draft
 from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import encode_error
-
-if TYPE_CHECKING:
-    from caucus.edge.site import Edge
 
 KEEP_ALIVE_SECONDS: Final = 5
 """How long an idle connection is kept at least, as it is announced."""
@@ -70,13 +68,17 @@ class Request:
     waits_for: Deferred[Any] | None = None
     code: int
     startedWriting: int
-    site: Edge
     cap: BodyCap = JSON_BODY
     place: Place | None = None
     draft: Draft | None = None
     json_value: object = ABSENT
     agent_id: str | None = None
     cancels = False
+
+    @property
+    @abstractmethod
+    def door(self) -> Door:
+        """The door of the listener that it came in by."""
 
     @property
     @abstractmethod

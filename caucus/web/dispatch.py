@@ -48,7 +48,7 @@ class Dispatch:
         A path that cannot be decoded outranks a body too large.
         """
         target = request.uri
-        request.site.door.check(authority(target), request.values(b"host"), request.values(b"origin"))
+        request.door.check(authority(target), request.values(b"host"), request.values(b"origin"))
         try:
             request.place = self._place(target) if len(target) <= PLACE_LENGTH else self._find(target)
         except InvalidRequest as refusal:

@@ -327,7 +327,7 @@ class Routes:
 
     def _authorize(self, request: Request, operation: str) -> None:
         authorization = request.values(b"authorization")
-        self._issuer.authorize(operation, authorization, request.json_value, local=request.site.door.local)
+        self._issuer.authorize(operation, authorization, request.json_value, local=request.door.local)
 
     def _authored(self, request: Request) -> MessageFields:
         """The body's message, with the token's identity over whatever it claims."""

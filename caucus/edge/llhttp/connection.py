@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IPushProducer, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
@@ -12,13 +12,12 @@ from zope.interface import implementer
 
 from caucus.edge import bounds
 from caucus.edge.llhttp.intake import Intake
+from caucus.edge.llhttp.listener import FastListener
 from caucus.edge.llhttp.outlet import Outlet
+from caucus.edge.llhttp.request import FastRequest
 from caucus.edge.request import last_words
 from caucus.edge.site import peer_name
 from caucus.errors import CaucusError, RequestTimeout
-
-if TYPE_CHECKING:
-    from caucus.edge.llhttp.request import FastRequest, FastSite
 
 HELD: Final = 16_384
 """With more bytes than that waiting for an answer before them, no more are read."""
@@ -31,7 +30,7 @@ class Connection(Protocol):
     transport: Any
     outlet: Outlet
 
-    def __init__(self, site: FastSite) -> None:
+    def __init__(self, site: FastListener) -> None:
         self.site = site
         self.peer = ""
         self.due = math.inf

@@ -7,7 +7,7 @@ raised in a callback would become a parse error: callbacks only take notes.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from httptools.parser.errors import HttpParserCallbackError
@@ -15,11 +15,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from caucus.edge import bounds
+from caucus.edge.llhttp.listener import FastListener
+from caucus.edge.llhttp.request import Carrier, FastRequest
 from caucus.errors import BadRequest, CaucusError, HeadersTooLarge, InternalError
-
-if TYPE_CHECKING:
-    from caucus.edge.llhttp.connection import Connection
-    from caucus.edge.llhttp.request import FastRequest, FastSite
 
 PIECE: Final = 2048
 BODY_PIECE: Final = 8192
@@ -36,12 +34,12 @@ class Intake:
     headers are here. ``refusal`` is what refuses everything from here on; after ``is_over`` nothing comes.
     """
 
-    def __init__(self, connection: Connection, site: FastSite) -> None:
+    def __init__(self, connection: Carrier, site: FastListener) -> None:
         self.arriving: FastRequest | None = None
         self.ready: deque[FastRequest] = deque()
         self.refusal: CaucusError | None = None
         self.in_head = self.is_over = False
-        self._connection: Connection | None = connection
+        self._connection: Carrier | None = connection
         self._site = site
         self._parser: Any = HttpRequestParser(self)
         self._now = 0.0
@@ -90,7 +88,7 @@ class Intake:
             return
         if self.is_over:
             raise BadRequest
-        self.arriving = self._site.requestFactory(cast("Connection", self._connection), self._now)
+        self.arriving = self._site.requestFactory(cast("Carrier", self._connection), self._now)
         self.in_head = True
         self._untold = 0
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from twisted.internet.tcp import Connection as TCPConnection
 
+from caucus.edge.llhttp.listener import FastListener
 from caucus.edge.twisted_names import knows_sockets
-
-if TYPE_CHECKING:
-    from caucus.edge.llhttp.request import FastSite
 
 UNSENT: Final = 65_536
 """With more bytes than that for one peer, the end of the reactor's turn is not waited for."""
@@ -20,7 +18,7 @@ class Outlet:
 
     __slots__ = ("_is_plain_socket", "_out", "_site", "transport")
 
-    def __init__(self, transport: Any, site: FastSite) -> None:
+    def __init__(self, transport: Any, site: FastListener) -> None:
         self.transport = transport
         self._site = site
         self._out = b""

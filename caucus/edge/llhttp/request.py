@@ -1,36 +1,43 @@
-"""The fast path: the request and the site of the llhttp transport."""
+"""A request that llhttp has read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
-from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
-from twisted.web.http import datetimeToString, parse_qs
+from twisted.web.http import parse_qs
 
-from caucus.edge.access_log import AccessLog
 from caucus.edge.body import Body
-from caucus.edge.crowd import Crowd
 from caucus.edge.door import Door
-from caucus.edge.llhttp.connection import Connection
+from caucus.edge.llhttp.listener import FastListener
 from caucus.edge.llhttp.outlet import Outlet
-from caucus.edge.request import KEEP_ALIVE_SECONDS, SERVER, Request, header_lines, status_line
-from caucus.edge.site import Admit, Edge, Knows, Peered
+from caucus.edge.request import Request, header_lines
 from caucus.wire.jsontext import CONTENT_TYPE
 
-TICK_SECONDS: Final = 0.5
-Handle = Callable[[Request], None]
+
+class Carrier(Protocol):
+    """The connection that a request came by, as the request knows it."""
+
+    site: FastListener
+    outlet: Outlet
+    peer: str
+    is_full: bool
+
+    def answered(self, request: FastRequest) -> None:
+        """The current request's answer is complete."""
+
+    def forceAbortClient(self) -> None:
+        """Close at once."""
 
 
 class FastRequest(Request):
     """A request, from its first byte to the end of its answer."""
 
-    site: FastSite
+    site: FastListener
 
     method = uri = version = b""
     head_size = header_count = 0
@@ -43,8 +50,8 @@ class FastRequest(Request):
     _head = b""
     _waiting: Sequence[Deferred[None]] = ()
 
-    def __init__(self, connection: Connection, began: float) -> None:
-        self.connection: Connection | None = connection
+    def __init__(self, connection: Carrier, began: float) -> None:
+        self.connection: Carrier | None = connection
         self.site = connection.site
         self.began = began
         self.headers: dict[bytes, list[bytes]] = {}
@@ -53,6 +60,10 @@ class FastRequest(Request):
     def args(self) -> Mapping[bytes, Sequence[bytes]]:  # type: ignore[override]  # nobody sets it
         query = self.uri.partition(b"?")[2]
         return cast("Mapping[bytes, Sequence[bytes]]", parse_qs(query, True))
+
+    @property
+    def door(self) -> Door:
+        return self.site.door
 
     @property
     def is_gone(self) -> bool:
@@ -155,82 +166,3 @@ class FastRequest(Request):
             waits_for.cancel()
         for waiting in self._waiting:
             waiting.errback(reason)
-
-
-class FastSite(Edge, Factory):
-    """A listener on llhttp.
-
-    :param handle: answers every request, now or later.
-    """
-
-    noisy = False
-    requestFactory = FastRequest
-
-    def __init__(
-        self,
-        handle: Handle,
-        admit: Admit,
-        knows: Knows,
-        clock: IReactorTime,
-        access: AccessLog,
-        crowd: Crowd,
-        door: Door | None = None,
-    ) -> None:
-        Edge.__init__(self, admit, knows, clock, access, crowd, door)
-        self.handle = handle
-        self.date = b""
-        self._unsent: list[Outlet] = []
-        self._preambles: dict[tuple[bytes, int, str, bool], bytes] = {}
-        self._timer: IDelayedCall | None = None
-        self._end_of_turn: IDelayedCall | None = None
-
-    def buildProtocol(self, addr: IAddress | None) -> Connection:  # noqa: ARG002
-        return Connection(self)
-
-    def connection_made(self, channel: Peered) -> bool:
-        is_in = super().connection_made(channel)
-        if is_in and self._timer is None:
-            self._tick()
-        return is_in
-
-    def connection_lost(self, channel: Peered) -> None:
-        if self.channels <= {channel}:
-            for timer in (self._timer, self._end_of_turn):
-                if timer is not None and timer.active():
-                    timer.cancel()
-            self._timer = None
-            self._unsent.clear()
-        super().connection_lost(channel)
-
-    def flush_soon(self, outlet: Outlet) -> None:
-        """Have it send at the end of this turn of the reactor.
-
-        Sent one by one, each answer may wake a peer that has gone to sleep since the one before it.
-        """
-        if not self._unsent:
-            self._end_of_turn = outlet.transport.reactor.callLater(0, self._flush)
-        self._unsent.append(outlet)
-
-    def _flush(self) -> None:
-        unsent, self._unsent = self._unsent, []
-        for outlet in unsent:
-            outlet.flush()
-
-    def preamble(self, version: bytes, status: int, content_type: str, *, persistent: bool) -> bytes:
-        """The beginning of an answer's head, which many answers share."""
-        key = (version, status, content_type, persistent)
-        lines = self._preambles.get(key)
-        if lines is None:
-            keep = {"Keep-Alive": f"timeout={KEEP_ALIVE_SECONDS}"} if persistent else {"Connection": "close"}
-            given = {"Server": SERVER, "Date": self.date.decode(), "Content-Type": content_type, **keep}
-            lines = self._preambles[key] = status_line(version, status) + header_lines(given)
-        return lines
-
-    def _tick(self) -> None:
-        """One timer for all deadlines: each is kept within `TICK_SECONDS`."""
-        now = self.clock.seconds()
-        self._timer = self.clock.callLater(TICK_SECONDS - now % TICK_SECONDS, self._tick)
-        self.date = datetimeToString()
-        self._preambles.clear()
-        for connection in [one for one in self.channels if cast("Connection", one).due <= now]:
-            cast("Connection", connection).late()

@@ -8,7 +8,7 @@ answers what it refuses without a body.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
@@ -29,12 +29,10 @@ from caucus.edge.bounds import (
     asks_to_close,
     check_head,
 )
+from caucus.edge.plain.request import PlainRequest
 from caucus.edge.request import last_words
-from caucus.edge.site import peer_name
+from caucus.edge.site import Edge, peer_name
 from caucus.errors import BadRequest, CaucusError, HeadersTooLarge, RequestTimeout
-
-if TYPE_CHECKING:
-    from caucus.edge.plain.request import PlainRequest, PlainSite
 
 
 @implementer(IHalfCloseableProtocol)
@@ -60,7 +58,7 @@ class EdgeChannel(HTTPChannel):
     )
     maxHeaders = MAX_HEADERS
     transport: Any
-    site: PlainSite
+    site: Edge
     requests: list[PlainRequest]
 
     def __init__(self) -> None:
@@ -85,13 +83,17 @@ class EdgeChannel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
         if self._handlingRequest and self.requests and not self.requests[0].finished:
-            self.site.log(self.requests[0])  # its answer never ended
+            self.log(self.requests[0])  # its answer never ended
         super().connectionLost(reason)
         if self._turn is not None and self._turn.active():
             self._turn.cancel()
         self.requests.clear()
         self._transferDecoder = self._held = None  # its callbacks are the channel's
         self.site.connection_lost(self)
+
+    def log(self, request: PlainRequest) -> None:
+        """Write the access line of an answer."""
+        self.site.log_answer(request, request.sentLength, self.peer, self.began)
 
     def readConnectionLost(self) -> None:
         """The peer sends no more. It may still read: what it asked for is sent, then it is over."""

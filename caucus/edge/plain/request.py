@@ -1,7 +1,4 @@
-"""The plain path: Twisted's own request and site, less what does not belong to this contract.
-
-It is what ``--http twisted`` serves with, and what the fast transport is held against.
-"""
+"""Twisted's own request, less what does not belong to this contract."""
 
 from __future__ import annotations
 
@@ -12,22 +9,16 @@ from io import BytesIO
 from typing import Any, Final, cast
 
 from klein.interfaces import IKleinRequest
-from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web import server
-from twisted.web.http import Request as TwistedRequest, datetimeToString
+from twisted.web.http import datetimeToString
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import INonQueuedRequestFactory
-from twisted.web.resource import IResource
 from zope.interface import provider
 
-from caucus.edge.access_log import AccessLog
 from caucus.edge.body import JSON_BODY, Body
-from caucus.edge.crowd import Crowd
 from caucus.edge.door import Door
-from caucus.edge.plain.channel import EdgeChannel
 from caucus.edge.request import ABSENT, KEEP_ALIVE_SECONDS, PHRASES, SERVER, Request
-from caucus.edge.site import Admit, Edge, Knows
 from caucus.errors import CaucusError
 
 _NO_HEADERS: Final = Headers()
@@ -39,12 +30,12 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
 
     # Beyond 30 attributes an instance's dictionary takes 1.5 KiB: what is ours lives in slots.
     __slots__ = ("cap", "endless", "place", "producer", "received", "streamingProducer")
-    channel: EdgeChannel
-    site: PlainSite
+    channel: Any
+    site: Any
     defaultContentType = None
     cancels = True
 
-    def __init__(self, channel: EdgeChannel) -> None:
+    def __init__(self, channel: Any) -> None:
         super().__init__(channel)
         self.cap = JSON_BODY
         self.place = self.producer = None
@@ -104,6 +95,10 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         return b"localhost"
 
     @property
+    def door(self) -> Door:
+        return cast("Door", self.site.door)
+
+    @property
     def is_gone(self) -> bool:
         return self.channel is None
 
@@ -143,34 +138,3 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
     def unregisterProducer(self) -> None:
         if self.channel is not None:
             super().unregisterProducer()
-
-
-class PlainSite(Edge, server.Site):
-    """A listener on Twisted's own site. ``resource`` renders every request."""
-
-    noisy = False
-    protocol = EdgeChannel  # type: ignore[assignment]  # HTTPFactory types its own proxy, which only serves h2
-    requestFactory = PlainRequest  # type: ignore[assignment]  # it takes a channel and nothing else
-
-    def __init__(
-        self,
-        resource: IResource,
-        admit: Admit,
-        knows: Knows,
-        clock: IReactorTime,
-        access: AccessLog,
-        crowd: Crowd,
-        door: Door | None = None,
-    ) -> None:
-        server.Site.__init__(self, resource, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
-        Edge.__init__(self, admit, knows, clock, access, crowd, door)
-
-    def startFactory(self) -> None:
-        """Nothing: Twisted's own access log would set a timer each second."""
-
-    def stopFactory(self) -> None:
-        """Nothing to stop."""
-
-    def log(self, request: TwistedRequest) -> None:
-        ours = cast("Any", request)
-        self.log_answer(ours, ours.sentLength, ours.channel.peer, ours.channel.began)
