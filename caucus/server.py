@@ -32,7 +32,7 @@ from caucus.errors import ConfigurationError
 from caucus.interfaces import IBackbone, IJournal, ITokenKeeper
 from caucus.journals import open_journal
 from caucus.limits import Limits
-from caucus.model.text import excerpt
+from caucus.model.text import excerpt, one_line
 from caucus.web.dispatch import Dispatch, PlainDispatch
 from caucus.web.routes import Routes
 from caucus.web.stream import Streams
@@ -276,7 +276,7 @@ async def _replayed(backbone: Backbone) -> Backbone:
     except (ConfigurationError, CancelledError):
         raise
     except Exception as error:  # a store fails in its own way
-        raise ConfigurationError(f"the journal cannot be replayed: {_one_line(error)}") from error
+        raise ConfigurationError(f"the journal cannot be replayed: {one_line(error)}") from error
     return backbone
 
 
@@ -288,7 +288,7 @@ def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
         return cast("IStreamServerEndpoint", serverFromString(reactor, full))
     except Exception as error:  # an endpoint parser, which may be a plug-in, fails in its own way
         raise ConfigurationError(
-            f"--listen {excerpt(description)}: no such endpoint: {_one_line(error)}"
+            f"--listen {excerpt(description)}: no such endpoint: {one_line(error)}"
         ) from error
 
 
@@ -298,7 +298,7 @@ async def _listen(
     try:
         port = await _bound(endpoint, site)
     except Exception as error:
-        raise ConfigurationError(f"cannot listen on {excerpt(description)}: {_one_line(error)}") from error
+        raise ConfigurationError(f"cannot listen on {excerpt(description)}: {one_line(error)}") from error
     try:
         return Listener(port, site, names, tls=description.startswith(("ssl:", "tls:")))
     except (AttributeError, ValueError) as error:
@@ -350,9 +350,3 @@ async def _take_down(listeners: Sequence[Listener], streams: Streams | None) -> 
     if streams is not None:
         streams.close()
     await DeferredList([Deferred.fromCoroutine(one.close_connections()) for one in listeners])
-
-
-def _one_line(error: Exception) -> str:
-    reason = getattr(error, "socketError", error)  # a CannotListenError repeats the address otherwise
-    text = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
-    return " ".join(text.split())

@@ -12,10 +12,11 @@ import msgspec
 from twisted.python import usage
 
 from caucus.journals.database import CopyError
-from caucus.journals.files import DatabaseError, one_line
+from caucus.journals.files import DatabaseError
 from caucus.journals.reader import Reader, sound_events
 from caucus.journals.restoring import restore
 from caucus.journals.shown import audited, exported
+from caucus.model.text import one_line
 
 
 class FileOptions(usage.Options):

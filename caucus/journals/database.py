@@ -17,8 +17,9 @@ from typing import Any, Final
 import apsw
 
 from caucus.journals.codec import decode_event
-from caucus.journals.files import DatabaseError, one_line, sync
+from caucus.journals.files import DatabaseError, sync
 from caucus.model.records import Event
+from caucus.model.text import one_line
 
 APPLICATION_ID: Final = 0x43617563
 """In the file's header: "Cauc"."""
@@ -297,6 +298,8 @@ def copy_to(connection: apsw.Connection, copy: Path) -> None:
         sync(copy.parent)
     except BaseException as error:
         copy.unlink()
+        if isinstance(error, apsw.FullError):
+            raise CopyError(f"{copy}: the disk is full") from error
         if isinstance(error, apsw.Error | OSError):
             raise CopyError(f"{copy}: {one_line(error)}") from error
         raise

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import apsw
-
 
 class DatabaseError(Exception):
     """The file is not a journal that this version can use. Its text is one line."""
@@ -19,15 +17,3 @@ def sync(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-def one_line(error: BaseException | None) -> str:
-    """What went wrong, in one line and without a path.
-
-    apsw asks a connection for the words, which may have none for another's failure.
-    """
-    text = getattr(error, "strerror", None) or str(error)
-    if isinstance(error, apsw.Error) and text in ("", "not an error"):
-        text = type(error).__name__.removesuffix("Error")
-        text = {"Full": "the disk is full", "CantOpen": "it cannot be opened"}.get(text, text)
-    return " ".join((text or type(error).__name__).split())

@@ -22,11 +22,11 @@ from caucus.errors import CaucusError, ConfigurationError, OutcomeUnknown, Stora
 from caucus.interfaces import IJournal, IJournalFactory
 from caucus.journals.codec import encode_event
 from caucus.journals.database import Database, require_no_log
-from caucus.journals.files import DatabaseError, one_line
+from caucus.journals.files import DatabaseError
 from caucus.journals.lock import Lock
 from caucus.journals.worker import Worker
 from caucus.model.records import Event
-from caucus.model.text import CONTROL, excerpt
+from caucus.model.text import CONTROL, excerpt, one_line
 
 MOST_EVENTS: Final = 4096
 MOST_BYTES: Final = 16 * 1024 * 1024

@@ -33,3 +33,12 @@ def excerpt(text: str) -> str:
     """``text`` made safe to quote: without control characters, at most 120 code points and an ellipsis."""
     shown = SURROGATE.sub("\ufffd", CONTROL.sub("", text))
     return shown if len(shown) <= EXCERPT_LENGTH else shown[:EXCERPT_LENGTH] + "…"
+
+
+def one_line(error: BaseException | None) -> str:
+    """What went wrong, in one line and without a path or an address."""
+    reason = getattr(error, "socketError", error)  # a CannotListenError repeats the address otherwise
+    text = getattr(reason, "strerror", None) or str(reason)
+    if text in ("", "not an error"):  # SQLite asks a connection for words, which may know nothing of it
+        text = type(reason).__name__
+    return " ".join(text.split())
