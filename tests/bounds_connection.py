@@ -64,6 +64,16 @@ def _pipelined() -> None:
         assert HELD < len(peer.channel._rest) <= HELD + 100 * len(GET)
 
 
+@reaches("requests in one turn of the reactor")
+def _turn() -> None:
+    edge = edge_with_a_room()
+    peer = edge.connect()
+    peer.send(GET * 100)
+    assert len(peer.answers()) <= bounds.TURN + 1
+    edge.clock.advance(0)
+    assert len(peer.answers()) >= 100 - bounds.TURN - 1
+
+
 @reaches("an answer that is not taken")
 def _not_taken() -> None:
     edge = edge_with_a_room()
