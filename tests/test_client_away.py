@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectionRefusedError  # noqa: A004
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.task import Clock, deferLater
 from zope.interface import implementer
@@ -313,3 +314,19 @@ async def test_a_name_is_looked_up_and_sent_as_it_is_in_ascii(name: str, sent: s
         running.installNameResolver(before)
         await client.close()
         await server.close()
+
+
+async def test_a_callers_own_client_is_given_the_url_as_it_is() -> None:
+    asked: list[str] = []
+
+    class Own:
+        def request(self, method: str, url: str, **_: Any) -> Deferred[Any]:
+            asked.append(url)
+            return fail(ConnectionRefusedError())
+
+    client = HTTPBackbone(
+        Clock(), "http://room.example:4317/caucus", treq=cast("Any", Own()), retry_seconds=0
+    )
+    with pytest.raises(Unreachable):
+        await client.list_channels()
+    assert asked == ["http://room.example:4317/caucus/channels"]

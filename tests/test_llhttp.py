@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from twisted.internet import reactor
@@ -25,6 +27,7 @@ from caucus.wire.refusals import STATUS
 from tests.journals import SlowJournal
 from tests.providers import start_server
 from tests.raw import GET, POST, READ, Edge, Peer, make_edge, parse_answers, refusal
+from tests.test_daemon import make_certificate
 
 
 @pytest.fixture
@@ -289,3 +292,38 @@ def test_this_twisted_has_all_names() -> None:
 def test_each_status_has_a_phrase_of_ours() -> None:
     assert set(STATUS.values()) <= set(PHRASES)
     assert (PHRASES[413], PHRASES[422]) == (b"Content Too Large", b"Unprocessable Content")
+
+
+@pytest.mark.parametrize("head", [GET[:-2] + b"Connection: close\r\n\r\n", GET.replace(b"1.1", b"1.0")])
+def test_a_transport_that_is_told_to_close_has_no_producer_to_wait_for(edge: Edge, head: bytes) -> None:
+    peer = edge.connect()
+    peer.send(head)
+    assert statuses(peer) == [200]
+    assert peer.transport.disconnecting
+    assert peer.transport.producer is None
+
+
+async def test_over_tls_an_answer_that_is_the_last_ends_its_connection(tmp_path: Path) -> None:
+    make_certificate(tmp_path / "pem")
+    listen = f"ssl:0:interface=127.0.0.1:privateKey={tmp_path}/pem"
+    running = await start_server(reactor, listen=[listen])
+    request = GET[:-2] + b"Connection: close\r\n\r\n"
+    answer = await deferToThread(talk_tls, running.port, request)
+    assert answer.endswith(b'{"ok":true}')
+    await running.close()
+
+
+def talk_tls(port: int, request: bytes) -> bytes:
+    """Everything that a server sends until it closes, which it has 5 s for."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        context.wrap_socket(plain) as peer,
+    ):
+        peer.sendall(request)
+        data = b""
+        while piece := peer.recv(65_536):
+            data += piece
+    return data
