@@ -63,9 +63,8 @@ class Body:
         if size <= SMALL:
             self._bytes += data
         else:
-            if self._pages is None:
-                self._move_to_pages(size)
-            self._pages.write(data)  # type: ignore[union-attr]  # it has just been made
+            pages = self._moved_to_pages(size) if self._pages is None else self._pages
+            pages.write(data)
         self.size = size
 
     def has_arrived(self) -> None:
@@ -86,11 +85,13 @@ class Body:
         """All of it."""
         return self._bytes if self._pages is None else self._pages[: self.size]
 
-    def _move_to_pages(self, size: int) -> None:
+    def _moved_to_pages(self, size: int) -> mmap.mmap:
         most = self._cap.limit if self._length is None else min(self._length, self._cap.limit)
         try:
-            self._pages = mmap.mmap(-1, max(size, most), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            pages = mmap.mmap(-1, max(size, most), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         except OSError:
             raise Overloaded(RETRY_SECONDS) from None
-        self._pages.write(self._bytes)
+        pages.write(self._bytes)
         self._bytes = b""
+        self._pages = pages
+        return pages
