@@ -207,10 +207,10 @@ def _steps() -> None:
     backbone.create_channel("room")
     for number in range(100):
         backbone.append("room", Message("note", str(number), agent_id="a", owner="o"))
-    waiting = len(backbone._state._steps)
+    waiting = len(backbone._core.state._steps)
     journal.sync()
     backbone.append("room", Message("note", "last", agent_id="a", owner="o"))
-    assert len(backbone._state._steps) < 10 < waiting
+    assert len(backbone._core.state._steps) < 10 < waiting
 
 
 @reaches("lines of the access log that wait")

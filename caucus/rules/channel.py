@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
-from hashlib import sha256 as hash_sha256
 
 from msgspec.structs import replace
 
 from caucus.errors import (
     CHANNEL_NAME,
-    ArtifactIntegrity,
-    ArtifactTooLarge,
     ChannelFull,
     InvalidChannelName,
     InvalidCursor,
@@ -27,10 +23,10 @@ from caucus.model.messages import SHORT_TEXT, Problem, as_integer, character_pro
 from caucus.model.records import VERBOSITIES, Descriptor, MessageAppended, Page
 from caucus.model.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, excerpt
 from caucus.rules.claims.ledger import Held, Ledger
+from caucus.rules.evidence import Evidence
 from caucus.rules.log import Log
 from caucus.rules.seatbelts import Duplicates, RateBudget
 
-_SHA256 = re.compile("[0-9a-f]{64}")
 _NAME = re.compile(CHANNEL_NAME.strip("^$"))
 
 
@@ -65,14 +61,6 @@ def _text_problem(name: str, value: object, refused: re.Pattern[str]) -> Problem
     return character_problem(name, value, refused, f"{name} must not contain control characters{allowed}")
 
 
-def require_integrity(address: object, data: bytes) -> None:
-    """Raises `ArtifactIntegrity` unless the address is the lower-case hex SHA-256 of the bytes."""
-    if not (
-        isinstance(address, str) and _SHA256.fullmatch(address) and hash_sha256(data).hexdigest() == address
-    ):
-        raise ArtifactIntegrity
-
-
 class Channel:
     """One append-only log and what belongs to it.
 
@@ -88,12 +76,10 @@ class Channel:
             limits.max_posts_per_minute, limits.window_seconds, limits.max_tracked_agents, "channel"
         )
         self.duplicates = Duplicates(limits.window_seconds, limits.max_tracked_agents)
-        self.artifact_bytes = 0
-        self.watchers: list[Callable[[], None]] = []
+        self.evidence = Evidence(limits.max_channel_artifact_bytes)
         self._limits = limits
         self._log = Log()
         self._pending: deque[int] = deque()
-        self._evidence: dict[str, tuple[bytes, int]] = {}
 
     @property
     def length(self) -> int:
@@ -156,27 +142,3 @@ class Channel:
     def messages(self, start: int, end: int) -> tuple[bytes, ...]:
         """The messages between two cursors, durable or not."""
         return self._log.between(start, end)
-
-    def has_artifact(self, sha256: str) -> bool:
-        """Whether these bytes are stored already, durable or not."""
-        return sha256 in self._evidence
-
-    def require_room(self, size: int) -> None:
-        """Raises `ArtifactTooLarge` if ``size`` more bytes would pass the channel's cap."""
-        limit = self._limits.max_channel_artifact_bytes
-        if self.artifact_bytes + size > limit:
-            raise ArtifactTooLarge(limit=limit, scope="channel")
-
-    def add_artifact(self, sha256: str, data: bytes, position: int) -> None:
-        """Keep the bytes under their address."""
-        self._evidence[sha256] = (data, position)
-        self.artifact_bytes += len(data)
-
-    def take_artifact_back(self, sha256: str) -> None:
-        """Undo the addition of an artifact."""
-        self.artifact_bytes -= len(self._evidence.pop(sha256)[0])
-
-    def artifact(self, sha256: str, durable: int) -> bytes | None:
-        """The bytes at an address, if they are there and durable."""
-        data, position = self._evidence.get(sha256, (None, 0)) if isinstance(sha256, str) else (None, 0)
-        return data if position <= durable else None

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from caucus.access.tokens import Tokens
+from caucus.errors import UnknownChannel
 from caucus.limits import Limits
 from caucus.model.records import (
     Answer,
@@ -27,7 +28,8 @@ from caucus.model.records import (
     TokensChanged,
 )
 from caucus.rules.answered import AnsweredRequests
-from caucus.rules.channel import Channel
+from caucus.rules.channel import Channel, require_channel_name
+from caucus.rules.seatbelts import RateBudget
 
 
 class _Stamped(msgspec.Struct):
@@ -38,7 +40,7 @@ _decode_stamped = msgspec.json.Decoder(_Stamped).decode
 
 
 class State:
-    """Channels with what is in them, minted tokens, and what requests were answered with.
+    """Channels with what is in them, budgets over all of them, tokens, and what requests were answered with.
 
     :param tokens: gains the tokens that were minted, and loses those that were revoked.
     """
@@ -48,8 +50,26 @@ class State:
         self.artifact_bytes = self.artifacts = 0
         self.tokens = tokens
         self.answered = AnsweredRequests(limits.max_idempotency_keys)
+        window, tracked = limits.window_seconds, limits.max_tracked_agents
+        self.posts = RateBudget(limits.global_max_posts_per_minute, window, tracked, "all_channels")
+        self.creates = RateBudget(limits.max_channel_creates_per_minute, window, tracked, "channel_creates")
         self._limits = limits
         self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
+
+    def channel(self, name: str) -> Channel:
+        """The channel, durable or not. Raises `InvalidChannelName` or `UnknownChannel`."""
+        channel = self.channels.get(name) if isinstance(name, str) else None
+        if channel is None:
+            require_channel_name(name)
+            raise UnknownChannel(name)
+        return channel
+
+    def durable_channel(self, name: str, durable: int) -> Channel:
+        """The channel, if it was created up to ``durable``. Raises as `channel`."""
+        channel = self.channel(name)
+        if channel.created > durable:
+            raise UnknownChannel(name)
+        return channel
 
     def apply(self, event: Event, position: int, durable: int, at: float) -> None:
         """Carry an event out. Past ``durable``, what undoes it is kept.
@@ -97,13 +117,13 @@ class State:
 
     def _add_artifact(self, event: ArtifactAdded, position: int, durable: int) -> None:
         room = self.channels[event.channel]
-        room.add_artifact(event.sha256, event.data, position)
+        room.evidence.add(event.sha256, event.data, position)
         self.artifact_bytes += len(event.data)
         self.artifacts += 1
         self.on_undo(position, durable, self._take_artifact_back, room, event)
 
     def _take_artifact_back(self, room: Channel, event: ArtifactAdded) -> None:
-        room.take_artifact_back(event.sha256)
+        room.evidence.take_back(event.sha256)
         self.artifact_bytes -= len(event.data)
         self.artifacts -= 1
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from caucus.model.records import AlreadyClaimed, Grant, Holder, NotHeld, Record
+
+LONGEST_LEASE: Final = 2**62
+"""In seconds: a longer lease, which the contract allows, is kept in a ledger as this one."""
 
 
 class Held(Record, frozen=True):

@@ -1,0 +1,69 @@
+"""Channels: made, described and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from caucus.core.core import Core
+from caucus.errors import ChannelExists, ChannelLimit
+from caucus.model.messages import refusal
+from caucus.model.records import ChannelCreated, Descriptor, Page
+from caucus.rules.channel import field_problem, require_channel_name
+
+
+def create_channel(
+    core: Core,
+    channel: str,
+    purpose: str | None,
+    created_by: str | None,
+    verbosity: str | None,
+    render_budget_chars: int | None,
+) -> Descriptor:
+    state = core.state
+    require_channel_name(channel)
+    if channel in state.channels:
+        raise ChannelExists(channel)
+    owner = "" if created_by is None else created_by
+    verbosity = "quiet" if verbosity is None else verbosity
+    budget = 200 if render_budget_chars is None else render_budget_chars
+    problem = field_problem(purpose, owner, verbosity, budget)
+    if problem is not None:
+        raise refusal([problem])
+    if len(state.channels) >= core.limits.max_channels:
+        raise ChannelLimit(core.limits.max_channels)
+    now = core.clock.now()
+    state.creates.check(owner, now)
+    descriptor = Descriptor(
+        channel=channel,
+        purpose=purpose,
+        verbosity=verbosity,
+        render_budget_chars=int(budget),
+        created_by=owner,
+        created_ts=core.stamps.next(core.clock.wall()),
+    )
+    core.record(ChannelCreated(core.clock.instant(now), descriptor, core.take_request()), now)
+    state.creates.charge(owner, now)
+    core.on_undo(state.creates.take_back, owner)
+    return descriptor
+
+
+def describe_channel(core: Core, channel: str) -> Descriptor:
+    return core.durable_channel(channel).describe(core.journal.durable)
+
+
+def list_channels(core: Core) -> list[Descriptor]:
+    durable = core.journal.durable
+    return [one.describe(durable) for one in core.state.channels.values() if one.created <= durable]
+
+
+def read_since(core: Core, channel: str, cursor: int, limit: int | None) -> Page:
+    return core.durable_channel(channel).page(cursor, limit, core.journal.durable)
+
+
+def subscribe(core: Core, channel: str) -> int:
+    return core.durable_channel(channel).head(core.journal.durable)
+
+
+def watch(core: Core, channel: str, wake: Callable[[], None]) -> Callable[[], None]:
+    room = core.durable_channel(channel)
+    return core.feeds.watch(room.name, room.pending(core.journal.durable), wake)

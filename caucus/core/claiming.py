@@ -1,0 +1,67 @@
+"""Claims: taken, given to somebody, given free. Check and write are one step."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from caucus.core import posting
+from caucus.core.core import Core
+from caucus.errors import InvalidRequest
+from caucus.model.drafts import Draft, drafted
+from caucus.model.messages import MessageFields, fields_of, identity_problems, refusal, target_key
+from caucus.model.records import ClaimResult, Granted, Identity, NotHeld, TimePassed
+from caucus.rules.channel import Channel
+
+
+def claim(core: Core, channel: str, message: MessageFields) -> ClaimResult:
+    room, draft, key, now = _checked(core, channel, message)
+    author = _author(draft)
+    lost = room.ledger.may_claim(key, author.owner, now, heartbeat=draft.heartbeat is True)
+    return lost or _grant(core, room, draft, key, now, author)
+
+
+def reassign_claim(core: Core, channel: str, message: MessageFields, assignee: Identity) -> ClaimResult:
+    parts = (getattr(assignee, "agent_id", None), getattr(assignee, "owner", None))
+    if not all(isinstance(part, str) and part for part in parts):
+        raise InvalidRequest("The assignee must have an agent_id and an owner, both non-empty strings.")
+    room, draft, key, now = _checked(core, channel, message, assignee)
+    lost = room.ledger.may_reassign(key, _author(draft).owner, now)
+    return lost or _grant(core, room, draft, key, now, assignee)
+
+
+def mark_claim_done(core: Core, channel: str, message: MessageFields) -> ClaimResult:
+    if isinstance(message, Draft):
+        message.status = "resolved"
+    else:
+        message = {**fields_of(message), "status": "resolved"}
+    room, draft, key, now = _checked(core, channel, message)
+    was_there = room.ledger.entry(key) is not None
+    lost = room.ledger.may_finish(key, _author(draft).owner, now)
+    if was_there and isinstance(lost, NotHeld):
+        # It has lapsed, and a later run must know.
+        core.record(TimePassed(core.clock.instant(now)), now)
+    return lost or _grant(core, room, draft, key, now, None)
+
+
+def _checked(
+    core: Core, channel: str, message: MessageFields, assignee: Identity | None = None
+) -> tuple[Channel, Draft, str, float]:
+    """What every claim operation checks before the ledger."""
+    room = core.channel(channel)
+    draft = drafted(message, claim=True)
+    problems = () if assignee is None else identity_problems(assignee.agent_id, assignee.owner)
+    if problems:
+        raise refusal(problems, "assignee.")
+    now = core.clock.now()
+    posting.check_pace(core, room, cast("str", draft.agent_id), now)
+    return room, draft, target_key(cast("str", draft.target)), now
+
+
+def _grant(core: Core, room: Channel, draft: Draft, key: str, now: float, to: Identity | None) -> Granted:
+    """Append a granted transition: ``to`` holds the target, or with ``None`` nobody does."""
+    cursor = room.next_cursor()
+    return Granted(posting.add(core, room, draft, now, (key, to)), cursor)
+
+
+def _author(draft: Draft) -> Identity:
+    return Identity(cast("str", draft.agent_id), cast("str", draft.owner))

@@ -1,0 +1,36 @@
+"""The time of decisions: durations that go on from run to run, and the wall clock's instants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from caucus.model.records import Instant
+from caucus.rules.timeline import Timeline
+
+
+class DecisionClock:
+    """Says when it is: for leases and windows, for stamps, and for events.
+
+    :param seconds: measures durations.
+    :param wall: seconds since the epoch.
+    :param boot_id: names the boot whose seconds ``seconds`` counts, if it does that: downtime is
+        then measured by it, and else by ``wall``.
+    """
+
+    def __init__(self, seconds: Callable[[], float], wall: Callable[[], float], boot_id: bytes) -> None:
+        self.now = seconds
+        self.wall = wall
+        self._seconds = seconds
+        self._boot_id = boot_id
+        self._offset = 0.0
+
+    def instant(self, now: float) -> Instant:
+        """The instant of an event that is decided ``now``."""
+        return Instant(self.wall(), now - self._offset, self._boot_id)
+
+    def go_on(self, timeline: Timeline) -> None:
+        """Count on from the end of the earlier runs, and what has passed since."""
+        seconds = self._seconds
+        began = seconds()
+        self._offset = offset = timeline.advance(self.instant(began)) - began
+        self.now = lambda: seconds() + offset

@@ -1,0 +1,87 @@
+"""`Core`: state, journal and clock, and the two ways in which an operation goes through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from caucus.access.tokens import Tokens
+from caucus.core.clock import DecisionClock
+from caucus.core.durable import once_durable
+from caucus.core.feeds import Feeds
+from caucus.interfaces import IJournal
+from caucus.limits import Limits
+from caucus.model.records import Event, MessageAppended, RequestKey
+from caucus.model.stamps import Stamps
+from caucus.rules.channel import Channel
+from caucus.rules.state import State
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Core:
+    """What the operations work on, which are functions that take it first.
+
+    An operation that decides is called in one turn of the reactor: it looks at what was decided
+    before, durable or not, and `record` carries out what it decides.
+    """
+
+    def __init__(self, journal: IJournal, clock: DecisionClock, limits: Limits, tokens: Tokens) -> None:
+        self.journal = journal
+        self.clock = clock
+        self.limits = limits
+        self.state = State(limits, tokens)
+        self.stamps = Stamps()
+        self.feeds = Feeds(journal)
+        self.request: RequestKey | None = None
+
+    def write(
+        self, decide: Callable[Concatenate[Core, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Deferred[T]:
+        """Decide now; answer, or refuse, once all that was decided up to then is durable."""
+        refusal = self.journal.refusal
+        if refusal is not None:
+            return defer.fail(refusal)
+        try:
+            decided = decide(self, *args, **kwargs)
+        except Exception:
+            # It waits too: it may rest on something that is not durable yet. No name here holds it,
+            # since its traceback holds this frame.
+            return once_durable(self.journal, Failure(), self.journal.position)
+        answer = once_durable(self.journal, decided, self.journal.position)
+        self.request = None  # what a watcher writes is not that request's
+        self.feeds.decided()
+        return answer
+
+    def read(self, look: Callable[Concatenate[Core, P], T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Look at durable state, at once."""
+        return defer.execute(look, self, *args, **kwargs)
+
+    def channel(self, name: str) -> Channel:
+        """The channel, durable or not. Raises `InvalidChannelName` or `UnknownChannel`."""
+        return self.state.channel(name)
+
+    def durable_channel(self, name: str) -> Channel:
+        """The channel, if it is durable. Raises `InvalidChannelName` or `UnknownChannel`."""
+        return self.state.durable_channel(name, self.journal.durable)
+
+    def record(self, event: Event, now: float) -> None:
+        """Take one decision down, and carry it out."""
+        position = self.journal.record(event)
+        self.state.apply(event, position, self.journal.durable, now)
+        if isinstance(event, MessageAppended):
+            self.feeds.appended(event.channel, position)
+
+    def on_undo(self, step: Callable[..., object], *arguments: object) -> None:
+        """Have ``step`` called if the event that was just recorded is lost."""
+        self.state.on_undo(self.journal.position, self.journal.durable, step, *arguments)
+
+    def take_request(self) -> RequestKey | None:
+        """What the event that is being recorded is known by; no other of this decision is."""
+        request, self.request = self.request, None
+        return request

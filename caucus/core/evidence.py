@@ -1,0 +1,32 @@
+"""Evidence: bytes kept under their own hash."""
+
+from __future__ import annotations
+
+from caucus.core.core import Core
+from caucus.errors import ArtifactLimit, ArtifactTooLarge
+from caucus.model.records import ArtifactAdded, StoredArtifact
+from caucus.rules.evidence import require_integrity
+from caucus.rules.state import stored_artifact
+
+
+def put_artifact(core: Core, channel: str, sha256: str, data: bytes) -> StoredArtifact:
+    limits, state = core.limits, core.state
+    if len(data) > limits.max_artifact_bytes:
+        raise ArtifactTooLarge(limits.max_artifact_bytes)
+    room = core.channel(channel)
+    require_integrity(sha256, data)
+    deduplicated = sha256 in room.evidence
+    if not deduplicated:
+        room.evidence.require_room(len(data))
+        if state.artifact_bytes + len(data) > limits.max_total_artifact_bytes:
+            raise ArtifactTooLarge(limits.max_total_artifact_bytes, "backbone")
+        if state.artifacts >= limits.max_artifacts:
+            raise ArtifactLimit(limits.max_artifacts)
+        now = core.clock.now()
+        event = ArtifactAdded(core.clock.instant(now), room.name, sha256, bytes(data), core.take_request())
+        core.record(event, now)
+    return stored_artifact(room.name, sha256, len(data), deduplicated=deduplicated)
+
+
+def get_artifact(core: Core, channel: str, sha256: str) -> bytes | None:
+    return core.durable_channel(channel).evidence.get(sha256, core.journal.durable)

@@ -1,0 +1,64 @@
+"""Messages join a log: posts here, and for the claims that are granted."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from msgspec import UNSET
+
+from caucus.core.core import Core
+from caucus.model.drafts import Draft, drafted, stamp
+from caucus.model.messages import MessageFields
+from caucus.model.records import Appended, Grant, Holder, Identity, MessageAppended
+from caucus.rules.channel import Channel
+from caucus.rules.claims.ledger import LONGEST_LEASE
+from caucus.rules.seatbelts import post_digest
+
+
+def append(core: Core, channel: str, message: MessageFields) -> Appended:
+    room = core.channel(channel)
+    draft = drafted(message, claim=False)
+    now = core.clock.now()
+    cursor = room.next_cursor()
+    agent_id = cast("str", draft.agent_id)
+    check_pace(core, room, agent_id, now)
+    post = post_digest(draft.type, draft.body)
+    room.duplicates.check(agent_id, post, now)
+    message_json = add(core, room, draft, now)
+    core.on_undo(room.duplicates.restore, agent_id, room.duplicates.last(agent_id))
+    room.duplicates.remember(agent_id, post, now)
+    return Appended(message_json, cursor)
+
+
+def check_pace(core: Core, room: Channel, agent_id: str, now: float) -> None:
+    """Raises `RateLimited` if the agent has posted too much here, or over all channels."""
+    room.posts.check(agent_id, now)
+    core.state.posts.check(agent_id, now)
+
+
+def add(
+    core: Core, room: Channel, draft: Draft, now: float, given: tuple[str, Identity | None] | None = None
+) -> bytes:
+    """Stamp and record a message, and charge its author; ``given`` is a target key and its new holder."""
+    when = core.clock.instant(now)
+    ts = core.stamps.next(when.wall)
+    message_json = stamp(draft, ts)
+    transition: tuple[str, Grant | None] | None = None
+    if given is not None:
+        key, to = given
+        grant = None
+        if to is not None:
+            lease_ttl = None if draft.lease_ttl is UNSET else min(draft.lease_ttl, LONGEST_LEASE)
+            grant = Grant(Holder(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
+        transition = (key, grant)
+    core.record(MessageAppended(when, room.name, message_json, transition, core.take_request()), now)
+    agent_id = cast("str", draft.agent_id)
+    room.posts.charge(agent_id, now)
+    core.state.posts.charge(agent_id, now)
+    core.on_undo(_take_charges_back, core, room, agent_id)
+    return message_json
+
+
+def _take_charges_back(core: Core, room: Channel, agent_id: str) -> None:
+    core.state.posts.take_back(agent_id)
+    room.posts.take_back(agent_id)

@@ -1,0 +1,48 @@
+"""From one run to the next: what an earlier one left is applied, and what this one leaves is dated."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from caucus.core.core import Core
+from caucus.model.records import ChannelCreated, Event, MessageAppended, TimePassed
+from caucus.rules.state import stamp_of
+from caucus.rules.timeline import Timeline
+
+
+def replay(core: Core) -> Deferred[None]:
+    """Apply what the journal holds of earlier runs; afterwards, undo what it loses.
+
+    A lease goes on while nothing runs, but not to its end: whoever could not renew one that was
+    live when the last run ended has ``restart_grace`` seconds.
+    """
+    timeline = Timeline()
+    stamped: ChannelCreated | MessageAppended | None = None
+
+    def apply(event: Event) -> None:
+        nonlocal stamped
+        if isinstance(event, MessageAppended | ChannelCreated):
+            stamped = event
+        core.state.apply(event, 0, 0, timeline.advance(event.when))
+
+    def undo(kept: int) -> None:
+        core.state.undo(kept)
+        core.feeds.undone()
+
+    def go_on(_result: None) -> None:
+        down = timeline.now
+        if stamped is not None:
+            core.stamps.resume(stamp_of(stamped))
+            core.clock.go_on(timeline)
+        grace = core.clock.now() + core.limits.restart_grace
+        for channel in core.state.channels.values():
+            channel.ledger.extend(down, grace)
+
+    return core.journal.replay(apply, undo).addCallback(go_on)
+
+
+def end_run(core: Core) -> None:
+    """Record that it was this late: a later run counts the downtime from here."""
+    if core.journal.position and core.journal.refusal is None:
+        now = core.clock.now()
+        core.record(TimePassed(core.clock.instant(now)), now)
