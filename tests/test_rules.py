@@ -10,7 +10,8 @@ from hypothesis import given, strategies as st
 
 from caucus.errors import ConfigurationError, DuplicatePost, RateLimited
 from caucus.limits import Limits, environment_name, limit_fields, option_name
-from caucus.model.messages import as_integer, new_msg_id, target_key
+from caucus.model.fields import as_integer
+from caucus.model.messages import new_msg_id, target_key
 from caucus.model.records import Grant, Holder
 from caucus.model.stamps import Stamps
 from caucus.model.text import CONTROL, excerpt, trim

@@ -16,7 +16,7 @@ from caucus.access.tokens import Tokens, bearer_digest, token_digest
 from caucus.errors import CaucusError, InvalidRequest, TokenLimit, Unauthorized
 from caucus.interfaces import ITokenKeeper
 from caucus.limits import Limits
-from caucus.model.messages import identity_problems
+from caucus.model.problems import identity_problems
 from caucus.model.records import Identity
 from caucus.model.stamps import instant
 from caucus.model.text import excerpt

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from caucus.errors import ConfigurationError, Unauthorized
-from caucus.model.messages import identity_problems
+from caucus.model.problems import identity_problems
 from caucus.model.records import Identity
 from caucus.model.text import CONTROL, trim
 

@@ -17,9 +17,9 @@ from caucus.client.exchange import MOST_BYTES, TIMEOUT_SECONDS, Answer, Exchange
 from caucus.client.follow import Follow
 from caucus.errors import HttpError, InvalidMessage, NotFound
 from caucus.interfaces import IBackbone
+from caucus.model.channels import require_channel_name
 from caucus.model.messages import MessageFields, fields_of
 from caucus.model.records import Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
-from caucus.rules.channel import require_channel_name
 from caucus.wire import answers
 from caucus.wire.frames import EVENT_STREAM
 from caucus.wire.jsontext import encode_json

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from caucus.core.core import Core
 from caucus.errors import ChannelExists, ChannelLimit
-from caucus.model.messages import refusal
+from caucus.model.channels import field_problem, require_channel_name
+from caucus.model.problems import refusal
 from caucus.model.records import ChannelCreated, Descriptor, Page
-from caucus.rules.channel import field_problem, require_channel_name
 
 
 def create_channel(

@@ -7,8 +7,9 @@ from typing import cast
 from caucus.core import posting
 from caucus.core.core import Core
 from caucus.errors import InvalidRequest
-from caucus.model.drafts import Draft, drafted
-from caucus.model.messages import MessageFields, fields_of, identity_problems, refusal, target_key
+from caucus.model.drafts import Draft, drafted, resolve
+from caucus.model.messages import MessageFields, fields_of, target_key
+from caucus.model.problems import identity_problems, refusal
 from caucus.model.records import ClaimResult, Granted, Identity, NotHeld, TimePassed
 from caucus.rules.channel import Channel
 
@@ -31,7 +32,7 @@ def reassign_claim(core: Core, channel: str, message: MessageFields, assignee: I
 
 def mark_claim_done(core: Core, channel: str, message: MessageFields) -> ClaimResult:
     if isinstance(message, Draft):
-        message.status = "resolved"
+        resolve(message)
     else:
         message = {**fields_of(message), "status": "resolved"}
     room, draft, key, now = _checked(core, channel, message)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-from msgspec import UNSET
-
 from caucus.core.core import Core
 from caucus.model.drafts import Draft, drafted, stamp
 from caucus.model.messages import MessageFields
@@ -48,7 +46,7 @@ def add(
         key, to = given
         grant = None
         if to is not None:
-            lease_ttl = None if draft.lease_ttl is UNSET else min(draft.lease_ttl, LONGEST_LEASE)
+            lease_ttl = None if draft.lease_ttl is None else min(draft.lease_ttl, LONGEST_LEASE)
             grant = Grant(Holder(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
         transition = (key, grant)
     core.record(MessageAppended(when, room.name, message_json, transition, core.take_request()), now)

@@ -44,22 +44,14 @@ PHRASES: Final[Mapping[int, bytes]] = {
 _log = Logger("caucus.web")
 
 
-class _Absent:
-    """The type of `ABSENT`."""
-
-
-ABSENT: Final = _Absent()
-"""The value of a body that has no bytes."""
-
-
 class Request:
     """What a transport gives to the routes, by the names of Twisted's ``IRequest`` where it has one.
 
     Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
     path leads, or ``None`` if it cannot be decoded; ``draft``, the message that the body is, or
-    else ``json_value``, what it says. ``agent_id`` is set for the access line once the token was
-    resolved. ``cancels`` says that what a route returns is cancelled once its peer has gone;
-    ``waits_for`` is what a route waits for that may be given up then.
+    else ``json_value``, what it says, which is ``NULL`` for a JSON ``null``. ``agent_id`` is set for
+    the access line once the token was resolved. ``cancels`` says that what a route returns is
+    cancelled once its peer has gone; ``waits_for`` is what a route waits for that may be given up then.
     """
 
     method: bytes
@@ -71,7 +63,7 @@ class Request:
     cap: BodyCap = JSON_BODY
     place: Place | None = None
     draft: Draft | None = None
-    json_value: object = ABSENT
+    json_value: object = None
     agent_id: str | None = None
     cancels = False
 

@@ -13,9 +13,6 @@ import msgspec
 
 from caucus.model.messages import Message
 
-Verbosity = Literal["quiet", "normal", "chatty"]
-VERBOSITIES: frozenset[str] = frozenset({"quiet", "normal", "chatty"})
-
 
 class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A value of fixed fields. A new field goes last and has a default: journals keep values by place.

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-"""The control characters: U+0000-001F, U+007F and U+0080-009F."""
+CONTROL_CODES = r"\x00-\x1f\x7f-\x9f"
+"""The control characters, as a class of a regular expression names them."""
 
-CONTROL_EXCEPT_TAB_NEWLINE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CONTROL_CODES_EXCEPT_TAB_NEWLINE = r"\x00-\x08\x0b-\x1f\x7f-\x9f"
 """The control characters that a body or a purpose may not hold; ``\\r`` is one of them."""
 
-SURROGATE = re.compile("[\ud800-\udfff]")
-"""An unpaired surrogate, which UTF-8 cannot carry. (A pair is one code point in Python.)"""
+SURROGATE_CODES = r"\ud800-\udfff"
+"""Unpaired surrogates, which UTF-8 cannot carry. (A pair is one code point in Python.)"""
+
+CONTROL = re.compile(f"[{CONTROL_CODES}]")
+CONTROL_EXCEPT_TAB_NEWLINE = re.compile(f"[{CONTROL_CODES_EXCEPT_TAB_NEWLINE}]")
+SURROGATE = re.compile(f"[{SURROGATE_CODES}]")
 
 # ECMA-262: WhiteSpace (TAB, VT, FF, ZWNBSP and category Zs) and LineTerminator (LF, CR, LS, PS).
 # str.strip() would take U+001C-001F and U+0085 too, and leave U+FEFF.

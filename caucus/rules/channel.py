@@ -7,58 +7,18 @@ position up to which the journal is durable.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 
 from msgspec.structs import replace
 
-from caucus.errors import (
-    CHANNEL_NAME,
-    ChannelFull,
-    InvalidChannelName,
-    InvalidCursor,
-)
+from caucus.errors import ChannelFull, InvalidCursor
 from caucus.limits import Limits
-from caucus.model.messages import SHORT_TEXT, Problem, as_integer, character_problem, length_problem
-from caucus.model.records import VERBOSITIES, Descriptor, MessageAppended, Page
-from caucus.model.text import CONTROL, CONTROL_EXCEPT_TAB_NEWLINE, excerpt
+from caucus.model.fields import as_integer
+from caucus.model.records import Descriptor, MessageAppended, Page
 from caucus.rules.claims.ledger import Held, Ledger
 from caucus.rules.evidence import Evidence
 from caucus.rules.log import Log
 from caucus.rules.seatbelts import Duplicates, RateBudget
-
-_NAME = re.compile(CHANNEL_NAME.strip("^$"))
-
-
-def require_channel_name(channel: object) -> None:
-    """Raises `InvalidChannelName` for what is no string or does not match the whole pattern."""
-    if not isinstance(channel, str):
-        raise InvalidChannelName
-    if not _NAME.fullmatch(channel):
-        raise InvalidChannelName(excerpt(channel))
-
-
-def field_problem(purpose: object, created_by: object, verbosity: object, budget: object) -> Problem | None:
-    """The first problem among a new channel's fields, in the order of `create_channel`'s signature."""
-    found = None if purpose is None else _text_problem("purpose", purpose, CONTROL_EXCEPT_TAB_NEWLINE)
-    if found is None and purpose is not None:
-        found = length_problem("purpose", str(purpose), SHORT_TEXT)
-    found = found or _text_problem("created_by", created_by, CONTROL)
-    if found is not None:
-        return found
-    if not (isinstance(verbosity, str) and verbosity in VERBOSITIES):
-        return Problem(f"verbosity: must be one of {', '.join(sorted(VERBOSITIES))}")
-    characters = as_integer(budget)
-    if characters is None or not 1 <= characters <= 8000:
-        return Problem("renderBudgetChars: must be an integer from 1 to 8000")
-    return None
-
-
-def _text_problem(name: str, value: object, refused: re.Pattern[str]) -> Problem | None:
-    if not isinstance(value, str):
-        return Problem(f"{name}: must be text")
-    allowed = " (tab and newline are allowed)" if refused is CONTROL_EXCEPT_TAB_NEWLINE else ""
-    return character_problem(name, value, refused, f"{name} must not contain control characters{allowed}")
 
 
 class Channel:

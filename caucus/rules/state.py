@@ -14,6 +14,7 @@ import msgspec
 from caucus.access.tokens import Tokens
 from caucus.errors import UnknownChannel
 from caucus.limits import Limits
+from caucus.model.channels import require_channel_name
 from caucus.model.records import (
     Answer,
     AnswerPlace,
@@ -28,7 +29,7 @@ from caucus.model.records import (
     TokensChanged,
 )
 from caucus.rules.answered import AnsweredRequests
-from caucus.rules.channel import Channel, require_channel_name
+from caucus.rules.channel import Channel
 from caucus.rules.seatbelts import RateBudget
 
 

@@ -13,6 +13,7 @@ from zope.interface import Interface
 from caucus.errors import CaucusError
 from caucus.interfaces import IBackbone
 from caucus.limits import Limits
+from caucus.model.fields import MessageType
 from caucus.model.messages import Message
 from caucus.model.records import Identity
 
@@ -50,7 +51,7 @@ class Agent:
     backbone: IBackbone
     settle: Callable[[], None]
 
-    def message(self, kind: str, body: str, **fields: Any) -> Message:
+    def message(self, kind: MessageType, body: str, **fields: Any) -> Message:
         """A message of this agent's."""
         return Message(kind, body, agent_id=self.identity.agent_id, owner=self.identity.owner, **fields)
 
@@ -64,7 +65,7 @@ class Agent:
         """A good claim's fields, with these over them."""
         return self.fields(**{"type": "claim", "target": "t", **fields})
 
-    async def post(self, body: str, channel: str = "room", kind: str = "note", **fields: Any) -> Any:
+    async def post(self, body: str, channel: str = "room", kind: MessageType = "note", **fields: Any) -> Any:
         """Append a message."""
         return await self.wait(self.backbone.append(channel, self.message(kind, body, **fields)))
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from caucus import errors
-from caucus.model.messages import TYPES, Message
+from caucus.model.fields import TYPES
+from caucus.model.messages import Message
 from caucus.testing.kit import Kit, fails_with_issues, refused, same
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"

@@ -22,7 +22,7 @@ from caucus.model.drafts import read_draft
 from caucus.web.routes import Routes, is_artifact, is_message, is_stream
 from caucus.web.table import Table, endpoint_of
 from caucus.web.uncancelled import may_be_given_up
-from caucus.wire.jsontext import decode_json
+from caucus.wire.jsontext import decode_given
 from caucus.wire.paths import authority, segments
 
 PLACES: Final = 1024
@@ -156,7 +156,7 @@ def read(request: Request) -> Place:
     if body and place.body != "opaque":
         request.draft = read_draft(body) if place.body == "message" else None
         if request.draft is None:
-            request.json_value = decode_json(body)
+            request.json_value = decode_given(body)
     return place
 
 

@@ -7,8 +7,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
-from caucus.model.messages import BODY_TEXT, RECIPIENTS, SHORT_TEXT, STATUSES, TYPES
-from caucus.model.records import VERBOSITIES
+from caucus.model.fields import BODY_TEXT, RECIPIENTS, SHORT_TEXT, STATUSES, TYPES, VERBOSITIES
 from caucus.wire.jsontext import encode_json
 
 Schema = dict[str, Any]

@@ -24,7 +24,7 @@ from werkzeug.routing import UnicodeConverter
 from caucus.access.issuer import Issuer
 from caucus.access.tokens import Tokens
 from caucus.edge.body import JSON_BODY, BodyCap
-from caucus.edge.request import ABSENT, Request
+from caucus.edge.request import Request
 from caucus.errors import (
     ArtifactTooLarge,
     CaucusError,
@@ -36,7 +36,8 @@ from caucus.errors import (
 )
 from caucus.interfaces import IBackbone, IReadiness
 from caucus.limits import Limits
-from caucus.model.messages import NULL, MessageFields
+from caucus.model.drafts import sign
+from caucus.model.messages import MessageFields
 from caucus.model.records import Identity
 from caucus.web.idempotency import IDEMPOTENCY_KEY, once
 from caucus.web.openapi import description
@@ -44,7 +45,7 @@ from caucus.web.parts import LONG, Parts, slices
 from caucus.web.stream import Streams
 from caucus.web.uncancelled import uncancelled
 from caucus.wire import answers
-from caucus.wire.jsontext import CONTENT_TYPE
+from caucus.wire.jsontext import CONTENT_TYPE, NULL
 from caucus.wire.refusals import is_answerable
 
 P = ParamSpec("P")
@@ -184,7 +185,7 @@ class Routes:
     @app.route("/channels/<channel>/read", methods=["POST"])
     async def read_since(self, request: Request, channel: str) -> bytes | IResource:
         self._may_read(request)
-        fields = {} if request.json_value is ABSENT else _object(request)
+        fields = {} if request.json_value is None else _object(request)
         page = await self._backbone.read_since(
             channel,
             cast("int", fields.get("cursor", NULL)),
@@ -333,8 +334,8 @@ class Routes:
         """The body's message, with the token's identity over whatever it claims."""
         if request.draft is not None:
             identity = self._identify(request)
-            request.draft.agent_id, request.draft.owner = identity.agent_id, identity.owner
-            return cast("MessageFields", request.draft)
+            sign(request.draft, identity.agent_id, identity.owner)
+            return request.draft
         fields = _object(request)
         identity = self._identify(request)
         return {**fields, "agent_id": identity.agent_id, "owner": identity.owner}
@@ -385,10 +386,10 @@ def is_stream(segments: Sequence[str]) -> bool:
 
 
 def _object(request: Request) -> dict[str, object]:
-    """The body, which must be a JSON object; a ``null`` in it is a wrong value, not an absent one."""
+    """The body, which must be a JSON object."""
     if not isinstance(request.json_value, Mapping):
         raise InvalidRequest("The body must be a JSON object.")
-    return {name: NULL if value is None else value for name, value in request.json_value.items()}
+    return dict(request.json_value)
 
 
 # Werkzeug lets HEAD in wherever GET is; the protocol has no such method (405).

@@ -18,6 +18,17 @@ MAX_BODY: Final = 262_144
 MAX_NESTING: Final = 500
 """The most levels of arrays and objects in a JSON body."""
 
+
+class _Null:
+    """The type of `NULL`."""
+
+    def __repr__(self) -> str:
+        return "null"
+
+
+NULL: Final = _Null()
+"""A JSON ``null`` where ``None`` means that nothing is there: a wrong value wherever it stands."""
+
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
@@ -45,6 +56,14 @@ def decode_json(body: bytes) -> object:
     if body.count(b"[") + body.count(b"{") > MAX_NESTING and _nesting(body) > MAX_NESTING:
         raise InvalidJson
     return value
+
+
+def decode_given(body: bytes) -> object:
+    """As `decode_json`, but ``NULL`` for a ``null`` that is the whole text, or a value in its object."""
+    value = decode_json(body)
+    if isinstance(value, dict):
+        return {name: NULL if one is None else one for name, one in value.items()}
+    return NULL if value is None else value
 
 
 def encode_json(value: object) -> bytes:

@@ -18,7 +18,7 @@ from zope.interface import provider
 
 from caucus.edge.body import JSON_BODY, Body
 from caucus.edge.door import Door
-from caucus.edge.request import ABSENT, KEEP_ALIVE_SECONDS, PHRASES, SERVER, Request
+from caucus.edge.request import KEEP_ALIVE_SECONDS, PHRASES, SERVER, Request
 from caucus.errors import CaucusError
 
 _NO_HEADERS: Final = Headers()
@@ -69,7 +69,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         if self.received is not None:
             self.received.give_up()
         self.draft = None
-        self.json_value = ABSENT
+        self.json_value = None
 
     def _forget_klein(self) -> None:
         """Klein's own view of a request, which is kept with it, holds it."""

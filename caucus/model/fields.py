@@ -1,0 +1,56 @@
+"""What the fields of a message and of a channel may hold: types whose rules JSON Schema can say.
+
+Their patterns mean the same to Python and to ECMA-262: ``$`` would let a last newline through here.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Final, Literal, get_args
+
+from msgspec import Meta
+
+from caucus.errors import CHANNEL_NAME
+from caucus.model.text import CONTROL_CODES, CONTROL_CODES_EXCEPT_TAB_NEWLINE, SURROGATE_CODES
+
+SHORT_TEXT: Final = 1024
+"""The most code points of a name, a target, an artifact or a purpose."""
+BODY_TEXT: Final = 16_000
+"""The most code points of a body."""
+RECIPIENTS: Final = 32
+"""The most entries of ``to``."""
+RENDER_BUDGET: Final = 8000
+"""The most characters of a channel's ``render_budget_chars``."""
+
+_END: Final = r"(?![\s\S])"
+_NAME: Final = rf"^[^{CONTROL_CODES}{SURROGATE_CODES}]*{_END}"
+_TEXT: Final = rf"^[^{CONTROL_CODES_EXCEPT_TAB_NEWLINE}{SURROGATE_CODES}]*{_END}"
+ULID_PATTERN: Final = rf"^[0-9A-HJKMNP-TV-Z]{{26}}{_END}"
+CHANNEL_PATTERN: Final = CHANNEL_NAME.removesuffix("$") + _END
+SHA256_PATTERN: Final = rf"^[0-9a-f]{{64}}{_END}"
+
+Name = Annotated[str, Meta(min_length=1, max_length=SHORT_TEXT, pattern=_NAME)]
+Body = Annotated[str, Meta(min_length=1, max_length=BODY_TEXT, pattern=_TEXT)]
+Purpose = Annotated[str, Meta(max_length=SHORT_TEXT, pattern=_TEXT)]
+Ulid = Annotated[str, Meta(pattern=ULID_PATTERN)]
+Recipients = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=RECIPIENTS)]
+Lease = Annotated[int, Meta(ge=1)]
+ChannelName = Annotated[str, Meta(pattern=CHANNEL_PATTERN)]
+RenderBudget = Annotated[int, Meta(ge=1, le=RENDER_BUDGET)]
+Cursor = Annotated[int, Meta(ge=0)]
+
+MessageType = Literal["finding", "claim", "status", "question", "answer", "note", "steer"]
+Status = Literal["needs-response", "resolved", "fyi"]
+Verbosity = Literal["quiet", "normal", "chatty"]
+TYPES: Final[frozenset[MessageType]] = frozenset(get_args(MessageType))
+STATUSES: Final[frozenset[Status]] = frozenset(get_args(Status))
+VERBOSITIES: Final[frozenset[Verbosity]] = frozenset(get_args(Verbosity))
+
+
+def as_integer(value: object) -> int | None:
+    """The integer that a JSON number is, or ``None``: ``2.0`` is one, ``true`` and ``1e999`` are not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not abs(value) <= sys.float_info.max or int(value) != value:  # not <=, for NaN
+        return None
+    return int(value)
