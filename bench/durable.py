@@ -15,7 +15,7 @@ from bench.scenarios import STORED, append
 from bench.servers import DAEMON, Server
 from caucus.journals.codec import encode_event
 from caucus.journals.database import Database
-from caucus.model.records import ChannelCreated, Descriptor, Event, Instant, MessageAppended
+from caucus.model.events import ChannelCreated, ChannelFields, Event, Instant, MessageAppended
 from caucus.model.stamps import Stamps
 from caucus.wire.jsontext import encode_json
 
@@ -82,7 +82,7 @@ def write(file: Path, count: int) -> None:
     database, stamps = Database(file), Stamps()
     when = Instant(time.time(), time.monotonic(), os.urandom(16))
     events: list[Event] = [
-        ChannelCreated(when, Descriptor(channel=f"c-{number}", created_ts=stamps.next(when.wall)))
+        ChannelCreated(when, ChannelFields(channel=f"c-{number}", created_ts=stamps.next(when.wall)))
         for number in range(CHANNELS)
     ]
     written = 0

@@ -33,8 +33,10 @@ from caucus.interfaces import IBackbone, IJournal, ITokenKeeper
 from caucus.journals import open_journal
 from caucus.limits import Limits
 from caucus.model.text import excerpt, one_line
-from caucus.web.dispatch import Dispatch, PlainDispatch
-from caucus.web.routes import Routes
+from caucus.web.dispatch import Dispatch
+from caucus.web.operation import Gate
+from caucus.web.plain_dispatch import PlainDispatch
+from caucus.web.routes.serving import Serving
 from caucus.web.stream import Streams
 
 TRANSPORTS = ("llhttp", "twisted")
@@ -236,8 +238,9 @@ async def _start(settings: _Settings) -> Server:
         streams = Streams(backbone, limits, clock)
         keeper = ITokenKeeper(backbone, None)
         issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper, limits.max_minted_tokens)
-        routes = Routes(backbone, tokens, limits, streams, issuer, read_token=settings.read_token)
-        make_site = site_maker(settings.http, routes, clock, access, Crowd(limits, clock))
+        gate = Gate(tokens, issuer, limits, read_token=settings.read_token)
+        dispatch = Dispatch(gate, Serving(backbone, streams, issuer))
+        make_site = site_maker(settings.http, dispatch, clock, access, Crowd(limits, clock))
         for description, endpoint in zip(settings.listen, endpoints, strict=True):
             site = make_site()
             listeners.append(await _listen(description, endpoint, site, settings.names))
@@ -250,13 +253,12 @@ async def _start(settings: _Settings) -> Server:
 
 
 def site_maker(
-    http: str, routes: Routes, clock: IReactorTime, access: AccessLog, crowd: Crowd
+    http: str, dispatch: Dispatch, clock: IReactorTime, access: AccessLog, crowd: Crowd
 ) -> Callable[[], AnySite]:
     """What makes the factory of a listener, on the transport of this name, one of `TRANSPORTS`."""
-    dispatch = Dispatch(routes)
     if require_transport(http) == "llhttp":
         return lambda: FastSite(dispatch.handle, dispatch.admit, dispatch.knows, clock, access, crowd)
-    plain = PlainDispatch(routes)
+    plain = PlainDispatch(dispatch)
     return lambda: PlainSite(plain, dispatch.admit, dispatch.knows, clock, access, crowd)
 
 

@@ -17,9 +17,9 @@ from caucus.edge import access_log as access, bounds, door
 from caucus.errors import MisdirectedRequest, RateLimited, StorageUnavailable
 from caucus.journals import sqlite
 from caucus.limits import Limits
+from caucus.model.events import RequestKey
 from caucus.model.messages import Message
-from caucus.model.records import AnswerPlace, RequestKey
-from caucus.rules.answered import KEPT_FOR_A_SCOPE, AnsweredRequests
+from caucus.rules.answered import KEPT_FOR_A_SCOPE, AnsweredRequests, AnswerPlace
 from caucus.rules.seatbelts import _FORGOTTEN_AT_ONCE, Duplicates, RateBudget
 from caucus.web import dispatch
 from tests.bounds import ROOMY, claim, codes, edge_with_a_room, post, reaches, upload

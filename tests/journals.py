@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from caucus.errors import OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal
-from caucus.model.records import Event
+from caucus.model.events import Event
 
 
 @implementer(IJournal)

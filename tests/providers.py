@@ -33,7 +33,9 @@ from caucus.limits import Limits
 from caucus.model.records import Identity
 from caucus.server import AnySite, Server, site_maker
 from caucus.testing import IBackboneProvider
-from caucus.web.routes import Routes
+from caucus.web.dispatch import Dispatch
+from caucus.web.operation import Gate
+from caucus.web.routes.serving import Serving
 from caucus.web.stream import Streams
 
 OpenJournal = Callable[[Clock], Deferred[IJournal]]
@@ -139,9 +141,10 @@ def make_site(
     keeper = None if isinstance(tokens, str) else ITokenKeeper(backbone)
     streams = Streams(backbone, limits, clock)
     issuer = Issuer(known, admin_token, audit, clock.seconds, keeper, limits.max_minted_tokens)
-    routes = Routes(backbone, known, limits, streams, issuer, read_token=read_token)
+    gate = Gate(known, issuer, limits, read_token=read_token)
+    dispatch = Dispatch(gate, Serving(backbone, streams, issuer))
     site = site_maker(
-        http or transport(), routes, clock, AccessLog(clock, clock.seconds), Crowd(limits, clock)
+        http or transport(), dispatch, clock, AccessLog(clock, clock.seconds), Crowd(limits, clock)
     )()
     site.door = Door((), local=True, literals=False) if door is None else door
     return site

@@ -22,8 +22,9 @@ from caucus.errors import (
     UnknownChannel,
 )
 from caucus.limits import Limits
+from caucus.model.events import Event
 from caucus.model.messages import Message
-from caucus.model.records import Event, Identity
+from caucus.model.records import Identity
 from tests.journals import SlowJournal
 
 ALICE, BOB = Identity("alice-agent", "alice"), Identity("bob-agent", "bob")

@@ -116,7 +116,7 @@ def test_a_stored_message_has_no_room_to_spare() -> None:
 
 def test_a_draft_is_a_message_of_what_is_present() -> None:
     draft = read_draft(json.dumps(GOOD).encode())
-    assert isinstance(draft, Message)
+    assert draft is not None
     assert fields_of(draft) == GOOD
 
 

@@ -13,8 +13,9 @@ from caucus import HTTPBackbone, Message
 from caucus.core.backbone import Backbone
 from caucus.errors import IdempotencyMismatch, Unreachable
 from caucus.limits import Limits
-from caucus.model.records import AnswerPlace, Appended, RequestKey
-from caucus.rules.answered import KEPT_FOR_A_SCOPE, KEPT_SECONDS, AnsweredRequests
+from caucus.model.events import RequestKey
+from caucus.model.records import Appended
+from caucus.rules.answered import KEPT_FOR_A_SCOPE, KEPT_SECONDS, AnsweredRequests, AnswerPlace
 from tests.journals import SlowJournal
 from tests.raw import Answer, Edge, make_edge
 from tests.test_client import Counterpart, answering

@@ -11,8 +11,8 @@ from caucus.model.records import Identity
 
 def test_entries_are_trimmed_and_later_colons_belong_to_the_owner() -> None:
     tokens = Tokens.parse("  tok-a : al agent : al:ice:x ,\ufefftok-b:b:b\n")
-    assert tokens.identify([b"Bearer tok-a"]) == Identity("al agent", "al:ice:x")
-    assert tokens.identify([b"Bearer tok-b"]) == Identity("b", "b")
+    assert tokens.identify([b"Bearer tok-a"]).identity == Identity("al agent", "al:ice:x")
+    assert tokens.identify([b"Bearer tok-b"]).identity == Identity("b", "b")
     assert len(tokens) == 2
 
 
@@ -49,7 +49,7 @@ def test_a_bad_entry_is_named_by_its_position_alone(text: str, position: int) ->
 
 def test_two_tokens_may_stand_for_one_agent() -> None:
     tokens = Tokens.parse("one:a:o,two:a:o")
-    assert tokens.identify([b"Bearer one"]) == tokens.identify([b"Bearer two"])
+    assert tokens.identify([b"Bearer one"]).identity == tokens.identify([b"Bearer two"]).identity
 
 
 def test_tokens_are_kept_as_digests_only() -> None:

@@ -21,7 +21,7 @@ from caucus.interfaces import IJournal, IJournalFactory
 from caucus.journals import installed_journals, open_journal
 from caucus.journals.memory import MemoryJournal, MemoryJournalFactory
 from caucus.journals.sqlite import SQLiteJournalFactory
-from caucus.model.records import Event
+from caucus.model.events import Event
 from caucus.testing import JOURNAL_CASES, IJournalProvider, JournalKit, run_journal_case
 from caucus.testing.journaling import JournalCase
 from tests.journals import SlowJournal

@@ -8,12 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from caucus.web.openapi import description
-from caucus.web.routes import Routes
+from caucus.web.openapi.description import description
+from caucus.wire.operations import OPERATIONS
 from tests.daemon import Start, ask
 from tests.raw import make_edge
-
-CATCH_ALL = {"/channels/{channel}/{action}", "/admin/tokens/{action}"}
 
 
 def described() -> set[tuple[str, str]]:
@@ -21,13 +19,16 @@ def described() -> set[tuple[str, str]]:
     return {(path, verb) for path, item in paths.items() for verb in item if verb != "parameters"}
 
 
-def test_every_route_is_described_and_every_description_is_a_route() -> None:
-    routes = {
-        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
-        for rule in Routes.app.url_map.iter_rules()
-        for method in rule.methods or ()
-    }
-    assert {route for route in routes if route[0] not in CATCH_ALL} == described()
+def test_every_operation_is_described_and_every_description_is_an_operation() -> None:
+    rows = {(operation.at, operation.method.lower()) for operation in OPERATIONS}
+    assert rows == described()
+
+
+def test_a_pattern_means_to_ecmascript_what_it_means_here() -> None:
+    patterns = re.findall(r'"pattern":"((?:[^"\\\\]|\\\\.)*)"', description().decode())
+    assert patterns
+    for pattern in patterns:
+        assert not any(part in pattern for part in ("\\\\A", "\\\\Z", "(?"))
 
 
 def test_every_described_operation_exists_on_the_wire() -> None:

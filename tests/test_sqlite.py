@@ -16,8 +16,8 @@ from caucus.errors import OutcomeUnknown, StorageUnavailable
 from caucus.journals import sqlite as sqlite_room
 from caucus.journals.database import Database
 from caucus.journals.sqlite import SQLiteJournal, open_sqlite
+from caucus.model.events import ArtifactAdded, Instant
 from caucus.model.messages import Message
-from caucus.model.records import ArtifactAdded, Instant
 from tests.disk import Disk, fail_at, nothing
 
 SMALL = ArtifactAdded(Instant(0.0, 0.0), "room", "0" * 64, b"")

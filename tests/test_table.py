@@ -1,17 +1,17 @@
-"""The table of routes against Werkzeug's own matching of the same map."""
+"""The table of operations against Werkzeug's own matching of the Klein tree."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, strategies as st
 from werkzeug import exceptions
-from werkzeug.routing import Map, Rule
 
 from caucus.errors import MethodNotAllowed, NotFound
-from caucus.web.routes import Routes, is_stream
-from caucus.web.table import Table, endpoint_of
+from caucus.web.routes.every import ROUTES
+from caucus.web.routes.tree import klein_app
+from caucus.web.table import Table, operation_of
+from caucus.wire.operations import ACTIONS, OPERATIONS
 
 WORDS = [
     "channels",
@@ -27,23 +27,25 @@ WORDS = [
     "nope",
 ]
 METHODS = ["GET", "POST", "PUT", "HEAD", "DELETE"]
-TABLE = Table(Routes.app.url_map)
+TABLE = Table(OPERATIONS, ())
+nothing: Any = None
+MAP = klein_app(nothing).url_map.bind("localhost")
 
 
 def matched(path: list[str], method: str) -> Any:
     try:
-        endpoint, arguments = Routes.app.url_map.bind("localhost").match("/" + "/".join(path), method)
+        name, arguments = MAP.match("/" + "/".join(path), method)
     except exceptions.NotFound:
         return "not found"
     except exceptions.MethodNotAllowed as error:
         return tuple(sorted(error.valid_methods or ()))
-    return endpoint, list(arguments.values())
+    return name, list(arguments.values())
 
 
-def found(path: list[str], method: str) -> Any:
-    endpoints, arguments = TABLE.find(path)
+def found(path: list[str], method: str, table: Table = TABLE) -> Any:
+    place = table.place(path)
     try:
-        return endpoint_of(endpoints, method.encode()), arguments
+        return operation_of(place.routes, method.encode()).name, place.arguments
     except NotFound:
         return "not found"
     except MethodNotAllowed as error:
@@ -52,20 +54,24 @@ def found(path: list[str], method: str) -> Any:
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5), st.sampled_from(METHODS))
 def test_a_path_leads_where_werkzeug_takes_it(path: list[str], method: str) -> None:
-    expected = matched(path, method)
-    if is_stream(path) and method != "GET":
-        expected = ("GET",)  # a literal segment has its own methods, and no others
-    assert found(path, method) == expected
+    assert found(path, method) == matched(path, method)
 
 
-def test_every_rule_is_found() -> None:
-    for rule in Routes.app.url_map.iter_rules():
-        path = rule.rule.strip("/").replace("<", "").replace(">", "").split("/")
-        for method in rule.methods or ():
-            assert found(path, method)[0] == rule.endpoint
+def test_every_operation_is_found_and_has_a_route() -> None:
+    for operation in OPERATIONS:
+        path = operation.target(*("x" for one in operation.segments if one.startswith("{"))).split("/")[1:]
+        assert found(path, operation.method)[0] == operation.name
+    assert ROUTES.keys() == {operation.name for operation in OPERATIONS}
 
 
-@pytest.mark.parametrize("path", ["/a/x<b>", "/<int:b>", "/<path:rest>"])
-def test_a_rule_that_is_not_made_of_whole_segments_is_an_error(path: str) -> None:
-    with pytest.raises(ValueError, match="whole segment"):
-        Table(Map([Rule(path, endpoint="e")]))
+def test_an_unknown_action_is_not_found_by_post_and_not_allowed_otherwise() -> None:
+    table = Table(OPERATIONS, ACTIONS)
+    for path in (
+        ["channels", "room", "nope"],
+        ["admin", "tokens", "nope"],
+        ["channels", "room", "artifacts"],
+    ):
+        assert found(path, "POST", table) == "not found"
+        assert found(path, "GET", table) == ("POST",)
+    assert found(["channels", "room", "stream"], "POST", table) == ("GET",)
+    assert found(["channels", "room", "append"], "GET", table) == ("POST",)

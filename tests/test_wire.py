@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
+from typing import Any, TypeVar
 
 import pytest
 from attrs import asdict
 from hypothesis import given, strategies as st
+from msgspec.structs import replace
 
 from caucus import errors
 from caucus.errors import CaucusError, InvalidJson
 from caucus.model.messages import Message
-from caucus.model.records import AlreadyClaimed, Appended, Descriptor, Granted, Holder, NotHeld, Page
+from caucus.model.records import (
+    AlreadyClaimed,
+    Appended,
+    ClaimResult,
+    Descriptor,
+    Granted,
+    Holder,
+    Identity,
+    NotHeld,
+    Page,
+    StoredArtifact,
+)
 from caucus.wire import answers
+from caucus.wire.answers import Codec
 from caucus.wire.jsontext import decode_json, encode_json
 from caucus.wire.paths import path, segments
 from caucus.wire.refusals import STATUS, decode_error, encode_error
 
+T = TypeVar("T")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 VALUES = st.recursive(
     st.none()
@@ -168,19 +183,51 @@ def test_a_refusal_without_its_figure_has_the_usual_one() -> None:
 STORED = encode_json({"type": "note", "body": "x", "msg_id": "id", "new_field": [1]})
 
 
-def test_answers_come_back_as_the_records_they_were() -> None:
-    plain = Descriptor(channel="room", created_ts="ts")
-    full = Descriptor(channel="room", created_ts="ts", purpose="", created_by="bob", head=7)
-    assert answers.decode_descriptor(answers.encode_descriptor(plain)) == plain
-    assert answers.decode_channels(b"".join(answers.channels_parts([plain, full]))) == [plain, full]
-    assert answers.decode_page(answers.encode_page(Page((STORED, STORED), 2))) == Page((STORED, STORED), 2)
-    assert answers.decode_appended(answers.encode_appended(Appended(STORED, 1))) == Appended(STORED, 1)
-    for result in (Granted(STORED, 1), AlreadyClaimed(Holder("a", "o", "ts", "id")), NotHeld()):
-        assert answers.decode_claim(answers.encode_claim(result)) == result
+PLAIN = Descriptor(
+    channel="room",
+    kind="ephemeral",
+    verbosity="quiet",
+    render_budget_chars=200,
+    created_by="",
+    created_ts="ts",
+    head=0,
+)
+
+
+def back(codec: Codec[T], result: T, status: int = 200) -> T:
+    return codec.decode(codec.encode(result), status)
+
+
+def test_answers_come_back_as_the_results_they_were() -> None:
+    full = replace(PLAIN, purpose="", created_by="bob", head=7)
+    assert back(answers.CHANNEL, PLAIN) == PLAIN
+    assert back(answers.CHANNELS, [PLAIN, full]) == [PLAIN, full]
+    assert back(answers.PAGE, Page((STORED, STORED), 2)) == Page((STORED, STORED), 2)
+    assert back(answers.APPENDED, Appended(STORED, 1)) == Appended(STORED, 1)
+    results: tuple[ClaimResult, ...] = (
+        Granted(STORED, 1), AlreadyClaimed(Holder("a", "o", "ts", "id")), NotHeld()
+    )  # fmt: skip
+    for result in results:
+        assert back(answers.CLAIM, result) == result
+    for status, deduplicated in ((201, False), (200, True)):
+        stored = StoredArtifact("caucus://artifact/room/x", "x", 3, deduplicated)
+        assert back(answers.ARTIFACT, stored, status) == stored
+    assert back(answers.MINTED, ("tok", Identity("a", "o"))) == ("tok", Identity("a", "o"))
+    assert back(answers.CURSOR, 7) == 7
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_an_answer_in_parts_is_the_answer_that_it_would_be_whole(count: int) -> None:
+    page, channels = Page((STORED,) * count, count), [PLAIN] * count
+    for codec, result in ((answers.PAGE, page), (answers.CHANNELS, channels)):
+        untyped: Any = codec
+        pieces, length = untyped.parts(result)
+        whole = b"".join(pieces)
+        assert (whole, length) == (untyped.encode(result), len(whole))
 
 
 def test_a_channel_without_a_purpose_shows_none() -> None:
-    shown = json.loads(answers.encode_descriptor(Descriptor(channel="room", created_ts="ts")))
+    shown = json.loads(answers.CHANNEL.encode(PLAIN))
     assert list(shown) == [
         "channel",
         "kind",
@@ -195,7 +242,7 @@ def test_a_channel_without_a_purpose_shows_none() -> None:
 @pytest.mark.parametrize("message", [b"{}", b"[]", b'{"type":"note"}', b'{"type":1,"body":"x","msg_id":"y"}'])
 def test_what_is_no_stored_message_is_found_out_at_once(message: bytes) -> None:
     with pytest.raises(ValueError, match="not a stored message"):
-        answers.decode_appended(b'{"message":' + message + b',"cursor":1}')
+        answers.APPENDED.decode(b'{"message":' + message + b',"cursor":1}', 201)
 
 
 def test_a_message_keeps_what_it_knows_of_a_newer_one() -> None:

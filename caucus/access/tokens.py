@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
+from caucus.access.principals import Principal
 from caucus.errors import ConfigurationError, Unauthorized
 from caucus.model.problems import identity_problems
 from caucus.model.records import Identity
@@ -54,16 +55,22 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._seeded) + len(self._minted)
 
-    def identify(self, authorization: Sequence[bytes]) -> Identity:
+    def identify(self, authorization: Sequence[bytes]) -> Principal:
         """Who the values of a request's ``Authorization`` headers stand for.
 
         Raises `Unauthorized` for a missing, repeated, malformed or unknown one, all alike.
         """
         digest = bearer_digest(authorization)
-        identity = None if digest is None else self._seeded.get(digest) or self._minted.get(digest)
-        if identity is None:
+        if digest is not None:
+            identity = self._seeded.get(digest) or self._minted.get(digest)
+            if identity is not None:
+                return Principal(identity, digest)
+        raise Unauthorized
+
+    def require(self, principal: Principal) -> None:
+        """Raises `Unauthorized` if the principal's token has been revoked meanwhile."""
+        if principal.digest not in self._seeded and principal.digest not in self._minted:
             raise Unauthorized
-        return identity
 
     def add(self, digest: bytes, identity: Identity) -> None:
         """A token was minted; ``digest`` is its SHA-256, 32 bytes."""

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from functools import wraps
-from hashlib import sha256 as hash_sha256
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
-import msgspec
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from caucus.client.exchange import MOST_BYTES, TIMEOUT_SECONDS, Answer, Exchange, Opened
+from caucus.client.call import call
+from caucus.client.exchange import MOST_BYTES, TIMEOUT_SECONDS, Exchange, Opened
 from caucus.client.follow import Follow
 from caucus.errors import HttpError, InvalidMessage, NotFound
 from caucus.interfaces import IBackbone
 from caucus.model.channels import require_channel_name
+from caucus.model.evidence import address_of
 from caucus.model.messages import MessageFields, fields_of
 from caucus.model.records import Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
-from caucus.wire import answers
+from caucus.wire import operations
 from caucus.wire.frames import EVENT_STREAM
 from caucus.wire.jsontext import encode_json
-from caucus.wire.paths import path
+from caucus.wire.operations import Operation
 
 RETRY_SECONDS: Final = 10.0
 """As long as a daemon that is started again with a long log may be away."""
 
-P = ParamSpec("P")
 T = TypeVar("T")
-R = TypeVar("R")
-
-
-def _asynchronous(
-    body: Callable[Concatenate[HTTPBackbone, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[HTTPBackbone, P], Deferred[T]]:
-    @wraps(body)
-    def operation(self: HTTPBackbone, /, *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        return Deferred.fromCoroutine(body(self, *args, **kwargs))
-
-    return operation
 
 
 @implementer(IBackbone)
@@ -97,8 +85,7 @@ class HTTPBackbone:
         """Close the connections that are kept alive; fires when they are gone."""
         return self._exchange.close()
 
-    @_asynchronous
-    async def create_channel(
+    def create_channel(
         self,
         channel: str,
         *,
@@ -106,7 +93,7 @@ class HTTPBackbone:
         created_by: str | None = None,
         verbosity: str | None = "quiet",
         render_budget_chars: int | None = 200,
-    ) -> Descriptor:
+    ) -> Deferred[Descriptor]:
         """As the interface says; where no ``purpose`` is given, an empty one is sent, since some
         clients of other servers cannot list a channel without one."""
         fields = {
@@ -116,75 +103,40 @@ class HTTPBackbone:
             "verbosity": verbosity,
             "renderBudgetChars": render_budget_chars,
         }
-        given = {name: value for name, value in fields.items() if value is not None}
-        answer = await self._post(path("channels"), given)
-        return self._read(answer, 201, answers.decode_descriptor)
+        return self._call(operations.CREATE_CHANNEL, body=fields)
 
-    @_asynchronous
-    async def describe_channel(self, channel: str) -> Descriptor:
-        answer = await self._get(_channel_path(channel))
-        return self._read(answer, 200, answers.decode_descriptor)
+    def describe_channel(self, channel: str) -> Deferred[Descriptor]:
+        return self._call(operations.DESCRIBE_CHANNEL, channel)
 
-    @_asynchronous
-    async def list_channels(self) -> list[Descriptor]:
-        return self._read(await self._get(path("channels")), 200, answers.decode_channels)
+    def list_channels(self) -> Deferred[list[Descriptor]]:
+        return self._call(operations.LIST_CHANNELS)
 
-    @_asynchronous
-    async def append(self, channel: str, message: MessageFields) -> Appended:
-        answer = await self._post(_channel_path(channel, "append"), fields_of(message))
-        return self._read(answer, 201, answers.decode_appended)
+    def append(self, channel: str, message: MessageFields) -> Deferred[Appended]:
+        return self._call(operations.APPEND, channel, body=message)
 
-    @_asynchronous
-    async def read_since(self, channel: str, cursor: int, limit: int | None = None) -> Page:
-        fields = {"cursor": cursor} if limit is None else {"cursor": cursor, "limit": limit}
-        answer = await self._post(_channel_path(channel, "read"), fields, writes=False)
-        return self._read(answer, 200, answers.decode_page)
+    def read_since(self, channel: str, cursor: int, limit: int | None = None) -> Deferred[Page]:
+        return self._call(operations.READ_SINCE, channel, body={"cursor": cursor, "limit": limit})
 
-    @_asynchronous
-    async def claim(self, channel: str, message: MessageFields) -> ClaimResult:
-        answer = await self._post(_channel_path(channel, "claim"), fields_of(message))
-        return self._read(answer, 200, answers.decode_claim)
+    def claim(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
+        return self._call(operations.CLAIM, channel, body=message)
 
-    @_asynchronous
-    async def reassign_claim(self, channel: str, message: MessageFields, assignee: Identity) -> ClaimResult:
-        given = {name: getattr(assignee, name, None) for name in ("agent_id", "owner")}
-        fields = {**fields_of(message), "assignee": given}
-        answer = await self._post(_channel_path(channel, "reassign"), fields)
-        return self._read(answer, 200, answers.decode_claim)
+    def reassign_claim(
+        self, channel: str, message: MessageFields, assignee: Identity
+    ) -> Deferred[ClaimResult]:
+        return self._call(operations.REASSIGN_CLAIM, channel, body=message, assignee=assignee)
 
-    @_asynchronous
-    async def mark_claim_done(self, channel: str, message: MessageFields) -> ClaimResult:
-        answer = await self._post(_channel_path(channel, "done"), fields_of(message))
-        return self._read(answer, 200, answers.decode_claim)
+    def mark_claim_done(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
+        return self._call(operations.MARK_CLAIM_DONE, channel, body=message)
 
-    @_asynchronous
-    async def subscribe(self, channel: str) -> int:
-        answer = await self._exchange.request("POST", _channel_path(channel, "subscribe"), writes=False)
-        return self._read(answer, 200, answers.decode_cursor)
+    def subscribe(self, channel: str) -> Deferred[int]:
+        return self._call(operations.SUBSCRIBE, channel)
 
-    @_asynchronous
-    async def put_artifact(self, channel: str, sha256: str, data: bytes) -> StoredArtifact:
-        answer = await self._exchange.request(
-            "PUT", _artifact_path(channel, sha256), data, writes=True, content_type="application/octet-stream"
-        )
-        deduplicated = answer.status == 200
-        return self._read(
-            answer,
-            200 if deduplicated else 201,
-            lambda body: answers.decode_artifact(body, deduplicated=deduplicated),
-        )
+    def put_artifact(self, channel: str, sha256: str, data: bytes) -> Deferred[StoredArtifact]:
+        return self._call(operations.PUT_ARTIFACT, channel, _segment(sha256), body=data)
 
-    @_asynchronous
-    async def get_artifact(self, channel: str, sha256: str) -> bytes | None:
-        answer = await self._get(_artifact_path(channel, sha256))
-        if answer.status == 200:
-            if hash_sha256(answer.body).hexdigest() != sha256:
-                raise HttpError(200)  # it is something else's page
-            return answer.body
-        error = answer.error()
-        if isinstance(error, NotFound):
-            return None
-        raise error
+    def get_artifact(self, channel: str, sha256: str) -> Deferred[bytes | None]:
+        getting = self._call(operations.GET_ARTIFACT, channel, _segment(sha256))
+        return getting.addCallbacks(_verified, _nothing_there, callbackArgs=(sha256,))
 
     def follow(self, channel: str, cursor: int) -> Follow:
         """The channel's messages from ``cursor`` on, each as it is appended; see `Follow`."""
@@ -192,34 +144,55 @@ class HTTPBackbone:
         def connect(at: int, resumed: bool) -> Deferred[Opened]:
             # Last-Event-ID wins over since where it is known, and starts anew if the log was lost.
             headers = {"Last-Event-ID": str(at)} if resumed else {}
-            route = f"{_channel_path(channel, 'stream')}?since={at}"
+            require_channel_name(channel)
+            route = f"{operations.STREAM.target(channel)}?since={at}"
             return Deferred.fromCoroutine(self._exchange.open(route, headers, EVENT_STREAM))
 
         return Follow(connect, cursor, self._exchange.clock)
 
-    async def _get(self, route: str) -> Answer:
-        return await self._exchange.request("GET", route, writes=False)
+    def _call(
+        self,
+        operation: Operation[T],
+        *variables: str,
+        body: MessageFields | bytes | None = None,
+        **identities: object,
+    ) -> Deferred[T]:
+        """Carry out the operation of a row; ``identities`` go into the body, each under its name."""
+        return Deferred.fromCoroutine(self._ask(operation, variables, body, identities))
 
-    async def _post(self, route: str, fields: dict[str, Any], *, writes: bool = True) -> Answer:
-        try:
-            body = encode_json(fields)
-        except (TypeError, ValueError, RecursionError):
-            raise InvalidMessage(("it holds something that JSON in UTF-8 cannot say",)) from None
-        return await self._exchange.request("POST", route, body, writes=writes)
-
-    def _read(self, answer: Answer, success: int, decode: Callable[[bytes], R]) -> R:
-        if answer.status != success:
-            raise answer.error()
-        try:
-            return decode(answer.body)
-        except (msgspec.DecodeError, ValueError, RecursionError):
-            raise HttpError(answer.status) from None
+    async def _ask(
+        self,
+        operation: Operation[T],
+        variables: tuple[str, ...],
+        body: MessageFields | bytes | None,
+        identities: Mapping[str, object],
+    ) -> T:
+        if variables:
+            require_channel_name(variables[0])  # "" and ".." would be another route
+        if body is not None and not isinstance(body, bytes):
+            body = _json_of(body, identities)
+        return await call(self._exchange, operation, *variables, body=body)
 
 
-def _channel_path(channel: str, *rest: str) -> str:
-    require_channel_name(channel)  # "" and ".." would be another route
-    return path("channels", channel, *rest)
+def _json_of(message: MessageFields, identities: Mapping[str, object]) -> bytes:
+    fields = fields_of(message)
+    for name, one in identities.items():
+        fields[name] = {part: getattr(one, part, None) for part in ("agent_id", "owner")}
+    try:
+        return encode_json(fields)
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidMessage(("it holds something that JSON in UTF-8 cannot say",)) from None
 
 
-def _artifact_path(channel: str, sha256: str) -> str:
-    return _channel_path(channel, "artifacts", sha256 if sha256.strip(".") else "-")
+def _segment(sha256: str) -> str:
+    return sha256 if sha256.strip(".") else "-"
+
+
+def _verified(data: bytes, sha256: str) -> bytes:
+    if address_of(data) != sha256:
+        raise HttpError(200)  # it is something else's page
+    return data
+
+
+def _nothing_there(failure: Failure) -> None:
+    failure.trap(NotFound)

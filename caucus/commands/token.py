@@ -10,20 +10,22 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 from twisted.python import usage
 
 from caucus.access.tokens import token_digest
+from caucus.client.call import call
 from caucus.client.exchange import Exchange
 from caucus.errors import CaucusError
 from caucus.standard import put
-from caucus.wire import answers
+from caucus.wire import operations
 from caucus.wire.jsontext import encode_json
-from caucus.wire.paths import path
+from caucus.wire.operations import Operation
+
+T = TypeVar("T")
 
 DEFAULT_URL = "http://127.0.0.1:4317"
 
@@ -96,19 +98,18 @@ async def run(reactor: Any, options: Options, environment: Mapping[str, str]) ->
             await _act(exchange, action, options.subOptions)
         finally:
             await exchange.close()
-    except (CaucusError, ValueError, msgspec.DecodeError) as error:
+    except (CaucusError, ValueError) as error:
         raise SystemExit(f"caucus-token: {error}") from None
 
 
 async def _act(exchange: Exchange, action: str, given: Mapping[str, str | None]) -> None:
-    answer = await _ask(exchange, action, given)
     if action == "revoke":
-        revoked = answers.decode_revoked(answer)
-        _say("revoked" if revoked else "there was no such minted token")
-        if not revoked:
+        gone = await _ask(exchange, operations.REVOKE, given)
+        _say("revoked" if gone.revoked else "there was no such minted token")
+        if not gone.revoked:
             raise SystemExit(1)
         return
-    token = answers.decode_token(answer)
+    token, _ = await _ask(exchange, operations.MINT if action == "mint" else operations.ROTATE, given)
     try:
         put(sys.stdout, f"{token}\n")
     except OSError as error:
@@ -121,19 +122,15 @@ async def _take_back(exchange: Exchange, token: str, error: OSError) -> None:
     digest = token_digest(token.encode()).hex()
     said = f"caucus-token: the token could not be printed ({error.strerror})"
     try:
-        await _ask(exchange, "revoke", {"digest": digest})
+        await _ask(exchange, operations.REVOKE, {"digest": digest})
     except CaucusError as refusal:
         raise SystemExit(f"{said}, nor revoked again: {refusal} Its digest is {digest}.") from None
     raise SystemExit(f"{said} and was revoked again")
 
 
-async def _ask(exchange: Exchange, action: str, given: Mapping[str, str | None]) -> bytes:
-    route = path("admin", "tokens") if action == "mint" else path("admin", "tokens", action)
-    body = encode_json({name: value for name, value in given.items() if value})
-    answer = await exchange.request("POST", route, body, writes=True)
-    if answer.status not in (200, 201):
-        raise answer.error()
-    return answer.body
+async def _ask(exchange: Exchange, operation: Operation[T], given: Mapping[str, str | None]) -> T:
+    fields = {name: value for name, value in given.items() if value}
+    return await call(exchange, operation, body=encode_json(fields))
 
 
 def _say(text: str) -> None:

@@ -15,17 +15,9 @@ from caucus.core.core import Core
 from caucus.errors import CaucusError
 from caucus.interfaces import IBackbone, IJournal, IReadiness, IRepeatable, ITokenKeeper, IWatchable
 from caucus.limits import Limits
+from caucus.model.events import RequestKey
 from caucus.model.messages import MessageFields
-from caucus.model.records import (
-    Answer,
-    Appended,
-    ClaimResult,
-    Descriptor,
-    Identity,
-    Page,
-    RequestKey,
-    StoredArtifact,
-)
+from caucus.model.records import Answer, Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
 
 
 @implementer(IBackbone, IWatchable, IRepeatable, ITokenKeeper, IReadiness)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from caucus.core.core import Core
 from caucus.errors import ChannelExists, ChannelLimit
 from caucus.model.channels import field_problem, require_channel_name
+from caucus.model.events import ChannelCreated, ChannelFields
 from caucus.model.problems import refusal
-from caucus.model.records import ChannelCreated, Descriptor, Page
+from caucus.model.records import Descriptor, Page
 
 
 def create_channel(
@@ -33,7 +34,7 @@ def create_channel(
         raise ChannelLimit(core.limits.max_channels)
     now = core.clock.now()
     state.creates.check(owner, now)
-    descriptor = Descriptor(
+    fields = ChannelFields(
         channel=channel,
         purpose=purpose,
         verbosity=verbosity,
@@ -41,10 +42,10 @@ def create_channel(
         created_by=owner,
         created_ts=core.stamps.next(core.clock.wall()),
     )
-    core.record(ChannelCreated(core.clock.instant(now), descriptor, core.take_request()), now)
+    core.record(ChannelCreated(core.clock.instant(now), fields, core.take_request()), now)
     state.creates.charge(owner, now)
     core.on_undo(state.creates.take_back, owner)
-    return descriptor
+    return state.channels[channel].descriptor(0)
 
 
 def describe_channel(core: Core, channel: str) -> Descriptor:

@@ -8,9 +8,10 @@ from caucus.core import posting
 from caucus.core.core import Core
 from caucus.errors import InvalidRequest
 from caucus.model.drafts import Draft, drafted, resolve
+from caucus.model.events import TimePassed
 from caucus.model.messages import MessageFields, fields_of, target_key
 from caucus.model.problems import identity_problems, refusal
-from caucus.model.records import ClaimResult, Granted, Identity, NotHeld, TimePassed
+from caucus.model.records import ClaimResult, Granted, Identity, NotHeld
 from caucus.rules.channel import Channel
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from caucus.model.records import Instant
+from caucus.model.events import Instant
 from caucus.rules.timeline import Timeline
 
 

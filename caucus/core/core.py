@@ -15,7 +15,7 @@ from caucus.core.durable import once_durable
 from caucus.core.feeds import Feeds
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
-from caucus.model.records import Event, MessageAppended, RequestKey
+from caucus.model.events import Event, MessageAppended, RequestKey
 from caucus.model.stamps import Stamps
 from caucus.rules.channel import Channel
 from caucus.rules.state import State

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from caucus.core.core import Core
 from caucus.errors import ArtifactLimit, ArtifactTooLarge
-from caucus.model.records import ArtifactAdded, StoredArtifact
+from caucus.model.events import ArtifactAdded
+from caucus.model.records import StoredArtifact
 from caucus.rules.evidence import require_integrity
 from caucus.rules.state import stored_artifact
 

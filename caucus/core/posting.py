@@ -6,8 +6,9 @@ from typing import cast
 
 from caucus.core.core import Core
 from caucus.model.drafts import Draft, drafted, stamp
+from caucus.model.events import Grant, Holding, MessageAppended
 from caucus.model.messages import MessageFields
-from caucus.model.records import Appended, Grant, Holder, Identity, MessageAppended
+from caucus.model.records import Appended, Identity
 from caucus.rules.channel import Channel
 from caucus.rules.claims.ledger import LONGEST_LEASE
 from caucus.rules.seatbelts import post_digest
@@ -47,7 +48,7 @@ def add(
         grant = None
         if to is not None:
             lease_ttl = None if draft.lease_ttl is None else min(draft.lease_ttl, LONGEST_LEASE)
-            grant = Grant(Holder(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
+            grant = Grant(Holding(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
         transition = (key, grant)
     core.record(MessageAppended(when, room.name, message_json, transition, core.take_request()), now)
     agent_id = cast("str", draft.agent_id)

@@ -10,7 +10,8 @@ from twisted.python.failure import Failure
 from caucus.core.core import Core
 from caucus.core.durable import once_durable
 from caucus.errors import IdempotencyMismatch
-from caucus.model.records import Answer, RequestKey
+from caucus.model.events import RequestKey
+from caucus.model.records import Answer
 
 
 def once(core: Core, request: RequestKey, operation: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from caucus.core.core import Core
-from caucus.model.records import ChannelCreated, Event, MessageAppended, TimePassed
+from caucus.model.events import ChannelCreated, Event, MessageAppended, TimePassed
 from caucus.rules.state import stamp_of
 from caucus.rules.timeline import Timeline
 

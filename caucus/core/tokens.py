@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caucus.core.core import Core
-from caucus.model.records import Identity, TokensChanged
+from caucus.model.events import Author, TokensChanged
+from caucus.model.records import Identity
 
 
 def change_tokens(core: Core, minted: tuple[bytes, Identity] | None, revoked: Sequence[bytes]) -> None:
     if minted is None and not revoked:
         return  # it was asked for what is durable
     now = core.clock.now()
-    core.record(TokensChanged(core.clock.instant(now), minted, tuple(revoked)), now)
+    told = None if minted is None else (minted[0], Author(minted[1].agent_id, minted[1].owner))
+    core.record(TokensChanged(core.clock.instant(now), told, tuple(revoked)), now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,9 +11,9 @@ Body = Literal["message", "json", "opaque"]
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a path leads: its decoded segments, the endpoints there by method, and what a body there is."""
+    """Where a path leads: its decoded segments, what is there by method, and what a body there is."""
 
     segments: tuple[str, ...]
-    endpoints: Mapping[bytes, str]
+    routes: Mapping[bytes, Any]
     arguments: list[str]
     body: Body

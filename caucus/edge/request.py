@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from caucus.access.principals import Principal
 from caucus.edge.body import JSON_BODY, BodyCap
 from caucus.edge.door import Door
+from caucus.edge.parts import Parts, Sender
 from caucus.edge.place import Place
-from caucus.errors import CaucusError, InternalError
-from caucus.model.drafts import Draft
-from caucus.wire.jsontext import CONTENT_TYPE
-from caucus.wire.refusals import encode_error
+from caucus.edge.response import Response, failed, refused
+from caucus.errors import CaucusError
+from caucus.model.events import RequestKey
 
 KEEP_ALIVE_SECONDS: Final = 5
 """How long an idle connection is kept at least, as it is announced."""
@@ -41,17 +41,15 @@ PHRASES: Final[Mapping[int, bytes]] = {
 }
 """The reason phrases of RFC 9110 and RFC 6585: Python's own differ from one version to the next."""
 
-_log = Logger("caucus.web")
-
 
 class Request:
     """What a transport gives to the routes, by the names of Twisted's ``IRequest`` where it has one.
 
     Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
-    path leads, or ``None`` if it cannot be decoded; ``draft``, the message that the body is, or
-    else ``json_value``, what it says, which is ``NULL`` for a JSON ``null``. ``agent_id`` is set for
-    the access line once the token was resolved. ``cancels`` says that what a route returns is
-    cancelled once its peer has gone; ``waits_for`` is what a route waits for that may be given up then.
+    path leads, or ``None`` if it cannot be decoded; ``value``, what the body says, which is ``None``
+    if it says nothing; ``principal``, who speaks, once that is known; and ``key``, by what a
+    repetition of the request is known, if by anything. ``waits_for`` is what a route waits for that
+    may be given up once the peer has gone.
     """
 
     method: bytes
@@ -62,10 +60,9 @@ class Request:
     startedWriting: int
     cap: BodyCap = JSON_BODY
     place: Place | None = None
-    draft: Draft | None = None
-    json_value: object = None
-    agent_id: str | None = None
-    cancels = False
+    value: Any = None
+    principal: Principal | None = None
+    key: RequestKey | None = None
 
     @property
     @abstractmethod
@@ -121,33 +118,27 @@ class Request:
     def notifyFinish(self) -> Deferred[None]:
         """Fires once the answer is complete, or fails once the connection is gone."""
 
-    def answer(
-        self,
-        status: int,
-        body: bytes,
-        headers: Mapping[str, str] | None = None,
-        content_type: str = CONTENT_TYPE,
-    ) -> bytes:
-        """Set the answer's head, and give its body, which is still to be sent."""
-        self.begin(content_type, {**(headers or {}), "Content-Length": str(len(body))}, status)
-        return body
+    def respond(self, response: Response) -> None:
+        """Answer with this."""
+        body = response.body
+        if isinstance(body, bytes):
+            self._begin(response, len(body))
+            self.send(body)
+        elif isinstance(body, Parts):
+            self._begin(response, body.length)
+            Sender(self, body.pieces).start()
+        else:
+            body(self)
 
-    def refusal(self, error: CaucusError) -> bytes:
-        """Set the answer's head for a refusal, and give its body, the envelope."""
-        status, headers, body = _told(error)
-        return self.answer(status, body, headers)
-
-    def failure(self, reason: Failure) -> bytes:
-        """As `refusal`, for what is the backbone's own fault: logged whole, answered without detail."""
-        _log.failure("A request failed", failure=reason)
-        reason.cleanFailure()  # it has been told, and its frames hold what waits for a Deferred
-        return self.refusal(InternalError())
+    def _begin(self, response: Response, length: int) -> None:
+        headers = {**(response.headers or {}), "Content-Length": str(length)}
+        self.begin(response.content_type, headers, response.status)
 
     def processingFailed(self, reason: Failure) -> None:
-        """Something below the routes failed: answer so, or end the connection in the middle of an answer."""
-        body = self.failure(reason)
+        """Something failed: answer so, or end the connection in the middle of an answer."""
+        response = failed(reason)
         if not self.startedWriting:
-            self.send(body)
+            self.respond(response)
         else:
             self.abort()
 
@@ -162,21 +153,14 @@ def header_lines(headers: Mapping[str, str]) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
 
 
-def _told(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
-    """An error as it is answered, after which its traceback lets go of connection and body.
-
-    The frames in it hold what waits for a Deferred, and that holds the error.
-    """
-    error.__traceback__ = error.__context__ = error.__cause__ = None
-    return encode_error(error)
-
-
 def last_words(error: CaucusError, date: bytes, *, head: bool) -> tuple[int, bytes, bytes]:
     """What refuses a request below the routes: its status, the answer's head, and its body.
 
     ``head`` says that a HEAD request gets it, whose answer has no body.
     """
-    status, headers, body = _told(error)
-    given = {"Content-Type": CONTENT_TYPE, "Content-Length": str(len(body)), **headers}
+    response = refused(error)
+    status, body = response.status, cast("bytes", response.body)
+    own = {"Content-Type": response.content_type, "Content-Length": str(len(body))}
+    given = {**own, **(response.headers or {})}
     lines = header_lines({**given, "Connection": "close", "Server": SERVER, "Date": date.decode()})
     return status, status_line(b"HTTP/1.1", status) + lines + b"\r\n", b"" if head else body

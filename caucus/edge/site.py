@@ -61,7 +61,8 @@ class Edge:
     def log_answer(self, request: Request, sent: int, peer: str, began: float) -> None:
         """The access line of a request that reached the routes; ``sent`` counts its answer's body."""
         seconds = self.clock.seconds() - began
-        self.access.add(peer, request.method, request.uri, request.code, sent, seconds, request.agent_id)
+        who = None if request.principal is None else request.principal.agent_id
+        self.access.add(peer, request.method, request.uri, request.code, sent, seconds, who)
 
     def log_refusal(self, request: Request | None, status: int, sent: int, peer: str, began: float) -> None:
         """The access line of what was refused below the routes."""

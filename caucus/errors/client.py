@@ -6,6 +6,12 @@ from attrs import frozen
 
 from caucus.errors.root import CaucusError
 
+__all__ = [
+    "AnswerTooLarge",
+    "HttpError",
+    "Unreachable",
+]
+
 
 @frozen
 class HttpError(CaucusError):

@@ -6,6 +6,23 @@ from attrs import frozen
 
 from caucus.errors.root import CaucusError, Detail
 
+__all__ = [
+    "BadRequest",
+    "ForbiddenOrigin",
+    "HeadersTooLarge",
+    "IdempotencyMismatch",
+    "InvalidJson",
+    "InvalidRequest",
+    "MethodNotAllowed",
+    "MisdirectedRequest",
+    "NotFound",
+    "Overloaded",
+    "PayloadTooLarge",
+    "RequestTimeout",
+    "StreamCapacity",
+    "Unauthorized",
+]
+
 
 @frozen
 class InvalidJson(CaucusError):

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import msgspec
 from attrs import frozen
+
+__all__ = [
+    "CaucusError",
+    "ConfigurationError",
+    "Detail",
+    "InternalError",
+]
 
 
 class ConfigurationError(Exception):
@@ -14,8 +22,7 @@ class ConfigurationError(Exception):
     """
 
 
-@frozen(kw_only=True)
-class Detail:
+class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a text breaks its rule, as far as that can be said; what does not apply is ``None``.
 
     ``field`` names the field, with an index for an entry of a list: ``to[2]``. Of a character that is not

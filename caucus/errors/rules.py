@@ -9,6 +9,25 @@ from attrs import frozen
 
 from caucus.errors.root import CaucusError, Detail
 
+__all__ = [
+    "CHANNEL_NAME",
+    "ArtifactIntegrity",
+    "ArtifactLimit",
+    "ArtifactScope",
+    "ArtifactTooLarge",
+    "ChannelExists",
+    "ChannelFull",
+    "ChannelLimit",
+    "DuplicatePost",
+    "InvalidChannelName",
+    "InvalidCursor",
+    "InvalidMessage",
+    "RateLimited",
+    "RateScope",
+    "TokenLimit",
+    "UnknownChannel",
+]
+
 CHANNEL_NAME: Final = "^[a-z0-9][a-z0-9-]{0,63}$"
 """What the name of a channel matches, as a whole."""
 

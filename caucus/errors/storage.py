@@ -8,6 +8,12 @@ from attrs import frozen
 
 from caucus.errors.root import CaucusError
 
+__all__ = [
+    "OutcomeUnknown",
+    "StorageTrouble",
+    "StorageUnavailable",
+]
+
 StorageTrouble = Literal["failed", "stalled"]
 """Why a journal takes nothing: its store failed, or it takes too long."""
 

@@ -14,9 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import Attribute, Interface
 
 from caucus.errors import CaucusError
-from caucus.model.records import (
-    Event,
-)
+from caucus.model.events import Event
 
 
 class IJournal(Interface):

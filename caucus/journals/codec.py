@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from caucus.model.records import Event
+from caucus.model.events import Event
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Event).decode

@@ -18,7 +18,7 @@ import apsw
 
 from caucus.journals.codec import decode_event
 from caucus.journals.files import DatabaseError, sync
-from caucus.model.records import Event
+from caucus.model.events import Event
 from caucus.model.text import one_line
 
 APPLICATION_ID: Final = 0x43617563

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from caucus.errors import ConfigurationError
 from caucus.interfaces import IJournal, IJournalFactory
-from caucus.model.records import Event
+from caucus.model.events import Event
 
 
 @implementer(IJournal)

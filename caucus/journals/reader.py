@@ -19,7 +19,7 @@ from caucus.journals.database import (
     require_ours,
 )
 from caucus.journals.files import DatabaseError
-from caucus.model.records import Event
+from caucus.model.events import Event
 
 CHUNK = 1000
 """Events of one read: a long one would keep the daemon from emptying its write-ahead log."""

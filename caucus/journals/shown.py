@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-from caucus.model.records import (
+from caucus.model.events import (
     ArtifactAdded,
+    Author,
     ChannelCreated,
     Event,
-    Identity,
     MessageAppended,
     TimePassed,
     TokensChanged,
@@ -60,7 +60,7 @@ def audited(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
     It is as in the lines that a daemon writes while it does so. A rotation names those that it replaced;
     one that replaced none is a mint.
     """
-    known: dict[bytes, Identity] = {}
+    known: dict[bytes, Author] = {}
     for event in events:
         if not isinstance(event, TokensChanged):
             continue
@@ -76,6 +76,6 @@ def audited(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
             yield {**line, **replaced, **_token(*event.minted), "result": "ok"}
 
 
-def _token(digest: bytes, identity: Identity | None) -> dict[str, str]:
-    named = {} if identity is None else {"agent_id": identity.agent_id, "owner": identity.owner}
+def _token(digest: bytes, author: Author | None) -> dict[str, str]:
+    named = {} if author is None else {"agent_id": author.agent_id, "owner": author.owner}
     return {"digest": digest.hex()[:DIGITS], **named}

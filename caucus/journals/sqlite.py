@@ -25,7 +25,7 @@ from caucus.journals.database import Database, require_no_log
 from caucus.journals.files import DatabaseError
 from caucus.journals.lock import Lock
 from caucus.journals.worker import Worker
-from caucus.model.records import Event
+from caucus.model.events import Event
 from caucus.model.text import CONTROL, excerpt, one_line
 
 MOST_EVENTS: Final = 4096

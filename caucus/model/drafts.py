@@ -13,20 +13,18 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from caucus.errors import InvalidMessage
-from caucus.model.fields import Ulid, as_integer
-from caucus.model.messages import CLAIM_ONLY, SCHEMA_VERSION, Message, MessageFields, fields_of
+from caucus.model.fields import as_integer
+from caucus.model.messages import CLAIM_ONLY, SCHEMA_VERSION, AnyMessage, MessageFields, fields_of
 from caucus.model.text import trim
 from caucus.model.validation import validate
 
 
-class Draft(Message, frozen=True, kw_only=True):
-    """A message that keeps the rules of its fields; it names itself.
+class Draft(AnyMessage, frozen=True):
+    """A message that keeps the rules of its fields.
 
     It comes from `read_draft` or `drafted` and not from its constructor, which checks nothing. An
     operation that is given one takes it over.
     """
-
-    msg_id: Ulid
 
 
 _decode = msgspec.json.Decoder(Draft).decode

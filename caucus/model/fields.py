@@ -1,6 +1,7 @@
-"""What the fields of a message and of a channel may hold: types whose rules JSON Schema can say.
+r"""What the fields of a message and of a channel may hold: types whose rules JSON Schema can say.
 
-Their patterns mean the same to Python and to ECMA-262: ``$`` would let a last newline through here.
+Their patterns are anchored by ``^`` and ``\Z``: here ``$`` would let a last newline through, which it
+does not in ECMA-262, by which JSON Schema reads patterns.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ RECIPIENTS: Final = 32
 RENDER_BUDGET: Final = 8000
 """The most characters of a channel's ``render_budget_chars``."""
 
-_END: Final = r"(?![\s\S])"
+_END: Final = r"\Z"
 _NAME: Final = rf"^[^{CONTROL_CODES}{SURROGATE_CODES}]*{_END}"
 _TEXT: Final = rf"^[^{CONTROL_CODES_EXCEPT_TAB_NEWLINE}{SURROGATE_CODES}]*{_END}"
 ULID_PATTERN: Final = rf"^[0-9A-HJKMNP-TV-Z]{{26}}{_END}"

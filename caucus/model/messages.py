@@ -27,19 +27,12 @@ def new_msg_id() -> str:
     return str(ULID())
 
 
-class _Said(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
-    """What a message is given by place; the other fields have names."""
+class AnyMessage(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
+    """A message, in the order in which its fields are stored. ``None`` means that a field is absent.
 
-    type: MessageType
-    body: Body
-
-
-class Message(_Said, frozen=True, kw_only=True):
-    """One message, to be sent or as it was stored. ``None`` means that a field is absent.
-
-    ``msg_id`` is filled in with a fresh ULID; ``agent_id`` and ``owner`` may be left out over
-    HTTP, where the server sets them from the token. ``v`` and ``ts`` are the server's. The backbone
-    checks the fields, not this class; lengths count code points.
+    Lengths count code points.
 
     - ``type``: ``finding``, ``claim``, ``status``, ``question``, ``answer``, ``note`` or ``steer``.
     - ``body``: 1 to 16,000, no control characters but tab and newline.
@@ -51,9 +44,11 @@ class Message(_Said, frozen=True, kw_only=True):
       a positive integer, seconds; ``heartbeat``, a boolean.
     """
 
+    type: MessageType
     agent_id: Name | None = None
     owner: Name | None = None
-    msg_id: Ulid = msgspec.field(default_factory=new_msg_id)
+    msg_id: Ulid
+    body: Body
     thread: Ulid | None = None
     reply_to: Ulid | None = None
     to: Recipients | None = None
@@ -68,6 +63,24 @@ class Message(_Said, frozen=True, kw_only=True):
     )
     v: int | None = None
     ts: Annotated[Annotated[str, Meta(min_length=1)] | None, Meta(description="The server's.")] = None
+
+
+class _Named(AnyMessage, frozen=True, kw_only=True):
+    """A message that is given a name where it has none."""
+
+    msg_id: Ulid = msgspec.field(default_factory=new_msg_id)
+
+
+class Message(_Named, frozen=True, kw_only=False):
+    """One message, to be sent or as it was stored. Its fields are those of `AnyMessage`.
+
+    ``msg_id`` is filled in with a fresh ULID; ``agent_id`` and ``owner`` may be left out over
+    HTTP, where the server sets them from the token. ``v`` and ``ts`` are the server's. The backbone
+    checks the fields, not this class.
+    """
+
+    type: MessageType
+    body: Body
 
     @classmethod
     def from_json(cls, data: bytes) -> Message:
@@ -88,10 +101,10 @@ class Message(_Said, frozen=True, kw_only=True):
         return cls(**known)  # type: ignore[arg-type]  # a stored message was validated by its server
 
 
-MessageFields = Message | Mapping[str, object]
+MessageFields = AnyMessage | Mapping[str, object]
 """What the operations take for a message: a `Message`, or a mapping of its fields by their names."""
 
-FIELDS: Final = frozenset(Message.__struct_fields__)
+FIELDS: Final = frozenset(AnyMessage.__struct_fields__)
 
 
 def fields_of(message: MessageFields) -> dict[str, object]:
@@ -99,9 +112,9 @@ def fields_of(message: MessageFields) -> dict[str, object]:
 
     Raises `InvalidMessage` for what is neither a `Message` nor a mapping.
     """
-    if not isinstance(message, Message | Mapping):
+    if not isinstance(message, AnyMessage | Mapping):
         raise InvalidMessage(("it must be a Message, or a mapping of its fields",))
-    given = asdict(message) if isinstance(message, Message) else message
+    given = asdict(message) if isinstance(message, AnyMessage) else message
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from caucus.errors import Detail, InvalidMessage
 from caucus.model.fields import SHORT_TEXT
@@ -23,12 +23,10 @@ class Problem(NamedTuple):
 def refusal(problems: Iterable[Problem], prefix: str = "") -> InvalidMessage:
     """What refuses a message for these problems; ``prefix`` stands before the name of each field."""
     found = tuple(problems)
-    return InvalidMessage(
-        tuple(prefix + one.issue for one in found),
-        tuple(
-            evolve(one.detail, field=f"{prefix}{one.detail.field}") for one in found if one.detail is not None
-        ),
+    details = tuple(
+        replace(detail, field=f"{prefix}{detail.field}") for _, detail in found if detail is not None
     )
+    return InvalidMessage(tuple(prefix + one.issue for one in found), details)
 
 
 def character_problem(name: str, text: str, refused: re.Pattern[str], issue: str) -> Problem | None:

@@ -1,6 +1,6 @@
 """What is wrong with a message: every problem by name. A good message never comes here.
 
-The rules are those that the types of `caucus.model.messages.Message` say, and a few that no type can.
+The rules are those that the types of `caucus.model.messages.AnyMessage` say, and a few that no type can.
 """
 
 from __future__ import annotations

@@ -8,10 +8,24 @@ from typing import Final
 import msgspec
 
 from caucus.errors import IdempotencyMismatch
-from caucus.model.records import AnswerPlace, Record, RequestKey
+from caucus.model.events import Record, RequestKey
 
 KEPT_SECONDS: Final = 86_400
 KEPT_FOR_A_SCOPE: Final = 10_000
+
+
+class AnswerPlace(Record, frozen=True):
+    """Where an answer of an operation that wrote is found again: what it is made of is kept anyway.
+
+    That is the message before ``cursor``, as a ``granted`` transition or a plain post; else the
+    evidence of ``size`` bytes at ``sha256``; else the channel itself, as it was created.
+    """
+
+    channel: str
+    cursor: int = 0
+    granted: bool = False
+    sha256: str = ""
+    size: int = 0
 
 
 class Answered(Record, frozen=True):

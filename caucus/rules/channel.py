@@ -8,13 +8,13 @@ position up to which the journal is durable.
 from __future__ import annotations
 
 from collections import deque
-
-from msgspec.structs import replace
+from typing import cast
 
 from caucus.errors import ChannelFull, InvalidCursor
 from caucus.limits import Limits
-from caucus.model.fields import as_integer
-from caucus.model.records import Descriptor, MessageAppended, Page
+from caucus.model.events import ChannelFields, MessageAppended
+from caucus.model.fields import Verbosity, as_integer
+from caucus.model.records import Descriptor, Page
 from caucus.rules.claims.ledger import Held, Ledger
 from caucus.rules.evidence import Evidence
 from caucus.rules.log import Log
@@ -24,12 +24,12 @@ from caucus.rules.seatbelts import Duplicates, RateBudget
 class Channel:
     """One append-only log and what belongs to it.
 
-    ``descriptor`` is as it was created, ``created`` the journal position of that.
+    ``fields`` are as it was created, ``created`` the journal position of that.
     """
 
-    def __init__(self, descriptor: Descriptor, limits: Limits, created: int) -> None:
-        self.name = descriptor.channel
-        self.descriptor = descriptor
+    def __init__(self, fields: ChannelFields, limits: Limits, created: int) -> None:
+        self.name = fields.channel
+        self.fields = fields
         self.created = created
         self.ledger = Ledger()
         self.posts = RateBudget(
@@ -85,7 +85,21 @@ class Channel:
 
     def describe(self, durable: int) -> Descriptor:
         """The descriptor with the live head."""
-        return replace(self.descriptor, head=self.head(durable))
+        return self.descriptor(self.head(durable))
+
+    def descriptor(self, head: int) -> Descriptor:
+        """The descriptor as it was with this head."""
+        fields = self.fields
+        return Descriptor(
+            channel=fields.channel,
+            kind=fields.kind,
+            purpose=fields.purpose,
+            verbosity=cast("Verbosity", fields.verbosity),
+            render_budget_chars=fields.render_budget_chars,
+            created_by=fields.created_by,
+            created_ts=fields.created_ts,
+            head=head,
+        )
 
     def page(self, cursor: object, limit: object, durable: int) -> Page:
         """The durable messages after ``cursor``, at most ``limit``. Raises `InvalidCursor`."""

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from hashlib import sha256 as hash_sha256
-
 from caucus.errors import ArtifactIntegrity, ArtifactTooLarge
-from caucus.model.fields import SHA256_PATTERN
-
-_SHA256 = re.compile(SHA256_PATTERN)
+from caucus.model.evidence import ADDRESS, address_of
 
 
 def require_integrity(address: object, data: bytes) -> None:
     """Raises `ArtifactIntegrity` unless the address is the lower-case hex SHA-256 of the bytes."""
-    if not (isinstance(address, str) and _SHA256.match(address) and hash_sha256(data).hexdigest() == address):
+    if not (isinstance(address, str) and ADDRESS.match(address) and address_of(data) == address):
         raise ArtifactIntegrity
 
 

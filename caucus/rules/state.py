@@ -15,20 +15,16 @@ from caucus.access.tokens import Tokens
 from caucus.errors import UnknownChannel
 from caucus.limits import Limits
 from caucus.model.channels import require_channel_name
-from caucus.model.records import (
-    Answer,
-    AnswerPlace,
-    Appended,
+from caucus.model.events import (
     ArtifactAdded,
     ChannelCreated,
     Event,
-    Granted,
     MessageAppended,
-    StoredArtifact,
     TimePassed,
     TokensChanged,
 )
-from caucus.rules.answered import AnsweredRequests
+from caucus.model.records import Answer, Appended, Granted, Identity, StoredArtifact
+from caucus.rules.answered import AnsweredRequests, AnswerPlace
 from caucus.rules.channel import Channel
 from caucus.rules.seatbelts import RateBudget
 
@@ -133,8 +129,9 @@ class State:
             self.on_undo(position, durable, self.tokens.restore, digest, self.tokens.minted(digest))
             self.tokens.remove(digest)
         if event.minted is not None:
-            self.tokens.add(*event.minted)
-            self.on_undo(position, durable, self.tokens.remove, event.minted[0])
+            digest, author = event.minted
+            self.tokens.add(digest, Identity(author.agent_id, author.owner))
+            self.on_undo(position, durable, self.tokens.remove, digest)
 
     def answer_at(self, place: AnswerPlace) -> Answer:
         """What a request was answered with."""
@@ -144,7 +141,7 @@ class State:
             return (Granted if place.granted else Appended)(message_json, place.cursor)
         if place.sha256:
             return stored_artifact(room.name, place.sha256, place.size, deduplicated=False)
-        return room.descriptor
+        return room.descriptor(0)
 
     def _place_of(self, event: ChannelCreated | MessageAppended | ArtifactAdded) -> AnswerPlace:
         """Where the answer to the request that wrote an event, the last one applied, is found again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caucus.model.records import Instant
+from caucus.model.events import Instant
 
 
 class Timeline:

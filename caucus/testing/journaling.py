@@ -10,14 +10,14 @@ from zope.interface import Attribute, Interface
 from zope.interface.verify import verifyObject
 
 from caucus.interfaces import IJournal
-from caucus.model.records import (
+from caucus.model.events import (
     ArtifactAdded,
+    Author,
     ChannelCreated,
-    Descriptor,
+    ChannelFields,
     Event,
     Grant,
-    Holder,
-    Identity,
+    Holding,
     Instant,
     MessageAppended,
     RequestKey,
@@ -26,18 +26,18 @@ from caucus.model.records import (
 )
 from caucus.testing.kit import same
 
-ROOM = Descriptor(channel="room", created_ts="2026-01-01T00:00:00.000Z#000000000001")
+ROOM = ChannelFields(channel="room", created_ts="2026-01-01T00:00:00.000Z#000000000001")
 WHEN = Instant(1_767_225_600.001, 12.5, bytes(range(16)))
 EVENTS: tuple[Event, ...] = (
     ChannelCreated(WHEN, ROOM),
     MessageAppended(WHEN, "room", b'{"body":"one"}', None, RequestKey(b"scope", b"key", b"fingerprint")),
     MessageAppended(
-        WHEN, "room", b'{"body":"mine"}', ("t", Grant(Holder("alice-agent", "alice", "ts", "id"), 60))
+        WHEN, "room", b'{"body":"mine"}', ("t", Grant(Holding("alice-agent", "alice", "ts", "id"), 60))
     ),
     ArtifactAdded(WHEN, "room", "0" * 64, b"\x00\xff"),
     MessageAppended(Instant(0.0, 0.0), "room", b'{"body":"done"}', ("t", None)),
     TimePassed(WHEN),
-    TokensChanged(WHEN, (b"\x01" * 32, Identity("dave-agent", "dave")), (b"\x02" * 32,)),
+    TokensChanged(WHEN, (b"\x01" * 32, Author("dave-agent", "dave")), (b"\x02" * 32,)),
 )
 
 

@@ -6,25 +6,22 @@ when it can, and is dropped once what it has not taken passes a bound.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
+from caucus.edge.request import Request
+from caucus.edge.response import Live
 from caucus.errors import NotFound, StreamCapacity
 from caucus.interfaces import IBackbone, IWatchable
 from caucus.limits import Limits
 from caucus.model.records import Page
 from caucus.wire.frames import EVENT_STREAM, frames
-
-if TYPE_CHECKING:
-    from caucus.edge.request import Request
 
 CONTENT_TYPE: Final = f"{EVENT_STREAM}; charset=utf-8"
 HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
@@ -48,7 +45,7 @@ class Streams:
         self._feeds: dict[str, Feed] = {}
         self._open = 0
 
-    def stream(self, channel: str, start: int, head: int, comment: str) -> IResource:
+    def stream(self, channel: str, start: int, head: int, comment: str) -> Live:
         """What answers a request with a channel's messages from the cursor ``start`` on.
 
         ``head`` is the channel's, as just read. It goes on until the reader goes, is dropped, or
@@ -58,7 +55,7 @@ class Streams:
             raise StreamCapacity(self._limit)
         if not IWatchable.providedBy(self.backbone):
             raise NotFound
-        return Stream(self, channel, start, head, comment)
+        return lambda request: self.attach(request, channel, start, head, comment)
 
     def attach(self, request: Request, channel: str, start: int, head: int, comment: str) -> None:
         """Open a stream on a request whose head has not been sent."""
@@ -88,21 +85,6 @@ class Streams:
         """End every stream, as an answer that is complete."""
         for feed in list(self._feeds.values()):
             feed.end()
-
-
-class Stream(Resource):
-    """Answers one request, for as long as it is open. Klein lets go of the request meanwhile."""
-
-    isLeaf = True
-
-    def __init__(self, streams: Streams, channel: str, start: int, head: int, comment: str) -> None:
-        super().__init__()
-        self._streams = streams
-        self._parameters = (channel, start, head, comment)
-
-    def render(self, request: Request) -> int:
-        self._streams.attach(request, *self._parameters)
-        return NOT_DONE_YET
 
 
 class Feed:

@@ -1,74 +1,79 @@
-"""The table of routes: the Klein app's own URL map, made into one that a path is split for just once."""
+"""The table of operations, made into one that a path is split for just once."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from werkzeug.routing import Map
-
+from caucus.edge.place import Body, Place
 from caucus.errors import MethodNotAllowed, NotFound
-
-_VARIABLE = re.compile(r"<\w+>")
+from caucus.wire.operations import Operation
 
 
 class _Node:
-    """What may follow one beginning of a path; ``endpoints`` are those of a path that ends here."""
+    """What may follow one beginning of a path; ``routes`` are those of a path that ends here, if it may."""
 
-    __slots__ = ("endpoints", "literals", "variable")
+    __slots__ = ("body", "literals", "routes", "variable")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
         self.variable: _Node | None = None
-        self.endpoints: dict[bytes, str] = {}
+        self.routes: dict[bytes, Operation[Any] | None] = {}
+        self.body: Body = "json"
 
 
 class Table:
-    """Finds endpoints as Werkzeug does: a literal segment wins over a variable one.
+    """Finds operations as Werkzeug does: a literal segment wins over a variable one.
 
-    :param url_map: its rules have literal segments, and variable ones that are a segment as a whole.
+    :param actions: paths where a POST finds nothing, and any other method is not allowed.
     """
 
-    def __init__(self, url_map: Map) -> None:
+    def __init__(self, operations: Iterable[Operation[Any]], actions: Iterable[Sequence[str]]) -> None:
         self._root = _Node()
-        for rule in url_map.iter_rules():
-            node = self._root
-            for segment in rule.rule.strip("/").split("/"):
-                if _VARIABLE.fullmatch(segment):
-                    node = _variable(node)
-                elif "<" in segment:
-                    raise ValueError(f"{rule.rule}: only a whole segment can be variable")
-                else:
-                    node = node.literals.setdefault(segment, _Node())
-            node.endpoints.update((method.encode(), rule.endpoint) for method in rule.methods or ())
+        for operation in operations:
+            node = self._node(operation.segments)
+            node.routes[operation.method.encode()] = operation
+            if operation.body in ("bytes", "unread"):
+                node.body = "opaque"
+            elif operation.body == "message":
+                node.body = "message"
+        for segments in actions:
+            self._node(segments).routes.setdefault(b"POST", None)
 
-    def find(self, segments: Sequence[str]) -> tuple[Mapping[bytes, str], list[str]]:
-        """The endpoints of a path by method, none if it is no route, and its variable segments, in order."""
+    def place(self, segments: Sequence[str]) -> Place:
+        """Where a path leads."""
         arguments: list[str] = []
         node = _follow(self._root, segments, 0, arguments)
-        return ({} if node is None else node.endpoints), arguments
+        if node is None:
+            return Place(tuple(segments), {}, [], "json")
+        return Place(tuple(segments), node.routes, arguments, node.body)
+
+    def _node(self, segments: Sequence[str]) -> _Node:
+        node = self._root
+        for segment in segments:
+            if segment.startswith("{"):
+                if node.variable is None:
+                    node.variable = _Node()
+                node = node.variable
+            else:
+                node = node.literals.setdefault(segment, _Node())
+        return node
 
 
-def endpoint_of(endpoints: Mapping[bytes, str], method: bytes) -> str:
-    """The endpoint for a method. Raises `NotFound`, or `MethodNotAllowed` with those that there are."""
-    found = endpoints.get(method)
+def operation_of(routes: Mapping[bytes, Operation[Any] | None], method: bytes) -> Operation[Any]:
+    """The operation for a method. Raises `NotFound`, or `MethodNotAllowed` with those that there are."""
+    found = routes.get(method)
     if found is not None:
         return found
-    if not endpoints:
+    if not routes or method in routes:
         raise NotFound
-    raise MethodNotAllowed(tuple(sorted(allowed.decode() for allowed in endpoints)))
-
-
-def _variable(node: _Node) -> _Node:
-    if node.variable is None:
-        node.variable = _Node()
-    return node.variable
+    raise MethodNotAllowed(tuple(sorted(allowed.decode() for allowed in routes)))
 
 
 def _follow(node: _Node, segments: Sequence[str], depth: int, arguments: list[str]) -> _Node | None:
-    """The node where the path ends and some endpoint is; ``arguments`` gains the variable segments."""
+    """The node where the path ends and something is; ``arguments`` gains the variable segments."""
     if depth == len(segments):
-        return node if node.endpoints else None
+        return node if node.routes else None
     segment = segments[depth]
     literal = node.literals.get(segment)
     if literal is not None:

@@ -1,16 +1,18 @@
-"""Answers: the body of each route's success, from a record and back to it.
+"""Answers: the body of each kind of success, from a result and back to it.
 
-A body's class stands for both directions; its fields are in the order of the wire. Every
-``decode_`` raises `ValueError` or `msgspec.DecodeError` for what is no such body.
+Results are encoded as they are, but for those that hold messages: their JSON is spliced in as it lies
+in the log. Every ``decode`` raises `ValueError` or `msgspec.DecodeError` for what is no such body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec.structs import asdict
+from attrs import frozen
 
+from caucus.model.fields import Cursor
 from caucus.model.messages import Message
 from caucus.model.records import (
     AlreadyClaimed,
@@ -18,142 +20,145 @@ from caucus.model.records import (
     ClaimResult,
     Descriptor,
     Granted,
-    Holder,
     Identity,
     NotHeld,
     Page,
     StoredArtifact,
 )
 
+T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
-_EMPTY_PAGE = b'{"messages":[],"cursor":%d}'
 
 
-class _DescriptorBody(msgspec.Struct, kw_only=True, omit_defaults=True):
-    channel: str
-    kind: str
-    purpose: str | None = None
-    verbosity: str
-    render_budget_chars: int = msgspec.field(name="renderBudgetChars")
-    created_by: str
-    created_ts: str
-    head: int
+@frozen(kw_only=True)
+class Codec(Generic[T]):
+    """One kind of answer.
+
+    ``decode`` takes a body and the status that it came with. ``schema`` names it in the OpenAPI
+    description, ``shown`` sketches it for people. ``parts`` are the pieces of its body, each made
+    when it is its turn, where that can be long, with their length in bytes.
+    """
+
+    encode: Callable[[T], bytes]
+    decode: Callable[[bytes, int], T]
+    schema: str = ""
+    shown: str
+    parts: Callable[[T], tuple[Iterator[bytes], int]] | None = None
 
 
-class _ChannelsBody(msgspec.Struct):
-    channels: list[_DescriptorBody]
+class Channels(msgspec.Struct, frozen=True):
+    """Every channel, oldest first."""
+
+    channels: list[Descriptor]
 
 
-class _CursorBody(msgspec.Struct):
-    cursor: int
+class Head(msgspec.Struct, frozen=True):
+    """A position in the log."""
+
+    cursor: Cursor
 
 
-class _AppendedBody(msgspec.Struct):
-    message: msgspec.Raw
-    cursor: int
+class Artifact(msgspec.Struct, frozen=True):
+    """Where evidence is kept."""
 
-
-class _PageBody(msgspec.Struct):
-    messages: list[msgspec.Raw]
-    cursor: int
-
-
-class _GrantedBody(msgspec.Struct, tag="granted", tag_field="outcome"):
-    message: msgspec.Raw
-    cursor: int
-
-
-class _HolderBody(msgspec.Struct):
-    agent_id: str
-    owner: str
-    ts: str
-    msg_id: str
-
-
-class _AlreadyClaimedBody(msgspec.Struct, tag="already_claimed", tag_field="outcome"):
-    by: _HolderBody
-
-
-class _NotHeldBody(msgspec.Struct, tag="not_held", tag_field="outcome"):
-    pass
-
-
-class _ArtifactBody(msgspec.Struct):
     uri: str
     sha256: str
     size: int
 
 
-class _TokenBody(msgspec.Struct):
+class Minted(msgspec.Struct, frozen=True):
+    """A token, shown once, and whom it stands for."""
+
     token: str
     agent_id: str
     owner: str
 
 
-class _RevokedBody(msgspec.Struct):
+class Revoked(msgspec.Struct, frozen=True):
+    """Whether any token was revoked."""
+
     revoked: bool
 
 
-_ClaimBody = _GrantedBody | _AlreadyClaimedBody | _NotHeldBody
-_decode_descriptor_body = msgspec.json.Decoder(_DescriptorBody).decode
-_decode_channels_body = msgspec.json.Decoder(_ChannelsBody).decode
-_decode_cursor_body = msgspec.json.Decoder(_CursorBody).decode
-_decode_appended_body = msgspec.json.Decoder(_AppendedBody).decode
-_decode_page_body = msgspec.json.Decoder(_PageBody).decode
-_decode_claim_body = msgspec.json.Decoder(_ClaimBody).decode
-_decode_token_body = msgspec.json.Decoder(_TokenBody).decode
-_decode_revoked_body = msgspec.json.Decoder(_RevokedBody).decode
-_decode_artifact_body = msgspec.json.Decoder(_ArtifactBody).decode
+class Healthy(msgspec.Struct, frozen=True):
+    """It answers."""
+
+    ok: Literal[True]
 
 
-def encode_descriptor(descriptor: Descriptor) -> bytes:
-    return _encode(_DescriptorBody(**asdict(descriptor)))
+class Ready(msgspec.Struct, frozen=True):
+    """It takes writes."""
+
+    ready: Literal[True]
 
 
-def decode_descriptor(body: bytes) -> Descriptor:
-    return Descriptor(**asdict(_decode_descriptor_body(body)))
+class _Appended(msgspec.Struct):
+    message: msgspec.Raw
+    cursor: int
 
 
-def channels_parts(descriptors: list[Descriptor]) -> Iterator[bytes]:
-    """The body of a list of channels in parts, each made when it is its turn."""
+class _Page(msgspec.Struct):
+    messages: list[msgspec.Raw]
+    cursor: int
+
+
+class _Granted(_Appended, tag="granted", tag_field="outcome"):
+    pass
+
+
+_decode_appended = msgspec.json.Decoder(_Appended).decode
+_decode_page = msgspec.json.Decoder(_Page).decode
+_decode_claim = msgspec.json.Decoder(_Granted | AlreadyClaimed | NotHeld).decode
+_decode_head = msgspec.json.Decoder(Head).decode
+_decode_channels = msgspec.json.Decoder(Channels).decode
+_decode_minted = msgspec.json.Decoder(Minted).decode
+_decode_artifact = msgspec.json.Decoder(Artifact).decode
+_EMPTY_PAGE = b'{"messages":[],"cursor":%d}'
+
+
+def _plain(kind: Any, shown: str, schema: str = "") -> Codec[Any]:
+    """What is encoded as it is."""
+    decode = msgspec.json.Decoder(kind).decode
+    return Codec(
+        encode=_encode, decode=lambda body, _status: decode(body), schema=schema or kind.__name__, shown=shown
+    )
+
+
+def _encode_channels(descriptors: list[Descriptor]) -> bytes:
+    return _encode(Channels(descriptors))
+
+
+def _channels_parts(descriptors: list[Descriptor]) -> tuple[Iterator[bytes], int]:
+    return _channels_pieces(descriptors), sum(map(len, _channels_pieces(descriptors)))
+
+
+def _channels_pieces(descriptors: list[Descriptor]) -> Iterator[bytes]:
     yield b'{"channels":['
     for number, descriptor in enumerate(descriptors):
-        yield (b"," if number else b"") + encode_descriptor(descriptor)
+        yield (b"," if number else b"") + _encode(descriptor)
     yield b"]}"
 
 
-def channels_length(descriptors: list[Descriptor]) -> int:
-    """The length of that body, in bytes."""
-    return sum(map(len, channels_parts(descriptors)))
-
-
-def decode_channels(body: bytes) -> list[Descriptor]:
-    return [Descriptor(**asdict(one)) for one in _decode_channels_body(body).channels]
-
-
-def encode_cursor(cursor: int) -> bytes:
-    return _encode(_CursorBody(cursor))
-
-
-def decode_cursor(body: bytes) -> int:
-    return _decode_cursor_body(body).cursor
-
-
-def encode_appended(appended: Appended) -> bytes:
+def _encode_appended(appended: Appended) -> bytes:
     return b'{"message":%b,"cursor":%d}' % (appended.message_json, appended.cursor)
 
 
-def decode_appended(body: bytes) -> Appended:
-    read = _decode_appended_body(body)
+def _read_appended(body: bytes, _status: int) -> Appended:
+    read = _decode_appended(body)
     return Appended(_message_json(read.message), read.cursor)
 
 
-def encode_page(page: Page) -> bytes:
+def _encode_page(page: Page) -> bytes:
     return b'{"messages":[%b],"cursor":%d}' % (b",".join(page.messages_json), page.cursor)
 
 
-def page_parts(page: Page) -> Iterator[bytes]:
-    """The body of a page in parts, most of them the messages' own bytes."""
+def _page_parts(page: Page) -> tuple[Iterator[bytes], int]:
+    count = len(page.messages_json)
+    commas = max(0, count - 1)
+    return _page_pieces(page), sum(map(len, page.messages_json)) + commas + len(_EMPTY_PAGE % page.cursor)
+
+
+def _page_pieces(page: Page) -> Iterator[bytes]:
     yield b'{"messages":['
     for number, message_json in enumerate(page.messages_json):
         if number:
@@ -162,64 +167,95 @@ def page_parts(page: Page) -> Iterator[bytes]:
     yield b'],"cursor":%d}' % page.cursor
 
 
-def page_length(page: Page) -> int:
-    """The length of a page's body, in bytes."""
-    count = len(page.messages_json)
-    return sum(map(len, page.messages_json)) + max(0, count - 1) + len(_EMPTY_PAGE % page.cursor)
-
-
-def decode_page(body: bytes) -> Page:
-    read = _decode_page_body(body)
+def _read_page(body: bytes, _status: int) -> Page:
+    read = _decode_page(body)
     return Page(tuple(_message_json(one) for one in read.messages), read.cursor)
 
 
-def encode_claim(result: ClaimResult) -> bytes:
-    match result:
-        case Granted(message_json=message_json, cursor=cursor):
-            return b'{"outcome":"granted","message":%b,"cursor":%d}' % (message_json, cursor)
-        case AlreadyClaimed(by=holder):
-            return _encode(_AlreadyClaimedBody(_HolderBody(**asdict(holder))))
-        case NotHeld():
-            return _encode(_NotHeldBody())
+def _encode_claim(result: ClaimResult) -> bytes:
+    if isinstance(result, Granted):
+        return b'{"outcome":"granted","message":%b,"cursor":%d}' % (result.message_json, result.cursor)
+    return _encode(result)
 
 
-def decode_claim(body: bytes) -> ClaimResult:
-    match _decode_claim_body(body):
-        case _GrantedBody(message=message, cursor=cursor):
-            return Granted(_message_json(message), cursor)
-        case _AlreadyClaimedBody(by=holder):
-            return AlreadyClaimed(Holder(**asdict(holder)))
-        case _:
-            return NotHeld()
+def _read_claim(body: bytes, _status: int) -> ClaimResult:
+    read = _decode_claim(body)
+    return Granted(_message_json(read.message), read.cursor) if isinstance(read, _Granted) else read
 
 
-def encode_artifact(stored: StoredArtifact) -> bytes:
-    return _encode(_ArtifactBody(stored.uri, stored.sha256, stored.size))
+def _encode_artifact(stored: StoredArtifact) -> bytes:
+    return _encode(Artifact(stored.uri, stored.sha256, stored.size))
 
 
-def decode_artifact(body: bytes, *, deduplicated: bool) -> StoredArtifact:
-    """Whether it was there already is said by the status: 200 if so, else 201."""
-    read = _decode_artifact_body(body)
-    return StoredArtifact(read.uri, read.sha256, read.size, deduplicated)
+def _read_artifact(body: bytes, status: int) -> StoredArtifact:
+    read = _decode_artifact(body)
+    return StoredArtifact(read.uri, read.sha256, read.size, deduplicated=status == 200)
 
 
-def encode_token(token: str, identity: Identity) -> bytes:
-    return _encode(_TokenBody(token, identity.agent_id, identity.owner))
+def _encode_token(minted: tuple[str, Identity]) -> bytes:
+    token, identity = minted
+    return _encode(Minted(token, identity.agent_id, identity.owner))
 
 
-def encode_revoked(revoked: bool) -> bytes:
-    return _encode(_RevokedBody(revoked))
-
-
-def decode_token(body: bytes) -> str:
-    return _decode_token_body(body).token
-
-
-def decode_revoked(body: bytes) -> bool:
-    return _decode_revoked_body(body).revoked
+def _read_token(body: bytes, _status: int) -> tuple[str, Identity]:
+    read = _decode_minted(body)
+    return read.token, Identity(read.agent_id, read.owner)
 
 
 def _message_json(raw: msgspec.Raw) -> bytes:
     data = bytes(raw)
     Message.from_json(data)  # what is no message must not be found out only when it is read
     return data
+
+
+def _as_it_is(body: bytes, _status: int = 200) -> bytes:
+    return body
+
+
+HEALTHY: Final[Codec[Healthy]] = _plain(Healthy, '`{"ok": true}`')
+READY: Final[Codec[Ready]] = _plain(Ready, '`{"ready": true}`')
+CHANNEL: Final[Codec[Descriptor]] = _plain(Descriptor, "channel", "Channel")
+REVOKED: Final[Codec[Revoked]] = _plain(Revoked, '`{"revoked": bool}`')
+CHANNELS: Final[Codec[list[Descriptor]]] = Codec(
+    encode=_encode_channels,
+    decode=lambda body, _status: _decode_channels(body).channels,
+    schema="Channels",
+    shown='`{"channels": [channel, ...]}`, oldest first',
+    parts=_channels_parts,
+)
+CURSOR: Final[Codec[int]] = Codec(
+    encode=lambda cursor: _encode(Head(cursor)),
+    decode=lambda body, _status: _decode_head(body).cursor,
+    schema="Cursor",
+    shown='`{"cursor": head}`',
+)
+APPENDED: Final[Codec[Appended]] = Codec(
+    encode=_encode_appended, decode=_read_appended, schema="Appended", shown='`{"message", "cursor"}`'
+)
+PAGE: Final[Codec[Page]] = Codec(
+    encode=_encode_page,
+    decode=_read_page,
+    schema="Page",
+    shown='`{"messages": [...], "cursor"}`',
+    parts=_page_parts,
+)
+CLAIM: Final[Codec[ClaimResult]] = Codec(
+    encode=_encode_claim, decode=_read_claim, schema="ClaimResult", shown="claim result"
+)
+ARTIFACT: Final[Codec[StoredArtifact]] = Codec(
+    encode=_encode_artifact,
+    decode=_read_artifact,
+    schema="Artifact",
+    shown='`{"uri", "sha256", "size"}`; 200 if they were there',
+)
+MINTED: Final[Codec[tuple[str, Identity]]] = Codec(
+    encode=_encode_token,
+    decode=_read_token,
+    schema="Minted",
+    shown='`{"token", "agent_id", "owner"}`',
+)
+BYTES: Final[Codec[bytes]] = Codec(encode=_as_it_is, decode=_as_it_is, shown="`application/octet-stream`")
+EVENTS: Final[Codec[bytes]] = Codec(encode=_as_it_is, decode=_as_it_is, shown="`text/event-stream`")
+DESCRIPTION: Final[Codec[bytes]] = Codec(
+    encode=_as_it_is, decode=_as_it_is, shown="the OpenAPI 3.1 description"
+)

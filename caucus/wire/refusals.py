@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final, cast
 
 import msgspec
-from attrs import asdict, fields
+from attrs import fields
 
 from caucus import errors
 from caucus.errors import CaucusError
@@ -47,30 +47,27 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
 }
 """The HTTP status of every refusal that a server can answer."""
 
-_FIGURES: Final[Mapping[type[CaucusError], tuple[str, ...]]] = {
-    errors.Overloaded: ("retry_after",),
-    errors.TokenLimit: ("limit",),
-    errors.ArtifactLimit: ("limit",),
-}
-"""The codes that carry their figures as fields: those that no client has to read out of a sentence."""
-
 _encode = msgspec.json.Encoder().encode
 
 
-class _ErrorDetail(msgspec.Struct, omit_defaults=True):
+class ErrorFields(msgspec.Struct, omit_defaults=True):
+    """What the envelope says of an error; which figures there are depends on the code."""
+
     code: str
     message: str
     issues: tuple[str, ...] | None = None
-    details: tuple[dict[str, str | int], ...] | None = None
+    details: tuple[errors.Detail, ...] | None = None
     limit: int | None = None
     retry_after: int | None = None
 
 
-class _ErrorBody(msgspec.Struct):
-    error: _ErrorDetail
+class ErrorBody(msgspec.Struct):
+    """The envelope of every refusal."""
+
+    error: ErrorFields
 
 
-_decode_error_body = msgspec.json.Decoder(_ErrorBody).decode
+_decode_error_body = msgspec.json.Decoder(ErrorBody).decode
 _LIMIT = re.compile(r"(?:at most|capped at|larger than) (\d{1,18})")
 _WAIT = re.compile(r"Wait ~(\d{1,18})s")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -79,22 +76,23 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 def encode_error(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
     """The status, the headers beside the content's own, and the envelope of a refusal."""
     headers: dict[str, str] = {}
-    detail = _ErrorDetail(error.code, str(error))
+    detail = ErrorFields(error.code, str(error))
     match error:
         case errors.InvalidMessage():
             detail.issues = error.issues
-            detail.details = tuple(map(_shown, error.details)) or None
+            detail.details = error.details or None
         case errors.InvalidJson() if error.detail is not None:
-            detail.details = (_shown(error.detail),)
+            detail.details = (error.detail,)
         case errors.RateLimited() | errors.StorageUnavailable() | errors.Overloaded():
             headers["Retry-After"] = str(error.retry_after)
         case errors.MethodNotAllowed():
             headers["Allow"] = ", ".join(error.allowed)
         case errors.Unauthorized():
             headers["WWW-Authenticate"] = "Bearer"
-    for name in _FIGURES.get(type(error), ()):
-        setattr(detail, name, getattr(error, name))
-    return STATUS[type(error)], headers, _encode(_ErrorBody(detail))
+    if detail.code not in _FROM_TEXT:
+        for one in fields(cast("Any", type(error))):
+            setattr(detail, one.name, getattr(error, one.name))
+    return STATUS[type(error)], headers, _encode(ErrorBody(detail))
 
 
 def is_answerable(error: CaucusError) -> bool:
@@ -115,25 +113,25 @@ def decode_error(status: int, body: bytes, allow: str = "") -> CaucusError:
         return errors.HttpError(status)
 
 
-def _limit(detail: _ErrorDetail) -> int:
+def _limit(detail: ErrorFields) -> int:
     found = _LIMIT.search(detail.message)
     if found is None:
         raise LookupError("limit")
     return int(found[1])
 
 
-def _channel(detail: _ErrorDetail) -> str:
+def _channel(detail: ErrorFields) -> str:
     found = _QUOTED.search(detail.message)
     if found is None:
         raise LookupError("channel")
     return str(json.loads(found[0]))
 
 
-def _invalid_channel_name(detail: _ErrorDetail, _allow: str) -> CaucusError:
+def _invalid_channel_name(detail: ErrorFields, _allow: str) -> CaucusError:
     return errors.InvalidChannelName(_channel(detail) if _QUOTED.search(detail.message) else None)
 
 
-def _rate_limited(detail: _ErrorDetail, _allow: str) -> CaucusError:
+def _rate_limited(detail: ErrorFields, _allow: str) -> CaucusError:
     wait = _WAIT.search(detail.message)
     if wait is None:
         raise LookupError("wait")
@@ -145,7 +143,7 @@ def _rate_limited(detail: _ErrorDetail, _allow: str) -> CaucusError:
     return errors.RateLimited(_limit(detail), scope, int(wait[1]))
 
 
-def _artifact_too_large(detail: _ErrorDetail, _allow: str) -> CaucusError:
+def _artifact_too_large(detail: ErrorFields, _allow: str) -> CaucusError:
     scope: errors.ArtifactScope = "artifact"
     if "this channel's artifact store" in detail.message:
         scope = "channel"
@@ -154,43 +152,33 @@ def _artifact_too_large(detail: _ErrorDetail, _allow: str) -> CaucusError:
     return errors.ArtifactTooLarge(_limit(detail), scope)
 
 
-def _shown(detail: errors.Detail) -> dict[str, str | int]:
-    return {name: value for name, value in asdict(detail).items() if value is not None}
-
-
-def _details(detail: _ErrorDetail) -> tuple[errors.Detail, ...]:
-    names = {one.name for one in fields(errors.Detail)}
-    return tuple(
-        errors.Detail(**{name: value for name, value in one.items() if name in names})  # type: ignore[arg-type]
-        for one in detail.details or ()
-    )
-
-
-def _figure(given: int | None) -> int:
-    if given is None:
-        raise LookupError("figure")
-    return given
-
-
-def _storage_unavailable(detail: _ErrorDetail, _allow: str) -> CaucusError:
+def _storage_unavailable(detail: ErrorFields, _allow: str) -> CaucusError:
     wait = _WAIT.search(detail.message)
     trouble: errors.StorageTrouble = "stalled" if "has stalled" in detail.message else "failed"
     return errors.StorageUnavailable(trouble, int(wait[1]) if wait else 1)
 
 
-def _without_figures(error: type[CaucusError]) -> _Rebuild:
-    return lambda _detail, _allow: error()
+def _with_its_fields(error: type[CaucusError]) -> _Rebuild:
+    """A code that carries its figures as fields: those that no client has to read out of a sentence."""
+    names = [one.name for one in fields(cast("Any", error))]
+
+    def rebuild(detail: ErrorFields, _allow: str) -> CaucusError:
+        figures = {name: getattr(detail, name) for name in names}
+        if None in figures.values():
+            raise LookupError("figure")
+        return error(**figures)
+
+    return rebuild
 
 
-_Rebuild = Callable[[_ErrorDetail, str], CaucusError]
-_REBUILD: Final[dict[str, _Rebuild]] = {
-    **{error.code: _without_figures(error) for error in STATUS},
+_Rebuild = Callable[[ErrorFields, str], CaucusError]
+_FROM_TEXT: Final[dict[str, _Rebuild]] = {
     "invalid_request": lambda detail, _: errors.InvalidRequest(detail.message),
     "invalid_cursor": lambda detail, _: errors.InvalidCursor(detail.message),
     "invalid_message": lambda detail, _: errors.InvalidMessage(
-        detail.issues or (detail.message,), _details(detail)
+        detail.issues or (detail.message,), detail.details or ()
     ),
-    "invalid_json": lambda detail, _: errors.InvalidJson(next(iter(_details(detail)), None)),
+    "invalid_json": lambda detail, _: errors.InvalidJson(next(iter(detail.details or ()), None)),
     "invalid_channel_name": _invalid_channel_name,
     "unknown_channel": lambda detail, _: errors.UnknownChannel(_channel(detail)),
     "channel_exists": lambda detail, _: errors.ChannelExists(_channel(detail)),
@@ -202,12 +190,11 @@ _REBUILD: Final[dict[str, _Rebuild]] = {
     ),
     "artifact_too_large": _artifact_too_large,
     "rate_limited": _rate_limited,
-    "token_limit": lambda detail, _: errors.TokenLimit(_figure(detail.limit)),
-    "artifact_limit": lambda detail, _: errors.ArtifactLimit(_figure(detail.limit)),
-    "overloaded": lambda detail, _: errors.Overloaded(_figure(detail.retry_after)),
     "storage_unavailable": _storage_unavailable,
     "method_not_allowed": lambda _, allow: errors.MethodNotAllowed(
         tuple(method.strip() for method in allow.split(",") if method.strip())
     ),
 }
-"""How each code's class is made again."""
+"""How a code's class is made again where its figures stand in its sentence, or in a header."""
+
+_REBUILD: Final = {**{error.code: _with_its_fields(error) for error in STATUS}, **_FROM_TEXT}

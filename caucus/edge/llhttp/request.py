@@ -16,7 +16,7 @@ from caucus.edge.door import Door
 from caucus.edge.llhttp.listener import FastListener
 from caucus.edge.llhttp.outlet import Outlet
 from caucus.edge.request import Request, header_lines
-from caucus.wire.jsontext import CONTENT_TYPE
+from caucus.edge.response import Response
 
 
 class Carrier(Protocol):
@@ -93,18 +93,13 @@ class FastRequest(Request):
         more = header_lines(headers) + (b"Transfer-Encoding: chunked\r\n" if self.chunked else b"")
         self._head = lines + more + b"\r\n"
 
-    def answer(
-        self,
-        status: int,
-        body: bytes,
-        headers: Mapping[str, str] | None = None,
-        content_type: str = CONTENT_TYPE,
-    ) -> bytes:
-        self.code = status
-        lines = self.site.preamble(self.version, status, content_type, persistent=self.persistent)
-        more = header_lines(headers) if headers else b""
-        self._head = b"%b%bContent-Length: %d\r\n\r\n" % (lines, more, len(body))
-        return body
+    def _begin(self, response: Response, length: int) -> None:
+        self.code = response.status
+        lines = self.site.preamble(
+            self.version, response.status, response.content_type, persistent=self.persistent
+        )
+        more = header_lines(response.headers) if response.headers else b""
+        self._head = b"%b%bContent-Length: %d\r\n\r\n" % (lines, more, length)
 
     def write(self, data: bytes) -> None:
         if self.connection is None or not (data or self._head):

@@ -33,7 +33,6 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
     channel: Any
     site: Any
     defaultContentType = None
-    cancels = True
 
     def __init__(self, channel: Any) -> None:
         super().__init__(channel)
@@ -68,8 +67,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         self.requestHeaders = self.responseHeaders = _NO_HEADERS
         if self.received is not None:
             self.received.give_up()
-        self.draft = None
-        self.json_value = None
+        self.value = None
 
     def _forget_klein(self) -> None:
         """Klein's own view of a request, which is kept with it, holds it."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from caucus.model.records import AlreadyClaimed, Grant, Holder, NotHeld, Record
+from caucus.model.events import Grant, Record
+from caucus.model.records import AlreadyClaimed, Holder, NotHeld
 
 LONGEST_LEASE: Final = 2**62
 """In seconds: a longer lease, which the contract allows, is kept in a ledger as this one."""
@@ -80,7 +81,9 @@ class Ledger:
 
     def put(self, key: str, grant: Grant, granted: float) -> None:
         """The target is held from ``granted`` on."""
-        self._entries[key] = Held(grant.holder, granted, grant.lease_ttl)
+        by = grant.holder
+        holder = Holder(by.agent_id, by.owner, by.ts, by.msg_id)
+        self._entries[key] = Held(holder, granted, grant.lease_ttl)
 
     def remove(self, key: str) -> None:
         """The target is free."""

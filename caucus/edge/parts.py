@@ -6,51 +6,55 @@ at once, each would be copied and kept for as long as its peer takes to read it,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
 
+from attrs import frozen
 from twisted.internet.interfaces import IPushProducer
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
-from caucus.edge.request import Request
 from caucus.wire.frames import SLICE
 
 LONG: Final = SLICE
 """An answer of more bytes is sent in parts: a peer has 30 s for each of them, not for all."""
 
 
-class Parts(Resource):
-    """Answers 200 with these parts, one after the other; ``length`` is their sum."""
+@frozen
+class Parts:
+    """A body's pieces, one after the other; ``length`` is their sum, in bytes."""
 
-    isLeaf = True
+    pieces: Iterable[bytes]
+    length: int
 
-    def __init__(
-        self, parts: Iterable[bytes], length: int, content_type: str, headers: Mapping[str, str]
-    ) -> None:
-        super().__init__()
-        self._parts = parts
-        self._head = (content_type, {**headers, "Content-Length": str(length)})
 
-    def render(self, request: Request) -> int:
-        request.begin(*self._head)
-        Sender(request, self._parts).start()
-        return NOT_DONE_YET
+class Taker(Protocol):
+    """What takes the pieces: a request whose answer's head is set."""
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Have ``producer`` paused while no more is taken."""
+
+    def unregisterProducer(self) -> None:
+        """The producer is done."""
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body."""
+
+    def finish(self) -> None:
+        """The answer is complete."""
 
 
 @implementer(IPushProducer)
 class Sender:
     """Writes slices for as long as the transport takes them."""
 
-    def __init__(self, request: Request, parts: Iterable[bytes]) -> None:
-        self._request = request
-        self._parts = iter(parts)
+    def __init__(self, taker: Taker, pieces: Iterable[bytes]) -> None:
+        self._taker = taker
+        self._pieces = iter(pieces)
         self._paused = False
 
     def start(self) -> None:
         """Send the first slices."""
-        self._request.registerProducer(self, True)
+        self._taker.registerProducer(self, True)
         self.resumeProducing()
 
     def pauseProducing(self) -> None:
@@ -64,22 +68,22 @@ class Sender:
         while not self._paused:
             piece = self._next()
             if not piece:
-                self._request.unregisterProducer()
-                self._request.finish()
+                self._taker.unregisterProducer()
+                self._taker.finish()
                 return
-            self._request.write(piece)
+            self._taker.write(piece)
 
     def _next(self) -> bytes:
         pieces, size = [], 0
-        for part in self._parts:
-            pieces.append(part)
-            size += len(part)
+        for piece in self._pieces:
+            pieces.append(piece)
+            size += len(piece)
             if size >= SLICE:
                 break
         return b"".join(pieces)
 
 
 def slices(data: bytes) -> Iterable[bytes]:
-    """The parts of one long string."""
+    """The pieces of one long string."""
     view = memoryview(data)
     return (bytes(view[start : start + SLICE]) for start in range(0, len(data), SLICE))

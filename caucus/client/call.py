@@ -1,0 +1,34 @@
+"""One operation, carried out over HTTP as its row says."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from caucus.client.exchange import Exchange
+from caucus.errors import HttpError
+from caucus.wire.jsontext import CONTENT_TYPE
+from caucus.wire.operations import Operation
+
+T = TypeVar("T")
+
+
+async def call(exchange: Exchange, operation: Operation[T], *variables: str, body: bytes | None = None) -> T:
+    """What the operation answers; ``variables`` are its path's.
+
+    Raises the refusal, `HttpError` if what answers is no backbone, and what `Exchange.request` does.
+    """
+    answer = await exchange.request(
+        operation.method,
+        operation.target(*variables),
+        body,
+        writes=operation.writes,
+        content_type="application/octet-stream" if operation.body == "bytes" else CONTENT_TYPE,
+    )
+    if answer.status not in operation.successes:
+        raise answer.error()
+    try:
+        return operation.answer.decode(answer.body, answer.status)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise HttpError(answer.status) from None

@@ -1,0 +1,119 @@
+"""The OpenAPI 3.1 description of the operations, as it is served at ``/openapi.json``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final
+
+from caucus.errors import CaucusError, IdempotencyMismatch, Unauthorized
+from caucus.model.fields import CHANNEL_PATTERN, SHA256_PATTERN
+from caucus.web.openapi.schemas import SCHEMAS, Schema, ecma, ref
+from caucus.wire.jsontext import encode_json
+from caucus.wire.operations import EVERYWHERE, OPERATIONS, Operation
+from caucus.wire.refusals import STATUS
+
+_VARIABLES: Final = {"channel": CHANNEL_PATTERN, "sha256": SHA256_PATTERN}
+_IDEMPOTENCY_KEY: Final[Schema] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Makes a retry safe: the same request with the same key gets the first answer again.",
+    "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,128}$"},
+}
+_FURTHER: Final[dict[str, list[Schema]]] = {
+    "stream": [
+        {"name": "since", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}},
+        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
+    ]
+}
+"""The parameters of some operations beside the path and the body."""
+_BYTES: Final[Schema] = {"application/octet-stream": {"schema": {}}}
+_CONTENTS: Final[dict[str, Schema]] = {
+    "get_artifact": _BYTES,
+    "stream": {"text/event-stream": {"schema": {"type": "string"}}},
+    "openapi": {"application/json": {"schema": {}}},
+}
+"""What those operations answer with that answer no schema's JSON."""
+
+
+def _json(schema: str) -> Schema:
+    return {"application/json": {"schema": ref(schema)}}
+
+
+def _operation(operation: Operation[Any]) -> Schema:
+    content = _CONTENTS.get(operation.name) or _json(operation.answer.schema)
+    answers = {str(one): {"description": "", "content": content} for one in operation.successes}
+    described: Schema = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "responses": {**answers, **_refusals(operation)},
+    }
+    if operation.body == "bytes":
+        described["requestBody"] = {"required": True, "content": _BYTES}
+    elif operation.request:
+        described["requestBody"] = {"required": True, "content": _json(operation.request)}
+    if operation.authority in ("writer", "admin"):
+        described["security"] = [{"bearer" if operation.authority == "writer" else "admin": []}]
+    parameters = [*_FURTHER.get(operation.name, ()), *([_IDEMPOTENCY_KEY] if operation.is_repeatable else ())]
+    if parameters:
+        described["parameters"] = parameters
+    return described
+
+
+def _refusals(operation: Operation[Any]) -> Schema:
+    """The responses of what it can be refused with, by status; each names its codes."""
+    own: list[type[CaucusError]] = [*EVERYWHERE, *operation.errors]
+    if operation.authority in ("writer", "admin"):
+        own.append(Unauthorized)
+    if operation.is_repeatable:
+        own.append(IdempotencyMismatch)
+    codes: dict[int, list[str]] = {}
+    for error in own:
+        codes.setdefault(STATUS[error], []).append(error.code)
+    return {
+        str(status): {"description": ", ".join(named), "content": _json("Error")}
+        for status, named in sorted(codes.items())
+    }
+
+
+def _paths() -> Schema:
+    paths: Schema = {}
+    for operation in OPERATIONS:
+        item = paths.setdefault(operation.at, {})
+        variables = [one[1:-1] for one in operation.segments if one.startswith("{")]
+        if variables:
+            item["parameters"] = [
+                {
+                    "name": name,
+                    "in": "path",
+                    "required": True,
+                    "schema": {"type": "string", "pattern": ecma(_VARIABLES[name])},
+                }
+                for name in variables
+            ]
+        item[operation.method.lower()] = _operation(operation)
+    return paths
+
+
+@cache
+def description() -> bytes:
+    """The description, as JSON."""
+    return encode_json(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Caucus",
+                "version": version("caucus-backbone"),
+                "description": "The coordination backbone that engineers and their AI agents share.",
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "paths": _paths(),
+            "components": {
+                "schemas": SCHEMAS,
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer", "description": "A write token."},
+                    "admin": {"type": "http", "scheme": "bearer", "description": "The admin token."},
+                },
+            },
+        }
+    )

@@ -1,0 +1,154 @@
+"""The schemas of the OpenAPI description: made of the types that read and write the bodies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from caucus.model.drafts import Draft
+from caucus.model.fields import TYPES, ChannelName, Cursor, Name, Purpose, RenderBudget, Verbosity
+from caucus.model.messages import CLAIM_ONLY
+from caucus.model.records import AlreadyClaimed, Descriptor, NotHeld
+from caucus.model.text import SURROGATE_CODES
+from caucus.wire import answers, refusals
+
+Schema = dict[str, Any]
+
+
+class NewChannel(msgspec.Struct):
+    """What a channel is created with."""
+
+    channel: ChannelName
+    purpose: Purpose | None = None
+    verbosity: Verbosity | None = None
+    render_budget_chars: RenderBudget | None = msgspec.field(default=None, name="renderBudgetChars")
+
+
+class Read(msgspec.Struct):
+    """Where to read on."""
+
+    cursor: Cursor
+    limit: Annotated[int, Meta(ge=1)] | None = None
+
+
+class NamedIdentity(msgspec.Struct):
+    """Whom something is given to, or made for."""
+
+    agent_id: Name
+    owner: Name
+
+
+_TYPES: Final = (
+    Draft,
+    NewChannel,
+    Read,
+    NamedIdentity,
+    Descriptor,
+    AlreadyClaimed,
+    NotHeld,
+    answers.Channels,
+    answers.Head,
+    answers.Artifact,
+    answers.Minted,
+    answers.Revoked,
+    answers.Healthy,
+    answers.Ready,
+    refusals.ErrorBody,
+)
+_NAMES: Final = {"Descriptor": "Channel", "NamedIdentity": "Identity", "ErrorBody": "Error", "Head": "Cursor"}
+
+
+def ref(name: str) -> Schema:
+    """A reference to one of the schemas."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def ecma(pattern: str) -> str:
+    """A pattern of ours as ECMA-262 has it, where ``$`` is the end and nothing else.
+
+    Unpaired surrogates need no mention: JSON in UTF-8 has none, and not every reader knows of them.
+    """
+    return pattern.replace(SURROGATE_CODES, "").replace(r"\Z", "$")
+
+
+def _generated() -> dict[str, Schema]:
+    _, found = msgspec.json.schema_components(_TYPES, ref_template="{name}")
+    cleaned = {_NAMES.get(name, name): _cleaned(schema) for name, schema in found.items()}
+    for schema in cleaned.values():
+        schema.pop("description", None)  # it speaks of Python
+    return cleaned
+
+
+def _cleaned(schema: Any) -> Any:
+    """Without what only Python knows: ``null`` for what is absent, and titles."""
+    if isinstance(schema, list):
+        return [_cleaned(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "pattern" in schema:
+        schema = {**schema, "pattern": ecma(schema["pattern"])}
+    if "$ref" in schema:
+        return ref(_NAMES.get(schema["$ref"], str(schema["$ref"])))
+    alternatives = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    rest = {
+        name: _cleaned(value) for name, value in schema.items() if name not in ("title", "default", "anyOf")
+    }
+    return {**_cleaned(alternatives[0]), **rest} if len(alternatives) == 1 else rest
+
+
+def _object(properties: Schema, *optional: str) -> Schema:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _sent(draft: Schema, *, claim: bool, **changed: Schema) -> Schema:
+    """A message as a client sends it, of the fields that it may have."""
+    ignored = {
+        "v": {"description": "Ignored; the server sets 1."},
+        "agent_id": {"description": "Ignored; the token says."},
+        "owner": {"description": "Ignored; the token says."},
+    }
+    kinds = {"const": "claim"} if claim else {"enum": sorted(TYPES - {"claim"})}
+    properties = {**draft["properties"], **ignored, "type": kinds, **changed}
+    needed = [*draft["required"]]
+    if claim:
+        needed += [name for name in ("target", "assignee") if name in properties]
+    else:
+        properties = {name: schema for name, schema in properties.items() if name not in CLAIM_ONLY}
+    return {"type": "object", "properties": properties, "required": needed, "additionalProperties": False}
+
+
+def _stored(draft: Schema) -> Schema:
+    """A message as it was stored, with what the server has set; others may come to it."""
+    properties = {**draft["properties"], "v": {"const": 1}}
+    return {**_object(properties), "required": [*draft["required"], "agent_id", "owner", "v", "ts"]}
+
+
+def _schemas() -> Schema:
+    """Every schema, by its name."""
+    schemas = _generated()
+    draft = schemas.pop("Draft")
+    cursor = schemas["Cursor"]["properties"]["cursor"]
+    named = {"type": "string", "minLength": 1}
+    message, messages = ref("Message"), {"type": "array", "items": ref("Message")}
+    granted = _object({"outcome": {"const": "granted"}, "message": message, "cursor": cursor})
+    lost = [schemas.pop("AlreadyClaimed"), schemas.pop("NotHeld")]
+    verbosity = schemas["NewChannel"]["properties"]["verbosity"]
+    verbosity["enum"] = [*verbosity["enum"], None]  # alone among the fields
+    return {
+        "Post": _sent(draft, claim=False),
+        "Claim": _sent(draft, claim=True),
+        "Done": _sent(draft, claim=True, status={"description": "Ignored; it becomes resolved."}),
+        "Reassignment": _sent(draft, claim=True, assignee=ref("Identity")),
+        "Message": _stored(draft),
+        "Appended": _object({"message": message, "cursor": cursor}),
+        "Page": _object({"messages": messages, "cursor": cursor}),
+        "ClaimResult": {"oneOf": [granted, *lost]},
+        "Target": {"anyOf": [_object({"agent_id": named}), _object({"digest": named})]},
+        **schemas,
+    }
+
+
+SCHEMAS: Final = _schemas()

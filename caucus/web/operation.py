@@ -1,0 +1,140 @@
+"""What comes before any route, once: who may, and what the body says. The contract's order of refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from caucus.access.issuer import Issuer
+from caucus.access.principals import Principal
+from caucus.access.tokens import Tokens
+from caucus.edge.body import JSON_BODY, BodyCap
+from caucus.edge.parts import LONG, Parts
+from caucus.edge.request import Request
+from caucus.edge.response import Response
+from caucus.errors import ArtifactTooLarge, InvalidRequest, Unauthorized
+from caucus.limits import Limits
+from caucus.model.drafts import Draft, read_draft, sign
+from caucus.model.evidence import Hashed
+from caucus.web.idempotency import IDEMPOTENCY_KEY, request_key
+from caucus.web.table import operation_of
+from caucus.wire.jsontext import decode_given
+from caucus.wire.operations import Operation
+
+T = TypeVar("T")
+
+
+class Gate:
+    """Judges a request before its route does anything.
+
+    :param tokens: resolves the bearer.
+    :param read_token: whether operations that read need a write token too.
+    """
+
+    def __init__(self, tokens: Tokens, issuer: Issuer, limits: Limits, *, read_token: bool) -> None:
+        self._tokens = tokens
+        self._issuer = issuer
+        self._read_token = read_token
+        most = limits.max_artifact_bytes
+        self._bytes_cap = BodyCap(most, partial(ArtifactTooLarge, most))
+
+    def knows(self, request: Request) -> bool:
+        """Whether a request has a token that may write."""
+        try:
+            self.identify(request)
+        except Unauthorized:
+            return False
+        return True
+
+    def admit(self, request: Request) -> BodyCap:
+        """The cap of a request's body, judged by its path and headers alone.
+
+        Raises `Unauthorized` for an upload without a good token: its bytes are not even read.
+        """
+        place = request.place
+        operation = None if place is None else place.routes.get(request.method)
+        if operation is None or operation.body != "bytes":
+            return JSON_BODY
+        self.identify(request)
+        return self._bytes_cap
+
+    def judge(self, request: Request) -> Operation[Any]:
+        """The operation that a request asks for, if it may; ``request.value`` is then what it takes.
+
+        That is a message with its author, an object, bytes, or what the JSON says. Raises the refusal.
+        """
+        place = request.place
+        if place is None:
+            raise request.cap.refuse()
+        body = request.body()
+        if body and place.body != "opaque":
+            request.value = read_draft(body) if place.body == "message" else None
+            if request.value is None:
+                request.value = decode_given(body)
+        operation = operation_of(place.routes, request.method)
+        if operation.authority == "writer":
+            self._judge_writer(operation, request, body)
+        else:
+            self._judge_other(operation, request)
+        return operation
+
+    def _judge_writer(self, operation: Operation[Any], request: Request, body: bytes) -> None:
+        kind = operation.body
+        if kind in ("message", "object"):
+            _require_object(request.value)
+        principal = request.principal
+        if principal is None:
+            principal = self.identify(request)
+        else:  # known since its first byte
+            self._tokens.require(principal)
+        if kind == "message":
+            _sign(request, principal)
+        elif kind == "bytes":
+            request.value = Hashed.of(body) if request.values(IDEMPOTENCY_KEY) else body
+        request.key = request_key(request, principal)
+
+    def _judge_other(self, operation: Operation[Any], request: Request) -> None:
+        if operation.authority == "admin":
+            authorization = request.values(b"authorization")
+            self._issuer.authorize(operation.name, authorization, request.value, local=request.door.local)
+        elif operation.authority == "reader" and self._read_token:
+            self.identify(request)
+        if operation.body == "object or nothing":
+            if request.value is None:
+                request.value = {}
+            _require_object(request.value)
+
+    def identify(self, request: Request) -> Principal:
+        """Who speaks. Raises `Unauthorized`."""
+        principal = request.principal = self._tokens.identify(request.values(b"authorization"))
+        return principal
+
+
+def answered(operation: Operation[T], result: T, status: int = 0) -> Response:
+    """The response to an operation that succeeded, with its row's status unless another is given."""
+    answer = operation.answer
+    status = status or operation.status
+    if answer.parts is not None:
+        pieces, length = answer.parts(result)
+        if length > LONG:
+            return Response(status, Parts(pieces, length))
+    return Response(status, answer.encode(result))
+
+
+def authored(fields: Mapping[str, object], principal: Principal) -> dict[str, object]:
+    """A message's fields, with who speaks, whatever they claim."""
+    return {**fields, "agent_id": principal.agent_id, "owner": principal.owner}
+
+
+def _require_object(value: object) -> None:
+    if not isinstance(value, Draft | dict):
+        raise InvalidRequest("The body must be a JSON object.")
+
+
+def _sign(request: Request, principal: Principal) -> None:
+    """Have the message say who speaks, whatever it claims."""
+    if isinstance(request.value, Draft):
+        sign(request.value, principal.agent_id, principal.owner)
+    else:
+        request.value = authored(request.value, principal)

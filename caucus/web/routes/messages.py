@@ -1,0 +1,22 @@
+"""Messages: appended, and read in pages."""
+
+from __future__ import annotations
+
+from caucus.edge.request import Request
+from caucus.edge.response import Response
+from caucus.web.operation import answered
+from caucus.web.routes.serving import Serving, serves
+from caucus.wire.jsontext import NULL
+from caucus.wire.operations import APPEND, READ_SINCE
+
+
+@serves(APPEND)
+async def append(on: Serving, request: Request, channel: str) -> Response:
+    return answered(APPEND, await on.once(request, on.backbone.append, channel, request.value))
+
+
+@serves(READ_SINCE)
+async def read_since(on: Serving, request: Request, channel: str) -> Response:
+    fields = request.value
+    page = await on.backbone.read_since(channel, fields.get("cursor", NULL), fields.get("limit"))
+    return answered(READ_SINCE, page)

@@ -1,0 +1,314 @@
+"""The table of operations: each is a row, which both ends of the wire read, and so do their descriptions."""
+
+from __future__ import annotations
+
+from typing import Final, Generic, Literal, TypeVar
+
+from attrs import field, frozen
+
+from caucus import errors
+from caucus.errors import CaucusError
+from caucus.wire import answers
+from caucus.wire.answers import Codec
+from caucus.wire.paths import path
+
+T = TypeVar("T")
+
+Body = Literal["json", "object", "object or nothing", "message", "bytes", "unread"]
+"""What a request's body is: any JSON or nothing, which the operation judges; a JSON object; one, or
+nothing; a message and nothing else; bytes as they are; or what nobody reads."""
+
+Authority = Literal["anybody", "reader", "writer", "admin"]
+"""Who may: anybody; whoever reads, which is anybody unless the server asks for tokens there, too; who
+has a write token; who has the admin token, over a local listener."""
+
+
+@frozen(kw_only=True, eq=False)
+class Operation(Generic[T]):
+    """One operation on the wire.
+
+    :param name: as `caucus.interfaces.IBackbone` calls it, where it is one of its.
+    :param at: the path; a variable segment stands in braces.
+    :param takes: a sketch of the body for people.
+    :param request: the body's name in the OpenAPI description.
+    :param answer: what a success says; its status is ``status``.
+    :param others: further statuses of success.
+    :param errors: what it refuses beyond what any request can be refused with.
+    :param writes: it goes on when its peer leaves, and a client must not repeat it without an
+        idempotency key. Where a write token is needed, it takes one.
+    """
+
+    name: str
+    method: str
+    at: str
+    summary: str
+    body: Body = "json"
+    takes: str = ""
+    request: str = ""
+    answer: Codec[T]
+    status: int = 200
+    others: tuple[int, ...] = ()
+    authority: Authority = "reader"
+    errors: tuple[type[CaucusError], ...] = ()
+    writes: bool = False
+    segments: tuple[str, ...] = field(init=False)
+
+    @segments.default
+    def _split(self) -> tuple[str, ...]:
+        return tuple(self.at.strip("/").split("/"))
+
+    def target(self, *arguments: str) -> str:
+        """The request target, with these in place of the variable segments."""
+        given = iter(arguments)
+        return path(*(next(given) if one.startswith("{") else one for one in self.segments))
+
+    @property
+    def successes(self) -> tuple[int, ...]:
+        """Every status of success."""
+        return (self.status, *self.others)
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it takes an idempotency key."""
+        return self.writes and self.authority == "writer"
+
+
+EVERYWHERE: Final = (
+    errors.BadRequest,
+    errors.InvalidJson,
+    errors.InvalidRequest,
+    errors.ForbiddenOrigin,
+    errors.RequestTimeout,
+    errors.PayloadTooLarge,
+    errors.MisdirectedRequest,
+    errors.HeadersTooLarge,
+    errors.InternalError,
+    errors.Overloaded,
+)
+"""What any request can be refused with."""
+_CHANNEL: Final = (errors.InvalidChannelName, errors.UnknownChannel)
+_STORAGE: Final = (errors.StorageUnavailable, errors.OutcomeUnknown)
+_CLAIM: Final = (*_CHANNEL, errors.InvalidMessage, errors.RateLimited, errors.ChannelFull, *_STORAGE)
+
+HEALTHZ: Final = Operation(
+    name="healthz",
+    method="GET",
+    at="/healthz",
+    summary="Whether it answers.",
+    answer=answers.HEALTHY,
+    authority="anybody",
+)
+READYZ: Final = Operation(
+    name="readyz",
+    method="GET",
+    at="/readyz",
+    summary="Whether it takes writes.",
+    answer=answers.READY,
+    authority="anybody",
+    errors=(errors.StorageUnavailable,),
+)
+OPENAPI: Final = Operation(
+    name="openapi",
+    method="GET",
+    at="/openapi.json",
+    summary="This description.",
+    answer=answers.DESCRIPTION,
+    authority="anybody",
+)
+CREATE_CHANNEL: Final = Operation(
+    name="create_channel",
+    method="POST",
+    at="/channels",
+    summary="Create a channel.",
+    body="object",
+    takes="`{channel, purpose?, verbosity?, renderBudgetChars?}`",
+    request="NewChannel",
+    answer=answers.CHANNEL,
+    status=201,
+    authority="writer",
+    errors=(
+        errors.InvalidChannelName,
+        errors.ChannelExists,
+        errors.InvalidMessage,
+        errors.ChannelLimit,
+        errors.RateLimited,
+        *_STORAGE,
+    ),
+    writes=True,
+)
+LIST_CHANNELS: Final = Operation(
+    name="list_channels",
+    method="GET",
+    at="/channels",
+    summary="Every channel, oldest first.",
+    answer=answers.CHANNELS,
+)
+DESCRIBE_CHANNEL: Final = Operation(
+    name="describe_channel",
+    method="GET",
+    at="/channels/{channel}",
+    summary="A channel and its head.",
+    answer=answers.CHANNEL,
+    errors=_CHANNEL,
+)
+SUBSCRIBE: Final = Operation(
+    name="subscribe",
+    method="POST",
+    at="/channels/{channel}/subscribe",
+    summary="The head, as a cursor.",
+    answer=answers.CURSOR,
+    errors=_CHANNEL,
+)
+APPEND: Final = Operation(
+    name="append",
+    method="POST",
+    at="/channels/{channel}/append",
+    summary="Append a message.",
+    body="message",
+    takes="message",
+    request="Post",
+    answer=answers.APPENDED,
+    status=201,
+    authority="writer",
+    errors=(
+        *_CHANNEL,
+        errors.InvalidMessage,
+        errors.ChannelFull,
+        errors.RateLimited,
+        errors.DuplicatePost,
+        *_STORAGE,
+    ),
+    writes=True,
+)
+READ_SINCE: Final = Operation(
+    name="read_since",
+    method="POST",
+    at="/channels/{channel}/read",
+    summary="The messages after a cursor.",
+    body="object or nothing",
+    takes="`{cursor, limit?}`",
+    request="Read",
+    answer=answers.PAGE,
+    errors=(*_CHANNEL, errors.InvalidCursor),
+)
+CLAIM: Final = Operation(
+    name="claim",
+    method="POST",
+    at="/channels/{channel}/claim",
+    summary="Take a target, first write wins.",
+    body="message",
+    takes="message",
+    request="Claim",
+    answer=answers.CLAIM,
+    authority="writer",
+    errors=_CLAIM,
+    writes=True,
+)
+REASSIGN_CLAIM: Final = Operation(
+    name="reassign_claim",
+    method="POST",
+    at="/channels/{channel}/reassign",
+    summary="Give a target to somebody.",
+    body="object",
+    takes="message, and `assignee: {agent_id, owner}`",
+    request="Reassignment",
+    answer=answers.CLAIM,
+    authority="writer",
+    errors=_CLAIM,
+    writes=True,
+)
+MARK_CLAIM_DONE: Final = Operation(
+    name="mark_claim_done",
+    method="POST",
+    at="/channels/{channel}/done",
+    summary="Give a target free.",
+    body="message",
+    takes="message",
+    request="Done",
+    answer=answers.CLAIM,
+    authority="writer",
+    errors=_CLAIM,
+    writes=True,
+)
+PUT_ARTIFACT: Final = Operation(
+    name="put_artifact",
+    method="PUT",
+    at="/channels/{channel}/artifacts/{sha256}",
+    summary="Keep bytes under their SHA-256.",
+    body="bytes",
+    takes="bytes",
+    answer=answers.ARTIFACT,
+    status=201,
+    others=(200,),
+    authority="writer",
+    errors=(
+        *_CHANNEL,
+        errors.ArtifactIntegrity,
+        errors.ArtifactTooLarge,
+        errors.ArtifactLimit,
+        *_STORAGE,
+    ),
+    writes=True,
+)
+GET_ARTIFACT: Final = Operation(
+    name="get_artifact",
+    method="GET",
+    at="/channels/{channel}/artifacts/{sha256}",
+    summary="The bytes at an address.",
+    body="unread",
+    answer=answers.BYTES,
+    errors=(*_CHANNEL, errors.NotFound),
+)
+STREAM: Final = Operation(
+    name="stream",
+    method="GET",
+    at="/channels/{channel}/stream",
+    summary="Each message as a server-sent event, as it is appended. The id is the cursor after it.",
+    body="unread",
+    answer=answers.EVENTS,
+    errors=(*_CHANNEL, errors.InvalidCursor, errors.StreamCapacity),
+)
+MINT: Final = Operation(
+    name="mint",
+    method="POST",
+    at="/admin/tokens",
+    summary="Make a token, shown once.",
+    takes="`{agent_id, owner}`",
+    request="Identity",
+    answer=answers.MINTED,
+    status=201,
+    authority="admin",
+    errors=(errors.TokenLimit, *_STORAGE),
+    writes=True,
+)
+REVOKE: Final = Operation(
+    name="revoke",
+    method="POST",
+    at="/admin/tokens/revoke",
+    summary="Remove minted tokens.",
+    takes="`{agent_id}` or `{digest}`",
+    request="Target",
+    answer=answers.REVOKED,
+    authority="admin",
+    errors=_STORAGE,
+    writes=True,
+)
+ROTATE: Final = Operation(
+    name="rotate",
+    method="POST",
+    at="/admin/tokens/rotate",
+    summary="Replace minted tokens.",
+    takes="`{agent_id, owner, digest?}`",
+    request="Identity",
+    answer=answers.MINTED,
+    status=201,
+    authority="admin",
+    errors=(errors.TokenLimit, *_STORAGE),
+    writes=True,
+)
+
+OPERATIONS: Final = tuple(one for one in dict(globals()).values() if isinstance(one, Operation))
+"""Every row, in the order above."""
+
+ACTIONS: Final = (("channels", "{channel}", "{action}"), ("admin", "tokens", "{action}"))
+"""Paths where any method but POST is 405, also where nothing is: those that another service has so."""
