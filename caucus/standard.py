@@ -31,6 +31,8 @@ class LineWriter(TextIOBase):
         nobody is told.
     :param failed: called on the thread when writing fails, with the reason.
 
+    ``lines_dropped`` counts them all.
+
     The thread is a daemon and holds no lock while it writes: one that is stuck does not keep the process.
     """
 
@@ -47,7 +49,8 @@ class LineWriter(TextIOBase):
         self._changed = Condition()
         self._waiting: deque[bytes] = deque()
         self._size = 0
-        self._dropped = 0
+        self._told = 0
+        self.lines_dropped = 0
         self._thread: Thread | None = None
 
     def fileno(self) -> int:
@@ -61,13 +64,13 @@ class LineWriter(TextIOBase):
         data = text.encode("utf-8", "backslashreplace")
         with self._changed:
             if self._size and self._size + len(data) > MOST_BYTES:
-                self._dropped += text.count("\n")
+                self.lines_dropped += text.count("\n")
             elif data and self._has_thread():
                 self._size += len(data)
                 self._waiting.append(data)
                 self._changed.notify_all()
             else:
-                self._dropped += text.count("\n")
+                self.lines_dropped += text.count("\n")
         return len(text)
 
     def _has_thread(self) -> bool:
@@ -96,11 +99,12 @@ class LineWriter(TextIOBase):
             is_written = self._send(data)
             with self._changed:
                 if not is_written:
-                    self._dropped += data.count(b"\n")
-                dropped = self._dropped if is_written and self._notice is not None else 0
+                    self.lines_dropped += data.count(b"\n")
+                untold = self.lines_dropped - self._told
+                dropped = untold if is_written and self._notice is not None else 0
             if dropped and self._notice is not None and self._send(f"{self._notice(dropped)}\n".encode()):
                 with self._changed:
-                    self._dropped -= dropped
+                    self._told += dropped
             with self._changed:
                 self._size -= len(data)
                 self._changed.notify_all()

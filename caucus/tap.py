@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, succeed
@@ -25,12 +26,13 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from caucus.access.tokens import Tokens
 from caucus.errors import ConfigurationError
 from caucus.journals import installed_journals
 from caucus.limits import Limits, environment_name, limit_fields, option_name
+from caucus.metrics import Reading
 from caucus.model.text import CONTROL
-from caucus.server import TRANSPORTS, Server, require_transport, start_server
+from caucus.server import Server, start_server
+from caucus.settings import TRANSPORTS, Settings
 from caucus.standard import is_nowhere, writer_to
 
 DEFAULT_HOST = "127.0.0.1"
@@ -57,15 +59,16 @@ CAUCUS_TOKENS says who may write: token:agent_id:owner, comma-separated. Without
 Reading is open to whoever reaches the listener, unless --read-token asks for a token. With
 CAUCUS_ADMIN_TOKEN set, tokens can be minted and revoked over loopback; each use writes an audit
 line to standard error unless CAUCUS_ADMIN_AUDIT is 0. Each option below can also be given in the
-environment: HOST, PORT, CAUCUS_HTTP, CAUCUS_JOURNAL, CAUCUS_ALLOWED_HOSTS (comma-separated),
-CAUCUS_REQUIRE_READ_TOKEN=1, CAUCUS_ACCESS_LOG=0, and for a cap CAUCUS_ and its name in capitals, as in
-CAUCUS_MAX_STREAMS. The option wins.
+environment: HOST, PORT, CAUCUS_HTTP, CAUCUS_JOURNAL, CAUCUS_METRICS, CAUCUS_ALLOWED_HOSTS
+(comma-separated), CAUCUS_REQUIRE_READ_TOKEN=1, CAUCUS_ACCESS_LOG=0, and for a cap CAUCUS_ and its
+name in capitals, as in CAUCUS_MAX_STREAMS. The option wins.
 """
 
     optParameters = [  # noqa: RUF012
         ["host", None, None, f"the address to listen on [{DEFAULT_HOST}]"],
         ["port", "p", None, f"the TCP port to listen on; 0 is any that is free [{DEFAULT_PORT}]"],
         ["journal", "j", None, "where state lives: scheme:rest, see --list-journals [memory:]"],
+        ["metrics", None, None, "the listeners that show GET /metrics: loopback, all or none [loopback]"],
         ["http", None, None, "what speaks HTTP: llhttp, or twisted, which is slower [llhttp]"],
         *([option_name(name)[2:], None, None, text] for name, text in limit_fields()),
     ]
@@ -118,7 +121,7 @@ CAUCUS_MAX_STREAMS. The option wins.
         """Fill in the environment and read every value, so that a wrong one stops the start."""
         self.settings = self._read()
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> Settings:
         caps = {
             name: self._value(option_name(name)[2:], environment_name(name)) for name, _help in limit_fields()
         }
@@ -127,22 +130,22 @@ CAUCUS_MAX_STREAMS. The option wins.
         if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
             raise ConfigurationError("--port must be an integer from 0 to 65535")
         http = self._value("http", "CAUCUS_HTTP")
-        return {
-            "listen": [_usable("--listen", description) for description in self["listen"]],
-            "host": _usable("--host", self._value("host", "HOST") or DEFAULT_HOST, _SPACE),
-            "port": int(port),
-            "journal": _usable("--journal", self._value("journal", "CAUCUS_JOURNAL") or "memory:"),
-            "http": require_transport(TRANSPORTS[0] if http is None else http),
-            "limits": Limits.parse({name: text for name, text in caps.items() if text is not None}),
-            "tokens": Tokens.parse(self._environment.get("CAUCUS_TOKENS", "")),
-            "allowed_hosts": self["allowed-host"]
-            or _names(self._environment.get("CAUCUS_ALLOWED_HOSTS", "")),
-            "read_token": self["read-token"] or self._switch("CAUCUS_REQUIRE_READ_TOKEN", default=False),
-            "admin_token": self._environment.get("CAUCUS_ADMIN_TOKEN", ""),
-            "quoted": [name for name in _SECRETS if _is_quoted(self._environment.get(name, ""))],
-            "audit": self._switch("CAUCUS_ADMIN_AUDIT", default=True),
-            "access_log": not self["no-access-log"] and self._switch("CAUCUS_ACCESS_LOG", default=True),
-        }
+        self.audits = self._switch("CAUCUS_ADMIN_AUDIT", default=True)
+        self.quoted = [name for name in _SECRETS if _is_quoted(self._environment.get(name, ""))]
+        return Settings(
+            listen=[_usable("--listen", description) for description in self["listen"]],
+            host=_usable("--host", self._value("host", "HOST") or DEFAULT_HOST, _SPACE),
+            port=int(port),
+            journal=_usable("--journal", self._value("journal", "CAUCUS_JOURNAL") or "memory:"),
+            metrics=self._value("metrics", "CAUCUS_METRICS") or "loopback",
+            http=TRANSPORTS[0] if http is None else http,
+            limits=Limits.parse({name: text for name, text in caps.items() if text is not None}),
+            tokens=self._environment.get("CAUCUS_TOKENS", ""),
+            allowed_hosts=self["allowed-host"] or _names(self._environment.get("CAUCUS_ALLOWED_HOSTS", "")),
+            read_token=self["read-token"] or self._switch("CAUCUS_REQUIRE_READ_TOKEN", default=False),
+            admin_token=self._environment.get("CAUCUS_ADMIN_TOKEN", ""),
+            access_log=not self["no-access-log"] and self._switch("CAUCUS_ACCESS_LOG", default=True),
+        )
 
     def _switch(self, variable: str, *, default: bool) -> bool:
         """An environment variable that turns something on, or with ``0 false off no`` off."""
@@ -163,9 +166,9 @@ class CaucusService(Service):
     there is one.
     """
 
-    def __init__(self, settings: Mapping[str, Any], reactor: Any) -> None:
+    def __init__(self, options: Options, reactor: Any) -> None:
         self.failed = False
-        self._settings = settings
+        self._options = options
         self._reactor = reactor
         # Starting Twisted's log may replace sys.stdout and sys.stderr: what is ours goes to the real ones.
         self.err = writer_to(sys.__stderr__, _dropped)
@@ -185,11 +188,21 @@ class CaucusService(Service):
     def _start(self) -> None:
         if self.running:
             _outlive_signals()
-            settings = {**self._settings, "audit": self._audit if self._settings["audit"] else None}
-            settings.pop("quoted")
-            starting = start_server(
-                self._reactor, wall=time.time, boot_id=_boot_id(self._reactor), **settings
+            writers = [writer for writer in (self.err, self._out) if writer is not None]
+            dropped = Reading(
+                "caucus_log_lines_dropped_total",
+                "Lines that standard output or error did not take.",
+                lambda: sum(writer.lines_dropped for writer in writers),
+                kind="counter",
             )
+            settings = evolve(
+                self._options.settings,
+                audit=self._audit if self._options.audits else None,
+                wall=time.time,
+                measures=(dropped,),
+                boot_id=_boot_id(self._reactor),
+            )
+            starting = start_server(self._reactor, settings)
             self._starting = starting.addCallback(self._announce).addErrback(self._give_up)
 
     async def _stop(self) -> None:
@@ -203,27 +216,26 @@ class CaucusService(Service):
         gc.freeze()
         # A journal's thread that comes back from its disk would wait 5 ms for the reactor's to let it go on.
         sys.setswitchinterval(SWITCH_SECONDS)
+        settings = self._options.settings
         for listener in server.listeners:
             if self._out is not None:
                 self._out.write(f"caucus-backbone listening on {listener.url}\n")
             if not listener.loopback:
-                readers = (
-                    "a token" if self._settings["read_token"] else "no token: whoever reaches it can read all"
-                )
+                readers = "a token" if settings.read_token else "no token: whoever reaches it can read all"
                 _log.warn(
                     "Bound to {host}, beyond loopback; reading needs {readers}",
                     host=listener.bound_host,
                     readers=readers,
                 )
-        admin_token = self._settings["admin_token"]
+        admin_token = settings.admin_token
         if admin_token != admin_token.strip() or CONTROL.search(admin_token):
             _log.warn(
                 "CAUCUS_ADMIN_TOKEN has white space around it or a control character in it, and is taken as "
                 "it is: no header can carry it, so that nobody can use the issuer"
             )
-        for name in self._settings["quoted"]:
+        for name in self._options.quoted:
             _log.warn("{name} has quotes around it, which are taken as part of it", name=name)
-        if not len(self._settings["tokens"]):
+        if not len(settings.tokens):
             _log.warn("CAUCUS_TOKENS is not set: nobody may write")
         return server
 
@@ -313,7 +325,7 @@ def makeService(options: Options) -> CaucusService:
     from twisted.internet import reactor  # noqa: PLC0415  # whoever runs it has installed it by now
 
     _make_monotonic(reactor)
-    return CaucusService(options.settings, reactor)
+    return CaucusService(options, reactor)
 
 
 def _make_monotonic(reactor: Any) -> None:

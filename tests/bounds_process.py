@@ -234,7 +234,7 @@ def _text() -> None:
     writer = standard.LineWriter(writing)
     for _ in range(3):
         writer.write("x" * (standard.MOST_BYTES // 2 - 1) + "\n")
-    assert (writer._size <= standard.MOST_BYTES, writer._dropped) == (True, 1)
+    assert (writer._size <= standard.MOST_BYTES, writer.lines_dropped) == (True, 1)
     size = 0
     while size < standard.MOST_BYTES:
         size += len(os.read(reading, 65_536))

@@ -23,7 +23,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from caucus.server import TRANSPORTS
+from caucus.settings import TRANSPORTS
 from tests.daemon import Start
 
 DEADLINE_SECONDS = 20.0

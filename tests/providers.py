@@ -25,13 +25,15 @@ from caucus.access.tokens import Tokens
 from caucus.client.backbone import HTTPBackbone
 from caucus.core.backbone import Backbone
 from caucus.edge.access_log import AccessLog
+from caucus.edge.counts import Counts
 from caucus.edge.crowd import Crowd
 from caucus.edge.door import Door
 from caucus.interfaces import IBackbone, IJournal, ITokenKeeper
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
+from caucus.listening import AnySite
 from caucus.model.records import Identity
-from caucus.server import AnySite, Server, site_maker
+from caucus.server import Server, site_maker
 from caucus.testing import IBackboneProvider
 from caucus.web.dispatch import Dispatch
 from caucus.web.operation import Gate
@@ -143,10 +145,9 @@ def make_site(
     issuer = Issuer(known, admin_token, audit, clock.seconds, keeper, limits.max_minted_tokens)
     gate = Gate(known, issuer, limits, read_token=read_token)
     dispatch = Dispatch(gate, Serving(backbone, streams, issuer))
-    site = site_maker(
-        http or transport(), dispatch, clock, AccessLog(clock, clock.seconds), Crowd(limits, clock)
-    )()
-    site.door = Door((), local=True, literals=False) if door is None else door
+    access, crowd = AccessLog(clock, clock.seconds), Crowd(limits, clock)
+    site = site_maker(http or transport(), dispatch, clock, access, crowd, Counts(crowd))()
+    site.door = Door((), local=True, literals=False, metrics=True) if door is None else door
     return site
 
 

@@ -19,7 +19,7 @@ from caucus.edge.door import Door
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
-from caucus.server import AnySite
+from caucus.listening import AnySite
 from tests.providers import make_site, transport
 
 TOKENS = "tok-alice:alice-agent:alice,tok-bob:bob-agent:bob,tok-carol:carol-agent:carol"

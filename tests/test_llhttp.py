@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from caucus import HTTPBackbone, server
+from caucus import HTTPBackbone, settings
 from caucus.core.backbone import Backbone
 from caucus.edge import twisted_names
 from caucus.edge.body import BodyCap
@@ -279,10 +279,10 @@ def test_a_twisted_without_the_names_that_it_keeps_to_itself_answers_by_its_own_
 
 
 def test_a_twisted_that_does_not_fit_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "missing_from_channels", lambda: ("_dataBuffer",))
+    monkeypatch.setattr(settings, "missing_from_channels", lambda: ("_dataBuffer",))
     with pytest.raises(ConfigurationError, match=r"which has no _dataBuffer$"):
-        server.require_transport("twisted")
-    assert server.require_transport("llhttp") == "llhttp"
+        settings.require_transport("twisted")
+    assert settings.require_transport("llhttp") == "llhttp"
 
 
 def test_this_twisted_has_all_names() -> None:

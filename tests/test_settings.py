@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from caucus.access.tokens import Tokens
 from caucus.edge.door import Door, require_host
 from caucus.errors import ConfigurationError
+from caucus.settings import Settings
 from caucus.tap import Options
 from tests.daemon import Start, ask
 
 
-def settings(*arguments: str, **environment: str) -> dict[str, object]:
+def settings(*arguments: str, **environment: str) -> Settings:
     options = Options(environment)
     options.parseOptions(arguments)
     return options.settings
@@ -45,17 +45,15 @@ def test_a_value_that_cannot_be_meant_is_refused_in_one_line(
 
 @pytest.mark.parametrize("port", [" 4317 ", "4317\r", "\t4317\n"])
 def test_a_port_may_have_white_space_around_it(port: str) -> None:
-    assert settings(PORT=port)["port"] == 4317
+    assert settings(PORT=port).port == 4317
 
 
 def test_line_ends_around_what_is_trimmed_anyway_do_no_harm() -> None:
     found = settings(
         CAUCUS_TOKENS="tok:a:o\r", CAUCUS_ALLOWED_HOSTS="a.example, b.example\r", CAUCUS_MAX_STREAMS="7\r"
     )
-    assert found["allowed_hosts"] == ["a.example", "b.example"]
-    tokens = found["tokens"]
-    assert isinstance(tokens, Tokens)
-    assert tokens.identify([b"Bearer tok"]).owner == "o"
+    assert found.allowed_hosts == ("a.example", "b.example")
+    assert found.tokens.identify([b"Bearer tok"]).owner == "o"
 
 
 @pytest.mark.parametrize("path", ["/tmp/room.db ", " room.db", "room.db\t"])

@@ -13,14 +13,23 @@ from caucus.core import channels, claiming, evidence, posting, repeating, restar
 from caucus.core.clock import DecisionClock
 from caucus.core.core import Core
 from caucus.errors import CaucusError
-from caucus.interfaces import IBackbone, IJournal, IReadiness, IRepeatable, ITokenKeeper, IWatchable
+from caucus.interfaces import (
+    IBackbone,
+    IJournal,
+    IMeasured,
+    IReadiness,
+    IRepeatable,
+    ITokenKeeper,
+    IWatchable,
+)
 from caucus.limits import Limits
+from caucus.metrics import Metric
 from caucus.model.events import RequestKey
 from caucus.model.messages import MessageFields
 from caucus.model.records import Answer, Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
 
 
-@implementer(IBackbone, IWatchable, IRepeatable, ITokenKeeper, IReadiness)
+@implementer(IBackbone, IWatchable, IRepeatable, ITokenKeeper, IReadiness, IMeasured)
 class Backbone:
     """Each operation decides, records and applies in one turn of the reactor.
 
@@ -45,6 +54,11 @@ class Backbone:
         self.limits = Limits() if limits is None else limits
         decisions = DecisionClock(clock.seconds, clock.seconds if wall is None else wall, boot_id)
         self._core = Core(journal, decisions, self.limits, Tokens() if tokens is None else tokens)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        measured = IMeasured(self.journal, None)
+        return (*self._core.counts.metrics, *(() if measured is None else measured.metrics))
 
     def replay(self) -> Deferred[None]:
         """Apply what the journal holds of earlier runs."""

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from caucus.access.tokens import Tokens
 from caucus.core.clock import DecisionClock
+from caucus.core.counts import Counts
 from caucus.core.durable import once_durable
 from caucus.core.feeds import Feeds
 from caucus.interfaces import IJournal
@@ -38,6 +39,7 @@ class Core:
         self.state = State(limits, tokens)
         self.stamps = Stamps()
         self.feeds = Feeds(journal)
+        self.counts = Counts(self.state, journal, clock)
         self.request: RequestKey | None = None
 
     def write(
@@ -46,13 +48,16 @@ class Core:
         """Decide now; answer, or refuse, once all that was decided up to then is durable."""
         refusal = self.journal.refusal
         if refusal is not None:
+            self.counts.operations.add((decide.__name__, "refused"))
             return defer.fail(refusal)
         try:
             decided = decide(self, *args, **kwargs)
         except Exception:
+            self.counts.operations.add((decide.__name__, "refused"))
             # It waits too: it may rest on something that is not durable yet. No name here holds it,
             # since its traceback holds this frame.
             return once_durable(self.journal, Failure(), self.journal.position)
+        self.counts.operations.add((decide.__name__, getattr(decided, "outcome", "done")))
         answer = once_durable(self.journal, decided, self.journal.position)
         self.request = None  # what a watcher writes is not that request's
         self.feeds.decided()
@@ -73,6 +78,7 @@ class Core:
     def record(self, event: Event, now: float) -> None:
         """Take one decision down, and carry it out."""
         position = self.journal.record(event)
+        self.counts.recorded(event, position)
         self.state.apply(event, position, self.journal.durable, now)
         if isinstance(event, MessageAppended):
             self.feeds.appended(event.channel, position)

@@ -16,20 +16,25 @@ def replay(core: Core) -> Deferred[None]:
     A lease goes on while nothing runs, but not to its end: whoever could not renew one that was
     live when the last run ended has ``restart_grace`` seconds.
     """
+    began = core.clock.now()
+    last = 0.0
     timeline = Timeline()
     stamped: ChannelCreated | MessageAppended | None = None
 
     def apply(event: Event) -> None:
-        nonlocal stamped
+        nonlocal stamped, last
+        last = event.when.wall
         if isinstance(event, MessageAppended | ChannelCreated):
             stamped = event
         core.state.apply(event, 0, 0, timeline.advance(event.when))
 
     def undo(kept: int) -> None:
         core.state.undo(kept)
+        core.counts.lost(kept)
         core.feeds.undone()
 
     def go_on(_result: None) -> None:
+        core.counts.replayed(core.clock.now() - began, last)
         down = timeline.now
         if stamped is not None:
             core.stamps.resume(stamp_of(stamped))

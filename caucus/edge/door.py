@@ -30,10 +30,12 @@ class Door:
     :param names: names and addresses that it goes by beside ``localhost`` and the loopback literals.
     :param local: whether it is bound to loopback or to a Unix socket, and so may serve the issuer.
     :param literals: whether it goes by any IP literal: one cannot be rebound.
+    :param metrics: whether it shows the metrics.
     """
 
-    def __init__(self, names: Iterable[str], *, local: bool, literals: bool) -> None:
+    def __init__(self, names: Iterable[str], *, local: bool, literals: bool, metrics: bool = False) -> None:
         self.local = local
+        self.metrics = metrics
         self._literals = literals
         self._names = {"localhost", *(_canonical(name) for name in names)}
         self._told: set[str] = set()

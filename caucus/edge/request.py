@@ -21,6 +21,8 @@ from caucus.model.events import RequestKey
 KEEP_ALIVE_SECONDS: Final = 5
 """How long an idle connection is kept at least, as it is announced."""
 SERVER: Final = "caucus-backbone"
+NO_ROUTE: Final = "none"
+"""What stands for the operation of a request that was for none, or was refused before that was known."""
 PHRASES: Final[Mapping[int, bytes]] = {
     200: b"OK",
     201: b"Created",
@@ -47,9 +49,10 @@ class Request:
 
     Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
     path leads, or ``None`` if it cannot be decoded; ``value``, what the body says, which is ``None``
-    if it says nothing; ``principal``, who speaks, once that is known; and ``key``, by what a
-    repetition of the request is known, if by anything. ``waits_for`` is what a route waits for that
-    may be given up once the peer has gone.
+    if it says nothing; ``principal``, who speaks, once that is known; ``key``, by what a
+    repetition of the request is known, if by anything; and ``route``, the operation's name. ``error``
+    is the code of the refusal that it was answered with, if it was. ``waits_for`` is what a route
+    waits for that may be given up once the peer has gone.
     """
 
     method: bytes
@@ -63,6 +66,8 @@ class Request:
     value: Any = None
     principal: Principal | None = None
     key: RequestKey | None = None
+    route = NO_ROUTE
+    error = ""
 
     @property
     @abstractmethod
@@ -121,6 +126,7 @@ class Request:
     def respond(self, response: Response) -> None:
         """Answer with this."""
         body = response.body
+        self.error = response.error
         if isinstance(body, bytes):
             self._begin(response, len(body))
             self.send(body)

@@ -21,12 +21,13 @@ _log = Logger("caucus.web")
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A status, a body, and the headers beside the content's own."""
+    """A status, a body, and the headers beside the content's own; ``error`` is a refusal's code."""
 
     status: int
     body: bytes | Parts | Live
     headers: Mapping[str, str] | None = None
     content_type: str = CONTENT_TYPE
+    error: str = ""
 
 
 def refused(error: CaucusError) -> Response:
@@ -37,7 +38,7 @@ def refused(error: CaucusError) -> Response:
     """
     error.__traceback__ = error.__context__ = error.__cause__ = None
     status, headers, body = encode_error(error)
-    return Response(status, body, headers)
+    return Response(status, body, headers, error=error.code)
 
 
 def failed(reason: Failure) -> Response:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 
 from caucus.edge.access_log import AccessLog
 from caucus.edge.body import BodyCap
+from caucus.edge.counts import Counts
 from caucus.edge.crowd import Crowd
 from caucus.edge.door import Door
 from caucus.edge.request import Request
+from caucus.errors import CaucusError
 
 Admit = Callable[[Request], BodyCap]
 Knows = Callable[[Request], bool]
@@ -28,46 +31,55 @@ class Peered(Protocol):
         """Close at once."""
 
 
-class Edge:
-    """What the connections of one listener share, whichever transport carries them.
+@frozen
+class Shared:
+    """What all listeners of a server share, whichever transport carries them.
 
-    :param admit: called when a request's headers are here, before its body: the cap of the body,
-        or a refusal, raised.
-    :param knows: whether a request, whose headers are here, has a good token.
-    :param clock: runs the deadlines.
-    :param crowd: counts the connections of all listeners.
-    :param door: knows whom to let in; it is put in place once the listener is bound.
+    ``admit`` is called when a request's headers are here, before its body: the cap of the body, or a
+    refusal, raised. ``knows`` says whether a request, whose headers are here, has a good token.
+    ``clock`` runs the deadlines.
     """
 
-    def __init__(
-        self,
-        admit: Admit,
-        knows: Knows,
-        clock: IReactorTime,
-        access: AccessLog,
-        crowd: Crowd,
-        door: Door | None = None,
-    ) -> None:
-        self.admit = admit
-        self.knows = knows
-        self.clock = clock
-        self.access = access
-        self.crowd = crowd
-        self.door = Door((), local=False, literals=False) if door is None else door
+    admit: Admit
+    knows: Knows
+    clock: IReactorTime
+    access: AccessLog
+    crowd: Crowd
+    counts: Counts
+
+
+class Edge:
+    """What the connections of one listener share.
+
+    ``door`` knows whom to let in; until the listener is bound it lets nobody in.
+    """
+
+    def __init__(self, shared: Shared) -> None:
+        self.admit = shared.admit
+        self.knows = shared.knows
+        self.clock = shared.clock
+        self.access = shared.access
+        self.crowd = shared.crowd
+        self.counts = shared.counts
+        self.door = Door((), local=False, literals=False)
         self.channels: set[Peered] = set()
         self.closing = False
         self._gone: Deferred[None] | None = None
 
     def log_answer(self, request: Request, sent: int, peer: str, began: float) -> None:
-        """The access line of a request that reached the routes; ``sent`` counts its answer's body."""
-        seconds = self.clock.seconds() - began
+        """A request that reached the routes has its answer; ``sent`` counts its body."""
         who = None if request.principal is None else request.principal.agent_id
+        seconds = self.clock.seconds() - began
+        self.counts.answered(request, request.code, seconds, request.error)
         self.access.add(peer, request.method, request.uri, request.code, sent, seconds, who)
 
-    def log_refusal(self, request: Request | None, status: int, sent: int, peer: str, began: float) -> None:
-        """The access line of what was refused below the routes."""
+    def log_refusal(
+        self, request: Request | None, error: CaucusError, status: int, sent: int, peer: str, began: float
+    ) -> None:
+        """A request was refused below the routes."""
         method, target = (b"", b"") if request is None else (request.method, request.uri)
         seconds = self.clock.seconds() - began
+        self.counts.answered(request, status, seconds, error.code)
         self.access.add(peer, method, target, status, sent, seconds, None)
 
     def close_connections(self, grace: float) -> Deferred[None]:

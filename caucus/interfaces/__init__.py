@@ -11,3 +11,4 @@ from caucus.interfaces.journal import (
     IJournal as IJournal,
     IJournalFactory as IJournalFactory,
 )
+from caucus.interfaces.measured import IMeasured as IMeasured

@@ -19,12 +19,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from caucus.errors import CaucusError, ConfigurationError, OutcomeUnknown, StorageUnavailable
-from caucus.interfaces import IJournal, IJournalFactory
+from caucus.interfaces import IJournal, IJournalFactory, IMeasured
 from caucus.journals.codec import encode_event
 from caucus.journals.database import Database, require_no_log
 from caucus.journals.files import DatabaseError
 from caucus.journals.lock import Lock
 from caucus.journals.worker import Worker
+from caucus.metrics import SECONDS, SIZES, Histogram, Reading
 from caucus.model.events import Event
 from caucus.model.text import CONTROL, excerpt, one_line
 
@@ -46,7 +47,7 @@ T = TypeVar("T")
 _log = Logger("caucus.journals")
 
 
-@implementer(IJournal)
+@implementer(IJournal, IMeasured)
 class SQLiteJournal:
     """Its thread commits what is recorded; what comes during a commit goes into the next one.
 
@@ -77,6 +78,17 @@ class SQLiteJournal:
         self._is_closing = self._is_beyond_repair = False
         self._reason = ""
         self._idle: Deferred[None] | None = None
+        self._commit_seconds = Histogram(
+            "caucus_commit_seconds", "How long the store took for a commit.", SECONDS
+        )
+        self._commit_events = Histogram("caucus_commit_events", "How many events a commit had.", SIZES)
+        commits = Reading(
+            "caucus_commits_total",
+            "Commits that were durable.",
+            lambda: self._commit_events.counts()[()],
+            kind="counter",
+        )
+        self.metrics = (commits, self._commit_seconds, self._commit_events)
 
     @property
     def refusal(self) -> CaucusError | None:
@@ -132,10 +144,12 @@ class SQLiteJournal:
         """On the thread: commit what is queued after ``position``, then what came meanwhile, and so on."""
         bodies = self._take_queued()
         while bodies:
+            began = self._clock.seconds()
             self._database.append(position, bodies)
+            seconds = self._clock.seconds() - began
             count, position = len(bodies), position + len(bodies)
             bodies = self._take_queued()
-            self._reactor.callFromThread(self._committed, count)
+            self._reactor.callFromThread(self._committed, count, seconds)
 
     def _take_queued(self) -> list[bytes]:
         bodies = []
@@ -144,7 +158,9 @@ class SQLiteJournal:
                 bodies.append(self._queue.popleft())
         return bodies
 
-    def _committed(self, count: int) -> None:
+    def _committed(self, count: int, seconds: float) -> None:
+        self._commit_events.observe(count)
+        self._commit_seconds.observe(seconds)
         self.durable += count
         for _ in range(count):
             self._pending_bytes -= self._pending.popleft()[1]

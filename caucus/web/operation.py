@@ -73,6 +73,7 @@ class Gate:
             if request.value is None:
                 request.value = decode_given(body)
         operation = operation_of(place.routes, request.method)
+        request.route = operation.name
         if operation.authority == "writer":
             self._judge_writer(operation, request, body)
         else:

@@ -20,6 +20,7 @@ from caucus.edge.response import Live
 from caucus.errors import NotFound, StreamCapacity
 from caucus.interfaces import IBackbone, IWatchable
 from caucus.limits import Limits
+from caucus.metrics import Counter, Metric, Reading
 from caucus.model.records import Page
 from caucus.wire.frames import EVENT_STREAM, frames
 
@@ -44,6 +45,13 @@ class Streams:
         self._limit = limits.max_streams
         self._feeds: dict[str, Feed] = {}
         self._open = 0
+        self.dropped = Counter("caucus_streams_dropped_total", "Streams ended, being too far behind.")
+        self.sent = Counter("caucus_stream_messages_total", "Messages written to streams.")
+        self.metrics: tuple[Metric, ...] = (
+            Reading("caucus_streams", "Streams that are open.", lambda: self._open),
+            self.dropped,
+            self.sent,
+        )
 
     def stream(self, channel: str, start: int, head: int, comment: str) -> Live:
         """What answers a request with a channel's messages from the cursor ``start`` on.
@@ -246,10 +254,12 @@ class Reader:
 
     def _write(self, data: bytes, cursor: int) -> None:
         if not self._done:
+            self.feed.streams.sent.add(by=cursor - self.cursor)
             self.cursor = cursor
             self._request.write(data)
 
     def _drop(self) -> None:
+        self.feed.streams.dropped.add()
         _log.info("Dropped a stream's reader that is too far behind")
         self.stop()
         self._request.abort()

@@ -259,3 +259,6 @@ EVENTS: Final[Codec[bytes]] = Codec(encode=_as_it_is, decode=_as_it_is, shown="`
 DESCRIPTION: Final[Codec[bytes]] = Codec(
     encode=_as_it_is, decode=_as_it_is, shown="the OpenAPI 3.1 description"
 )
+METRICS: Final[Codec[bytes]] = Codec(
+    encode=_as_it_is, decode=_as_it_is, shown="`text/plain`, the Prometheus text format"
+)

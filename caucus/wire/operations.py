@@ -115,6 +115,15 @@ OPENAPI: Final = Operation(
     answer=answers.DESCRIPTION,
     authority="anybody",
 )
+METRICS: Final = Operation(
+    name="metrics",
+    method="GET",
+    at="/metrics",
+    summary="What is counted, in the Prometheus text format; on the listeners that show it.",
+    answer=answers.METRICS,
+    authority="anybody",
+    errors=(errors.NotFound,),
+)
 CREATE_CHANNEL: Final = Operation(
     name="create_channel",
     method="POST",

@@ -236,7 +236,7 @@ class Connection(Protocol):
         status, head, body = last_words(error, self.site.date, head=is_head)
         self.outlet.write(head + body)
         began = self._opened if request is None else request.began
-        self.site.log_refusal(request, status, len(body), self.peer, began)
+        self.site.log_refusal(request, error, status, len(body), self.peer, began)
         self._rest = b""
         self._intake.give_up()
         self.outlet.flush()

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory
 from twisted.web.http import datetimeToString
 
-from caucus.edge.access_log import AccessLog
-from caucus.edge.crowd import Crowd
-from caucus.edge.door import Door
 from caucus.edge.request import KEEP_ALIVE_SECONDS, SERVER, Request, header_lines, status_line
-from caucus.edge.site import Admit, Edge, Knows, Peered
+from caucus.edge.site import Edge, Peered, Shared
 
 TICK_SECONDS: Final = 0.5
 Handle = Callable[[Request], None]
@@ -46,17 +43,8 @@ class FastListener(Edge, Factory):
     noisy = False
     requestFactory: Callable[..., Any]
 
-    def __init__(
-        self,
-        handle: Handle,
-        admit: Admit,
-        knows: Knows,
-        clock: IReactorTime,
-        access: AccessLog,
-        crowd: Crowd,
-        door: Door | None = None,
-    ) -> None:
-        Edge.__init__(self, admit, knows, clock, access, crowd, door)
+    def __init__(self, handle: Handle, shared: Shared) -> None:
+        Edge.__init__(self, shared)
         self.handle = handle
         self.date = b""
         self._unsent: list[Flushed] = []

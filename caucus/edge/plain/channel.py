@@ -254,7 +254,7 @@ class EdgeChannel(HTTPChannel):
         is_head = request is not None and request.method == b"HEAD"
         status, head, body = last_words(error, datetimeToString(), head=is_head)
         self.transport.write(head + body)
-        self.site.log_refusal(request, status, len(body), self.peer, self.began)
+        self.site.log_refusal(request, error, status, len(body), self.peer, self.began)
         if request is not None and request.received is not None:
             request.received.give_up()
         self._close_gently()

@@ -18,7 +18,7 @@ from zope.interface import provider
 
 from caucus.edge.body import JSON_BODY, Body
 from caucus.edge.door import Door
-from caucus.edge.request import KEEP_ALIVE_SECONDS, PHRASES, SERVER, Request
+from caucus.edge.request import KEEP_ALIVE_SECONDS, NO_ROUTE, PHRASES, SERVER, Request
 from caucus.errors import CaucusError
 
 _NO_HEADERS: Final = Headers()
@@ -29,7 +29,19 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
     """Twisted's request without spooling, forms and HTML."""
 
     # Beyond 30 attributes an instance's dictionary takes 1.5 KiB: what is ours lives in slots.
-    __slots__ = ("cap", "endless", "place", "producer", "received", "streamingProducer")
+    __slots__ = (
+        "cap",
+        "endless",
+        "error",
+        "key",
+        "place",
+        "principal",
+        "producer",
+        "received",
+        "route",
+        "streamingProducer",
+        "value",
+    )
     channel: Any
     site: Any
     defaultContentType = None
@@ -37,7 +49,8 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
     def __init__(self, channel: Any) -> None:
         super().__init__(channel)
         self.cap = JSON_BODY
-        self.place = self.producer = None
+        self.place = self.producer = self.value = self.principal = self.key = None
+        self.route, self.error = NO_ROUTE, ""
         self.endless = False
         self.received: Body | None = None
 

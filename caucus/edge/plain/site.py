@@ -7,17 +7,13 @@ from __future__ import annotations
 
 from typing import cast
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.web import server
 from twisted.web.http import Request as TwistedRequest
 from twisted.web.resource import IResource
 
-from caucus.edge.access_log import AccessLog
-from caucus.edge.crowd import Crowd
-from caucus.edge.door import Door
 from caucus.edge.plain.channel import EdgeChannel
 from caucus.edge.plain.request import PlainRequest
-from caucus.edge.site import Admit, Edge, Knows
+from caucus.edge.site import Edge, Shared
 
 
 class PlainSite(Edge, server.Site):
@@ -27,18 +23,10 @@ class PlainSite(Edge, server.Site):
     protocol = EdgeChannel  # type: ignore[assignment]  # HTTPFactory types its own proxy, which only serves h2
     requestFactory = PlainRequest  # type: ignore[assignment]  # it takes a channel and nothing else
 
-    def __init__(
-        self,
-        resource: IResource,
-        admit: Admit,
-        knows: Knows,
-        clock: IReactorTime,
-        access: AccessLog,
-        crowd: Crowd,
-        door: Door | None = None,
-    ) -> None:
+    def __init__(self, resource: IResource, shared: Shared) -> None:
+        clock = shared.clock
         server.Site.__init__(self, resource, timeout=None, reactor=clock, parsePOSTFormSubmission=False)
-        Edge.__init__(self, admit, knows, clock, access, crowd, door)
+        Edge.__init__(self, shared)
 
     def startFactory(self) -> None:
         """Nothing: Twisted's own access log would set a timer each second."""

@@ -40,6 +40,13 @@ class Ledger:
             return None
         return entry
 
+    def count(self, now: float) -> int:
+        """How many targets are held."""
+        return sum(
+            entry.lease_ttl is None or now < entry.granted + float(entry.lease_ttl)
+            for entry in self._entries.values()
+        )
+
     def may_claim(self, key: str, owner: str, now: float, *, heartbeat: bool) -> AlreadyClaimed | None:
         """A free target may be claimed; a live one only renewed, by its own owner's heartbeat."""
         entry = self.live(key, now)

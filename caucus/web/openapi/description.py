@@ -32,6 +32,7 @@ _CONTENTS: Final[dict[str, Schema]] = {
     "get_artifact": _BYTES,
     "stream": {"text/event-stream": {"schema": {"type": "string"}}},
     "openapi": {"application/json": {"schema": {}}},
+    "metrics": {"text/plain": {"schema": {"type": "string"}}},
 }
 """What those operations answer with that answer no schema's JSON."""
 

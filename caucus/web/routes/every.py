@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from caucus.web.routes import admin, channels, claims, evidence, health, messages, serving, streams
+from caucus.web.routes import admin, channels, claims, evidence, health, messages, metrics, serving, streams
 
 ROUTES: Final = serving.ROUTES
-ROOMS: Final = (admin, channels, claims, evidence, health, messages, streams)
+ROOMS: Final = (admin, channels, claims, evidence, health, messages, metrics, streams)

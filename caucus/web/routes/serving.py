@@ -12,6 +12,7 @@ from caucus.access.issuer import Issuer
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.interfaces import IBackbone, IRepeatable
+from caucus.metrics import Metric
 from caucus.model.records import Answer
 from caucus.web.stream import Streams
 from caucus.wire.operations import Operation
@@ -22,11 +23,12 @@ T = TypeVar("T")
 
 @frozen
 class Serving:
-    """What routes work with: the backbone, its live streams, and who issues tokens."""
+    """What routes work with: the backbone, its live streams, who issues tokens, and what is counted."""
 
     backbone: IBackbone
     streams: Streams
     issuer: Issuer
+    metrics: tuple[Metric, ...] = ()
 
     def once(
         self, request: Request, operation: Callable[P, Deferred[T]], *args: P.args, **kwargs: P.kwargs
