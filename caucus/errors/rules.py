@@ -22,6 +22,7 @@ __all__ = [
     "InvalidChannelName",
     "InvalidCursor",
     "InvalidMessage",
+    "PostRefused",
     "RateLimited",
     "RateScope",
     "TokenLimit",
@@ -112,8 +113,12 @@ class ChannelExists(CaucusError):
         return f"The channel {_quoted(self.channel)} exists already."
 
 
+class PostRefused(CaucusError):
+    """The root of what a post that is well formed can be refused with."""
+
+
 @frozen
-class DuplicatePost(CaucusError):
+class DuplicatePost(PostRefused):
     """Type and body equal the agent's last post in this channel. Say something new instead."""
 
     code = "duplicate_post"
@@ -123,7 +128,7 @@ class DuplicatePost(CaucusError):
 
 
 @frozen
-class ChannelFull(CaucusError):
+class ChannelFull(PostRefused):
     """The log holds ``limit`` messages. Retrying cannot help: move to another channel."""
 
     code = "channel_full"

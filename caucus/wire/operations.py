@@ -33,7 +33,7 @@ class Operation(Generic[T]):
     :param request: the body's name in the OpenAPI description.
     :param answer: what a success says; its status is ``status``.
     :param others: further statuses of success.
-    :param errors: what it refuses beyond what any request can be refused with.
+    :param errors: what it refuses beyond what any request can be refused with, or roots of that.
     :param writes: it goes on when its peer leaves, and a client must not repeat it without an
         idempotency key. Where a write token is needed, it takes one.
     """
@@ -182,9 +182,8 @@ APPEND: Final = Operation(
     errors=(
         *_CHANNEL,
         errors.InvalidMessage,
-        errors.ChannelFull,
         errors.RateLimited,
-        errors.DuplicatePost,
+        errors.PostRefused,
         *_STORAGE,
     ),
     writes=True,

@@ -69,8 +69,9 @@ def _refusals(operation: Operation[Any]) -> Schema:
     if operation.is_repeatable:
         own.append(IdempotencyMismatch)
     codes: dict[int, list[str]] = {}
-    for error in own:
-        codes.setdefault(STATUS[error], []).append(error.code)
+    for error, status in STATUS.items():
+        if issubclass(error, tuple(own)):
+            codes.setdefault(status, []).append(error.code)
     return {
         str(status): {"description": ", ".join(named), "content": _json("Error")}
         for status, named in sorted(codes.items())
