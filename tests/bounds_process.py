@@ -15,7 +15,7 @@ from caucus import standard
 from caucus.core.backbone import Backbone
 from caucus.edge import access_log as access, bounds, door
 from caucus.errors import MisdirectedRequest, RateLimited, StorageUnavailable
-from caucus.journals import sqlite
+from caucus.journals import committing
 from caucus.limits import Limits
 from caucus.model.events import RequestKey
 from caucus.model.messages import Message
@@ -173,7 +173,7 @@ class _NoDisk:
 
 def _stuck(clock: Clock) -> Backbone:
     disk: Any = _NoDisk()
-    journal = sqlite.SQLiteJournal(disk, disk, disk, clock, clock)
+    journal = committing.CommittingJournal(disk, disk, disk, clock, clock)
     return Backbone(journal, clock, Limits(**{**ROOMY, "max_channel_artifact_bytes": 10**9}))
 
 
@@ -183,20 +183,20 @@ def _events() -> None:
     backbone = _stuck(clock)
     backbone.create_channel("room")
     assert backbone.why_not_ready() is None
-    clock.advance(sqlite.STALL_SECONDS)
+    clock.advance(committing.STALL_SECONDS)
     assert isinstance(backbone.why_not_ready(), StorageUnavailable)
     backbone = _stuck(clock)
     backbone.create_channel("room")
-    for number in range(sqlite.MOST_EVENTS):
+    for number in range(committing.MOST_EVENTS):
         backbone.append("room", Message("note", str(number), agent_id="a", owner="o")).addErrback(bool)
-    assert backbone.journal.position == sqlite.MOST_EVENTS
+    assert backbone.journal.position == committing.MOST_EVENTS
     assert isinstance(backbone.why_not_ready(), StorageUnavailable)
     backbone = _stuck(clock)
     backbone.create_channel("room")
-    for number in range(2 * sqlite.MOST_BYTES // 10**6):
+    for number in range(2 * committing.MOST_BYTES // 10**6):
         data = b"%d" % number + b"x" * 10**6
         backbone.put_artifact("room", sha256(data).hexdigest(), data).addErrback(bool)
-    assert backbone.journal.position <= 2 + sqlite.MOST_BYTES // 10**6
+    assert backbone.journal.position <= 2 + committing.MOST_BYTES // 10**6
     assert isinstance(backbone.why_not_ready(), StorageUnavailable)
 
 

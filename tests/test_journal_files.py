@@ -18,10 +18,11 @@ from twisted.python.failure import Failure
 
 from caucus.errors import ConfigurationError, StorageUnavailable
 from caucus.journals import database as database_room
+from caucus.journals.committing import CommittingJournal
 from caucus.journals.lock import Lock
 from caucus.journals.reader import Reader, sound_events
 from caucus.journals.restoring import restore
-from caucus.journals.sqlite import SQLiteJournal, open_sqlite
+from caucus.journals.sqlite import open_sqlite
 from caucus.server import start_server
 from tests.daemon import BIN
 from tests.disk import Disk, fail_at
@@ -47,7 +48,7 @@ async def refusal(path: Path) -> str:
     return line.partition(f"sqlite:{path}: ")[2]
 
 
-async def filled(path: Path, clock: Clock, count: int) -> SQLiteJournal:
+async def filled(path: Path, clock: Clock, count: int) -> CommittingJournal:
     """An open journal of so many events more."""
     journal = await opened(path, clock)
     for _ in range(count):

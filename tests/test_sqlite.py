@@ -13,9 +13,10 @@ from twisted.internet.task import Clock, deferLater
 
 from caucus.core.backbone import Backbone
 from caucus.errors import OutcomeUnknown, StorageUnavailable
-from caucus.journals import sqlite as sqlite_room
+from caucus.journals import committing
+from caucus.journals.committing import CommittingJournal
 from caucus.journals.database import Database
-from caucus.journals.sqlite import SQLiteJournal, open_sqlite
+from caucus.journals.sqlite import open_sqlite
 from caucus.model.events import ArtifactAdded, Instant
 from caucus.model.messages import Message
 from tests.disk import Disk, fail_at, nothing
@@ -54,13 +55,13 @@ def disk() -> Iterator[Disk]:
     disk.before = nothing
 
 
-async def opened(path: Path, clock: Clock, disk: Disk | None = None) -> SQLiteJournal:
+async def opened(path: Path, clock: Clock, disk: Disk | None = None) -> CommittingJournal:
     journal = await open_sqlite(path, reactor, clock, disk.name if disk else "")
     await journal.replay(lambda _event: None, lambda _kept: None)
     return journal
 
 
-def trouble(journal: SQLiteJournal) -> str | None:
+def trouble(journal: CommittingJournal) -> str | None:
     """Why it takes no events."""
     refusal = journal.refusal
     return refusal.trouble if isinstance(refusal, StorageUnavailable) else None
@@ -162,7 +163,7 @@ async def test_reads_go_on_while_the_disk_stalls(path: Path, clock: Clock, disk:
 async def test_closing_waits_for_a_stalled_disk_only_so_long(
     path: Path, clock: Clock, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_room, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(committing, "CLOSE_SECONDS", 0.05)
     journal = await opened(path, clock, disk)
     stall = Stall(disk)
     journal.record(SMALL)
@@ -317,7 +318,7 @@ async def test_a_write_ahead_log_that_is_taken_away_is_noticed(path: Path, clock
 async def test_an_idle_journal_on_a_dead_disk_is_closed_in_time(
     path: Path, clock: Clock, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_room, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(committing, "CLOSE_SECONDS", 0.05)
     journal = await opened(path, clock, disk)
     journal.record(SMALL)
     await journal.when_durable(1)

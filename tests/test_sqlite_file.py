@@ -13,7 +13,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from zope.interface import implementer
 
 from caucus.errors import ConfigurationError
-from caucus.journals import database as database_room, sqlite as sqlite_room
+from caucus.journals import committing, database as database_room
 from caucus.journals.files import DatabaseError
 from caucus.journals.sqlite import open_sqlite
 from tests.test_sqlite import SMALL, opened
@@ -153,7 +153,7 @@ async def test_a_long_replay_shows_how_far_it_is(
     for _ in range(10):
         journal.record(SMALL)
     await journal.close()
-    monkeypatch.setattr(sqlite_room, "CHUNK", 4)
+    monkeypatch.setattr(committing, "CHUNK", 4)
     told: list[str] = []
 
     @implementer(ILogObserver)

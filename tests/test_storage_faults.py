@@ -17,8 +17,9 @@ from twisted.internet.task import Clock, LoopingCall, deferLater
 
 from caucus.core.backbone import Backbone
 from caucus.errors import OutcomeUnknown, StorageUnavailable
+from caucus.journals.committing import CommittingJournal
 from caucus.journals.database import READ, Database, integrity_problems
-from caucus.journals.sqlite import SQLiteJournal, open_sqlite
+from caucus.journals.sqlite import open_sqlite
 from caucus.limits import Limits
 from caucus.model.messages import Message
 from tests.disk import Disk, fail_at, nothing
@@ -72,7 +73,7 @@ class History:
         assert kept == self.acknowledged
 
 
-async def open_room(path: Path, clock: Clock, vfs: str = "") -> tuple[Backbone, SQLiteJournal]:
+async def open_room(path: Path, clock: Clock, vfs: str = "") -> tuple[Backbone, CommittingJournal]:
     journal = await open_sqlite(path, reactor, clock, vfs)
     backbone = Backbone(journal, clock, Limits(max_posts_per_minute=10**6))
     await backbone.replay()
@@ -221,7 +222,8 @@ async def test_a_disk_that_fails_now_and_then_loses_nothing(
         folder.mkdir()
         backbone, journal = await open_room(folder / "room.db", clock, disk.name)
         await backbone.create_channel("room")
-        journal._database._connection.wal_autocheckpoint(10)
+        store: Any = journal._store
+        store._connection.wal_autocheckpoint(10)
 
         def fail_sometimes(_operation: str, chance: random.Random = chance) -> None:
             nonlocal faults

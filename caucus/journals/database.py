@@ -53,6 +53,7 @@ class Database:
 
     def __init__(self, path: Path, vfs: str = "") -> None:
         self.path = path
+        self.name = str(path)
         self._vfs = vfs
         self._log_identity: tuple[int, int] | None = None
         self._log_is_new = True

@@ -1,0 +1,341 @@
+"""A journal over a local store: events are committed in groups, by a thread of its own.
+
+What the store is, it does not know. It knows when a disk has stalled, and how to find out what was
+kept when a commit has failed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, succeed  # noqa: A004
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from caucus.errors import CaucusError, OutcomeUnknown, StorageUnavailable
+from caucus.interfaces import IJournal, IMeasured
+from caucus.journals.codec import encode_event
+from caucus.journals.waits import Waits
+from caucus.journals.worker import Worker
+from caucus.metrics import SECONDS, SIZES, Histogram, Reading
+from caucus.model.events import Event
+from caucus.model.text import one_line
+
+MOST_EVENTS: Final = 4096
+MOST_BYTES: Final = 16 * 1024 * 1024
+STALL_SECONDS: Final = 5.0
+"""With so many events, so many bytes, or one so old, waiting for the disk, no more are taken."""
+DOUBT_SECONDS: Final = 5.0
+"""How long after a failed commit it may take to find out what was kept."""
+CLOSE_SECONDS: Final = 1.5
+"""How long `CommittingJournal.close` waits for the disk."""
+RETRY_SECONDS: Final = 0.5
+"""Between two attempts to open a file that failed."""
+CHUNK: Final = 2000
+"""Events read at a time on replay."""
+PROGRESS_SECONDS: Final = 1.0
+
+_log = Logger("caucus.journals")
+
+
+class Store(Protocol):
+    """Where the bytes of events lie, by position. Used by one thread, which may wait for it."""
+
+    name: str
+    """What the log calls it."""
+
+    def append(self, position: int, bodies: Sequence[bytes]) -> None:
+        """Keep these after ``position``, all or none of them, and return once they are durable."""
+
+    def tail(self) -> int:
+        """The position of the last event."""
+
+    def read(self, position: int, count: int) -> list[Event]:
+        """At most ``count`` events after ``position``."""
+
+    def abandon(self) -> None:
+        """An append failed: let go of what it was done with."""
+
+    def look(self, durable: int, position: int) -> int:
+        """The tail, after an append failed: from ``durable`` to ``position``. Raises while it cannot tell."""
+
+    def reopen(self, durable: int, position: int) -> int:
+        """As `look`, and take appends again."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+@implementer(IJournal, IMeasured)
+class CommittingJournal:
+    """A thread commits what is recorded; what comes during a commit goes into the next one.
+
+    :param store: is used by ``worker`` alone.
+    :param release: is called when the journal is closed.
+    :param reactor: is called back from the thread.
+    :param clock: measures stalls, and the pauses between attempts.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        release: Callable[[], None],
+        worker: Worker,
+        reactor: Any,
+        clock: IReactorTime,
+    ) -> None:
+        self.position = self.durable = 0
+        self._store = store
+        self._reactor = reactor
+        self._clock = clock
+        self._worker = worker
+        self._release = release
+        self._queue: deque[bytes] = deque()  # filled by the reactor's thread, emptied by the other
+        self._pending: deque[tuple[float, int]] = deque()
+        self._pending_bytes = 0
+        self._is_committing = False
+        self._waits = Waits()
+        self._undo: Callable[[int], None] = _undo_nothing
+        self._doubt: IDelayedCall | None = None
+        self._retry: IDelayedCall | None = None
+        self._has_failed = self._in_doubt = self._looked = False
+        self._is_closing = self._is_beyond_repair = False
+        self._reason = ""
+        self._idle: Deferred[None] | None = None
+        self._commit_seconds = Histogram(
+            "caucus_commit_seconds", "How long the store took for a commit.", SECONDS
+        )
+        self._commit_events = Histogram("caucus_commit_events", "How many events a commit had.", SIZES)
+        commits = Reading(
+            "caucus_commits_total",
+            "Commits that were durable.",
+            lambda: self._commit_events.counts()[()],
+            kind="counter",
+        )
+        self.metrics = (commits, self._commit_seconds, self._commit_events)
+
+    @property
+    def refusal(self) -> CaucusError | None:
+        if self._has_failed:
+            return StorageUnavailable("failed")
+        pending = self._pending
+        if pending and (
+            len(pending) >= MOST_EVENTS
+            or self._pending_bytes >= MOST_BYTES
+            or self._clock.seconds() - pending[0][0] >= STALL_SECONDS
+        ):
+            return StorageUnavailable("stalled")
+        return None
+
+    def replay(self, apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:
+        self._undo = undo
+        return Deferred.fromCoroutine(self._replay(apply))
+
+    def record(self, event: Event) -> int:
+        refusal = self.refusal
+        if refusal is not None:
+            raise refusal
+        body = encode_event(event)
+        self._pending.append((self._clock.seconds(), len(body)))
+        self._pending_bytes += len(body)
+        self._queue.append(body)
+        self.position += 1
+        if not self._is_committing:
+            self._start_committing()
+        return self.position
+
+    def when_durable(self, position: int) -> Deferred[None]:
+        if position <= self.durable:
+            return succeed(None)
+        if self._in_doubt:
+            return fail(OutcomeUnknown())
+        return self._waits.add(position)
+
+    def close(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._close())
+
+    # Committing
+
+    def _start_committing(self) -> None:
+        self._is_committing = True
+        self._worker.run(self._commit, self.position - len(self._queue)).addCallbacks(
+            self._stop_committing, self._failed
+        )
+
+    def _commit(self, position: int) -> None:
+        """On the thread: commit what is queued after ``position``, then what came meanwhile, and so on."""
+        bodies = self._take_queued()
+        while bodies:
+            began = self._clock.seconds()
+            self._store.append(position, bodies)
+            seconds = self._clock.seconds() - began
+            count, position = len(bodies), position + len(bodies)
+            bodies = self._take_queued()
+            self._reactor.callFromThread(self._committed, count, seconds)
+
+    def _take_queued(self) -> list[bytes]:
+        bodies = []
+        with suppress(IndexError):
+            while True:
+                bodies.append(self._queue.popleft())
+        return bodies
+
+    def _committed(self, count: int, seconds: float) -> None:
+        self._commit_events.observe(count)
+        self._commit_seconds.observe(seconds)
+        self.durable += count
+        for _ in range(count):
+            self._pending_bytes -= self._pending.popleft()[1]
+        self._waits.fire(self.durable)
+
+    def _stop_committing(self, _result: None) -> None:
+        self._is_committing = False
+        if self._queue:  # it came just after the thread had looked
+            self._start_committing()
+        self._tell_if_idle()
+
+    # When a commit fails
+
+    def _failed(self, failure: Failure) -> None:
+        """A commit failed: what the file holds of it has to be found out."""
+        pending = self.position - self.durable
+        _log.error(
+            "{store}: {pending} events were not committed: {reason}. No writes until it can be opened again",
+            store=self._store.name,
+            pending=pending,
+            reason=one_line(failure.value),
+        )
+        self._has_failed = True
+        self._is_committing = False
+        self._looked = False
+        self._doubt = self._clock.callLater(DOUBT_SECONDS, self._give_up_waits)
+        self._worker.run(self._store.abandon).addBoth(lambda _: self._recover())
+
+    def _give_up_waits(self) -> None:
+        """It takes too long: whoever waits is told that nobody knows."""
+        self._in_doubt = True
+        self._waits.fail(OutcomeUnknown)
+
+    def _recover(self) -> None:
+        """See what the file holds, settle that, and take writes again."""
+        if self._is_closing:
+            self._tell_if_idle()
+        elif not self._looked:
+            looking = self._worker.run(self._store.look, self.durable, self.position)
+            looking.addCallback(self._found).addErrback(self._not_yet)
+        else:
+            reopening = self._worker.run(self._store.reopen, self.durable, self.position)
+            reopening.addCallback(self._reopened).addErrback(self._not_yet)
+
+    def _found(self, tail: int) -> None:
+        self._looked = True
+        if tail == self.durable:
+            self._settle(tail)  # nothing was kept, so nothing has to be synced first
+        self._recover()
+
+    def _settle(self, tail: int) -> None:
+        """The events up to the file's tail were kept, and no more."""
+        if self._doubt is not None and self._doubt.active():
+            self._doubt.cancel()
+        self.position = self.durable = tail
+        self._queue.clear()
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._in_doubt = False
+        try:
+            if not self._is_beyond_repair:
+                self._undo(tail)
+        except Exception:
+            # Whoever waits must be told all the same; but what is in memory is not what the file says.
+            _log.failure("{store}: what was lost could not be undone", store=self._store.name)
+            self._is_beyond_repair = True
+        self._waits.fire(self.durable)
+        self._waits.fail(partial(StorageUnavailable, "failed"))
+
+    def _reopened(self, tail: int) -> None:
+        self._settle(tail)
+        if self._is_beyond_repair:
+            _log.critical("{store}: no more writes until a restart", store=self._store.name)
+            self._tell_if_idle()
+            return
+        self._has_failed = False
+        self._reason = ""
+        _log.info("{store}: open again, at event {tail}", store=self._store.name, tail=tail)
+        self._tell_if_idle()
+
+    def _not_yet(self, failure: Failure) -> None:
+        reason = one_line(failure.value)
+        if reason != self._reason:
+            _log.error("{store}: not open yet: {reason}", store=self._store.name, reason=reason)
+        self._reason = reason
+        self._tell_if_idle()
+        if not self._is_closing:
+            self._retry = self._clock.callLater(RETRY_SECONDS, self._recover)
+
+    # The beginning and the end
+
+    async def _replay(self, apply: Callable[[Event], None]) -> None:
+        total = await self._worker.run(self._store.tail)
+        told = self._clock.seconds()
+        while True:
+            events = await self._worker.run(self._store.read, self.position, CHUNK)
+            for event in events:
+                apply(event)
+            self.position += len(events)
+            self.durable = self.position
+            self._tell_if_idle()
+            if self._is_closing:
+                raise CancelledError
+            if len(events) < CHUNK:
+                break
+            if self._clock.seconds() - told >= PROGRESS_SECONDS:
+                told = self._clock.seconds()
+                _log.info("Replayed {count:,} of {total:,} events", count=self.position, total=total)
+
+    async def _close(self) -> None:
+        self._is_closing = True
+        until = self._reactor.seconds() + CLOSE_SECONDS
+        idle = self._idle = Deferred()
+        self._tell_if_idle()
+        try:
+            await idle.addTimeout(CLOSE_SECONDS, self._reactor)
+        except TimeoutError:
+            pending = self.position - self.durable
+            _log.error(
+                "{store}: closed with {pending} events not known to be kept",
+                store=self._store.name,
+                pending=pending,
+            )
+        for timer in (self._doubt, self._retry):
+            if timer is not None and timer.active():
+                timer.cancel()
+        was_open = not self._has_failed or self._is_beyond_repair
+        self._has_failed = self._in_doubt = True
+        self._waits.fail(OutcomeUnknown)
+        if was_open and not self._worker.busy:
+            closing = self._worker.run(self._store.close)
+            try:
+                await closing.addTimeout(max(0.1, until - self._reactor.seconds()), self._reactor)
+            except Exception as error:  # a store fails in its own way
+                _log.error("{store}: {reason}", store=self._store.name, reason=one_line(error))
+        if self._worker.busy:
+            return  # a disk that does not answer: the thread ends with the process, and so does the lock
+        self._worker.stop()
+        self._release()
+
+    def _tell_if_idle(self) -> None:
+        """End the wait of `close` once nothing is on its way to the disk, or nothing gets there."""
+        settled = (self.position == self.durable or self._has_failed) and not self._worker.busy
+        if self._idle is not None and settled:
+            idle, self._idle = self._idle, None
+            idle.callback(None)
+
+
+def _undo_nothing(_kept: int) -> None:
+    """Nothing was recorded before `CommittingJournal.replay`."""
