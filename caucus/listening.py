@@ -25,7 +25,7 @@ from caucus.errors import ConfigurationError
 from caucus.model.text import excerpt, one_line
 
 AnySite = FastSite | PlainSite
-Metrics = Literal["loopback", "all", "none"]
+ShownOn = Literal["loopback", "all", "none"]
 """The listeners that show the metrics: those on loopback and Unix sockets, all, or none."""
 
 BACKLOG = 1024
@@ -43,7 +43,7 @@ class Listener:
     """
 
     def __init__(
-        self, port: IListeningPort, site: Edge, names: Sequence[str], metrics: Metrics, *, tls: bool
+        self, port: IListeningPort, site: Edge, names: Sequence[str], metrics: ShownOn, *, tls: bool
     ) -> None:
         self._port = port
         self._site = site
@@ -90,7 +90,7 @@ def endpoint_of(reactor: Any, description: str) -> IStreamServerEndpoint:
 
 
 async def listen(
-    description: str, endpoint: IStreamServerEndpoint, site: AnySite, names: Sequence[str], metrics: Metrics
+    description: str, endpoint: IStreamServerEndpoint, site: AnySite, names: Sequence[str], metrics: ShownOn
 ) -> Listener:
     """Bind an endpoint to a site. Raises `ConfigurationError`."""
     try:

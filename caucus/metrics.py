@@ -7,7 +7,7 @@ outcome, a reason; never a channel or an agent.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 Labels = tuple[str, ...]
@@ -20,16 +20,21 @@ SIZES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 
 
 class Counter:
-    """What only rises, one number for each combination of its labels' values."""
+    """What only rises, one number for each combination of its labels' values.
+
+    :param known: the combinations that are 0 from the beginning, so that a first one shows as a rise.
+    """
 
     kind: Final = "counter"
     __slots__ = ("_values", "labels", "meaning", "name")
 
-    def __init__(self, name: str, meaning: str, labels: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, meaning: str, labels: Sequence[str] = (), known: Iterable[Labels] = ()
+    ) -> None:
         self.name = name
         self.meaning = meaning
         self.labels = tuple(labels)
-        self._values: dict[Labels, float] = {} if labels else {(): 0}
+        self._values: dict[Labels, float] = dict.fromkeys(known if labels else [()], 0)
 
     def add(self, values: Labels = (), by: float = 1) -> None:
         """Count ``by`` more."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
 
 from caucus.access.issuer import Issuer
+from caucus.access.tokens import Tokens
 from caucus.core.backbone import Backbone
 from caucus.edge.access_log import AccessLog
 from caucus.edge.counts import Counts
@@ -78,7 +80,8 @@ def start_server(reactor: Any, settings: Settings | None = None, **given: Any) -
     """Start a backbone and serve it over HTTP.
 
     :param reactor: what the listeners run on, and the clock if no other is given.
-    :param settings: everything else, as one value; or else each as an argument of its name:
+    :param settings: everything else, as one value, which a type checker knows; or each as an argument
+        of its name, which wins:
     :param listen: Twisted endpoint descriptions; without any, ``host`` and ``port``.
     :param port: 0 for any that is free.
     :param tokens: who may write: ``token:agent_id:owner`` entries, comma-separated, or `Tokens`.
@@ -105,7 +108,7 @@ def start_server(reactor: Any, settings: Settings | None = None, **given: Any) -
     opened or a listener cannot be bound; nothing is left open then.
     """
     try:
-        everything = Settings(**given) if settings is None else settings
+        everything = Settings(**given) if settings is None else evolve(settings, **given)
     except ConfigurationError as error:
         return fail(error)
     return Deferred.fromCoroutine(_start(reactor, everything))
@@ -114,6 +117,8 @@ def start_server(reactor: Any, settings: Settings | None = None, **given: Any) -
 async def _start(reactor: Any, settings: Settings) -> Server:
     clock = cast("IReactorTime", reactor) if settings.clock is None else settings.clock
     wall = clock.seconds if settings.wall is None else settings.wall
+    given = settings.tokens
+    tokens = Tokens.parse(given) if isinstance(given, str) else given
     endpoints = [endpoint_of(reactor, description) for description in settings.endpoints]
     journal: IJournal | None = None
     listeners: list[Listener] = []
@@ -122,7 +127,7 @@ async def _start(reactor: Any, settings: Settings) -> Server:
         if backbone is None:
             asked = settings.journal
             journal = await open_journal(asked, reactor, clock) if isinstance(asked, str) else asked
-            mine = Backbone(journal, clock, settings.limits, wall, settings.boot_id, settings.tokens)
+            mine = Backbone(journal, clock, settings.limits, wall, settings.boot_id, tokens)
             backbone = await _replayed(mine)
         access = AccessLog(clock, wall, is_on=settings.access_log)
         streams = Streams(backbone, settings.limits, clock)
@@ -131,7 +136,7 @@ async def _start(reactor: Any, settings: Settings) -> Server:
         measured = IMeasured(backbone, None)
         own = () if measured is None else measured.metrics
         metrics = (*counts.metrics, *streams.metrics, *own, *settings.measures)
-        dispatch = dispatcher(settings, backbone, streams, metrics, wall)
+        dispatch = dispatcher(settings, tokens, backbone, streams, metrics, wall)
         make_site = site_maker(settings.http, dispatch, clock, access, crowd, counts)
         for description, endpoint in zip(settings.endpoints, endpoints, strict=True):
             site, names = make_site(), settings.names
@@ -146,13 +151,14 @@ async def _start(reactor: Any, settings: Settings) -> Server:
 
 def dispatcher(
     settings: Settings,
+    tokens: Tokens,
     backbone: IBackbone,
     streams: Streams,
     metrics: Sequence[Metric],
     wall: Callable[[], float],
 ) -> Dispatch:
     """What takes requests to their routes, over a backbone."""
-    tokens, limits = settings.tokens, settings.limits
+    limits = settings.limits
     keeper = ITokenKeeper(backbone, None)
     issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper, limits.max_minted_tokens)
     gate = Gate(tokens, issuer, limits, read_token=settings.read_token)

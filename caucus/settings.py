@@ -15,7 +15,7 @@ from caucus.edge.twisted_names import missing_from_channels
 from caucus.errors import ConfigurationError
 from caucus.interfaces import IBackbone, IJournal
 from caucus.limits import Limits
-from caucus.listening import Metrics
+from caucus.listening import ShownOn
 from caucus.metrics import Metric
 
 TRANSPORTS: Final = ("llhttp", "twisted")
@@ -32,10 +32,10 @@ def require_transport(http: str) -> str:
     return http
 
 
-def _metrics(given: str) -> Metrics:
-    if given not in get_args(Metrics):
-        raise ConfigurationError(f"--metrics must be one of {', '.join(get_args(Metrics))}")
-    return cast("Metrics", given)
+def _metrics(given: str) -> ShownOn:
+    if given not in get_args(ShownOn):
+        raise ConfigurationError(f"--metrics must be one of {', '.join(get_args(ShownOn))}")
+    return cast("ShownOn", given)
 
 
 def _each(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -46,8 +46,10 @@ def _limits(given: Limits | None) -> Limits:
     return Limits() if given is None else given
 
 
-def _tokens(given: Tokens | str) -> Tokens:
-    return Tokens.parse(given) if isinstance(given, str) else given
+def _tokens(given: Tokens | str) -> Tokens | str:
+    if isinstance(given, str):
+        Tokens.parse(given)
+    return given
 
 
 def _hosts(given: Sequence[str]) -> tuple[str, ...]:
@@ -60,6 +62,8 @@ def _hosts(given: Sequence[str]) -> tuple[str, ...]:
 class Settings:
     """What a server is started with. The docstring of `caucus.server.start_server` explains each.
 
+    Its ``repr`` shows nothing that may hold a secret. Text for ``tokens`` is read anew for each server.
+
     Raises `ConfigurationError`, one line, for a bad token entry, a name that none is, or a
     transport that there is not.
     """
@@ -67,16 +71,16 @@ class Settings:
     listen: Sequence[str] = field(factory=tuple, converter=_each)
     host: str = "127.0.0.1"
     port: int = 0
-    tokens: Tokens = field(factory=Tokens, converter=_tokens, repr=False)
+    tokens: Tokens | str = field(default="", converter=_tokens, repr=False)
     limits: Limits = field(factory=Limits, converter=_limits)
-    journal: IJournal | str = "memory:"
+    journal: IJournal | str = field(default="memory:", repr=False)
     backbone: IBackbone | None = None
     allowed_hosts: Sequence[str] = field(factory=tuple, converter=_hosts)
     read_token: bool = False
     admin_token: str = field(default="", repr=False)
     audit: Callable[[str], None] | None = None
     access_log: bool = True
-    metrics: Metrics = field(default="loopback", converter=_metrics)
+    metrics: ShownOn = field(default="loopback", converter=_metrics)
     measures: Sequence[Metric] = ()
     http: str = field(default=TRANSPORTS[0], converter=require_transport)
     clock: IReactorTime | None = None

@@ -235,7 +235,7 @@ class CaucusService(Service):
             )
         for name in self._options.quoted:
             _log.warn("{name} has quotes around it, which are taken as part of it", name=name)
-        if not len(settings.tokens):
+        if settings.tokens == "":
             _log.warn("CAUCUS_TOKENS is not set: nobody may write")
         return server
 

@@ -17,6 +17,7 @@ from caucus.edge import access_log as access, bounds, door
 from caucus.errors import MisdirectedRequest, RateLimited, StorageUnavailable
 from caucus.journals import committing
 from caucus.limits import Limits
+from caucus.metrics import Histogram
 from caucus.model.events import RequestKey
 from caucus.model.messages import Message
 from caucus.rules.answered import KEPT_FOR_A_SCOPE, AnsweredRequests, AnswerPlace
@@ -224,6 +225,32 @@ def _lines() -> None:
     clock.advance(access.FLUSH_SECONDS)
     assert log._lines == []
     log.flush()
+
+
+@reaches("numbers that are counted")
+def _series() -> None:
+    edge = edge_with_a_room()
+    targets = ["/channels/room", "/channels/room/append", "/nope", "/channels/other", "/admin/tokens"]
+    for number in range(2):
+        for target in targets:
+            for method in ("GET", "POST", "PUT", f"ODD{number}"):
+                edge.ask(method, f"{target}-{number}" if number else target)
+        counted = sum(len(one.values()) for one in edge.site.counts.metrics if not isinstance(one, Histogram))
+        if number == 0:
+            first = counted
+    assert counted <= first + len({404, 401}) * 2
+
+
+@reaches("instants of events")
+def _event_instants() -> None:
+    clock, journal = Clock(), SlowJournal()
+    backbone = Backbone(journal, clock, Limits(**ROOMY))
+    for number in range(10):
+        backbone.create_channel(f"c-{number}").addErrback(bool)
+    waiting = len(backbone._core.counts._recorded)
+    journal.sync()
+    backbone.create_channel("last")
+    assert len(backbone._core.counts._recorded) == 1 < waiting
 
 
 @reaches("text that waits for standard output or error")

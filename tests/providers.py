@@ -34,6 +34,7 @@ from caucus.limits import Limits
 from caucus.listening import AnySite
 from caucus.model.records import Identity
 from caucus.server import Server, site_maker
+from caucus.settings import Settings
 from caucus.testing import IBackboneProvider
 from caucus.web.dispatch import Dispatch
 from caucus.web.operation import Gate
@@ -48,9 +49,9 @@ def transport() -> str:
     return os.environ["CAUCUS_HTTP"]
 
 
-def start_server(reactor: Any, **settings: Any) -> Deferred[Server]:
+def start_server(reactor: Any, settings: Settings | None = None, **given: Any) -> Deferred[Server]:
     """A server on that transport."""
-    return caucus.start_server(reactor, **{"http": transport(), **settings})
+    return caucus.start_server(reactor, settings, **{"http": transport(), **given})
 
 
 def token_of(identity: Identity) -> str:

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from caucus.core.backbone import Backbone
 from caucus.journals.memory import MemoryJournal
+from tests.metrics import of
 from tests.raw import make_edge
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -83,6 +84,16 @@ def test_a_write_goes_on_without_its_peer(name: str) -> None:
     assert not backbone.cancelled
     backbone.asked[0].errback(RuntimeError("it may fail, too"))
     assert not backbone.cancelled
+
+
+def test_a_request_whose_peer_went_first_is_counted_without_a_status() -> None:
+    backbone = Slow("list_channels")
+    edge = make_edge(backbone=backbone, clock=backbone.clock)
+    peer = edge.connect()
+    peer.send(b"GET /channels HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    peer.lose()
+    assert of(edge.site.counts.metrics, "caucus_requests_total", route="list_channels", code="0") == 1
+    assert of(edge.site.counts.metrics, "caucus_requests_total", route="list_channels", code="200") == 0
 
 
 @pytest.fixture(autouse=True)

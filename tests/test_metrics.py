@@ -19,25 +19,15 @@ from caucus.errors import CaucusError, ConfigurationError
 from caucus.metrics import Counter, Histogram, Reading
 from caucus.settings import Settings
 from caucus.web.exposition import exposition
+from caucus.wire.refusals import STATUS
 from tests.daemon import Start, ask
 from tests.journals import SlowJournal
+from tests.metrics import Samples, of, samples_of
+from tests.raw import make_edge
 
-Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 UNITS = ("_total", "_seconds", "_bytes", "_events", "_info")
-THINGS = {"caucus_connections", "caucus_streams", "caucus_channels", "caucus_claims"}
-
-
-def samples_of(text: str) -> Samples:
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def of(metrics: Any, name: str, **labels: str) -> float:
-    found = samples_of(exposition(metrics).decode())
-    return found.get((name, tuple(sorted(labels.items()))), 0.0)
+nothing: Any = None
+THINGS = {"caucus_ready", "caucus_connections", "caucus_streams", "caucus_channels", "caucus_claims"}
 
 
 def scraped(url: str) -> str:
@@ -148,6 +138,28 @@ def test_an_event_that_was_lost_never_was_the_last_durable_one() -> None:
     assert of(backbone.metrics, "caucus_last_durable_event_timestamp_seconds") == 100
 
 
+def test_a_bug_is_not_counted_as_a_refusal() -> None:
+    backbone = Backbone(MemoryJournal(), Clock())
+    backbone.create_channel("room")
+    backbone._core.stamps = nothing
+    backbone.append("room", note("x")).addErrback(lambda failure: failure.trap(AttributeError))
+    assert of(backbone.metrics, "caucus_operations_total", operation="append", outcome="failed") == 1
+
+
+def test_it_is_ready_while_writes_are_taken() -> None:
+    journal = SlowJournal()
+    backbone = Backbone(journal, Clock())
+    assert of(backbone.metrics, "caucus_ready") == 1
+    journal.refusing = True
+    assert of(backbone.metrics, "caucus_ready") == 0
+
+
+def test_every_refusal_is_shown_before_there_is_one() -> None:
+    shown = samples_of(exposition(make_edge().site.counts.metrics).decode())
+    codes = {labels[0][1] for name, labels in shown if name == "caucus_refusals_total"}
+    assert codes == {error.code for error in STATUS}
+
+
 def test_only_three_words_say_who_is_shown_the_metrics() -> None:
     with pytest.raises(ConfigurationError, match=r"^--metrics must be one of loopback, all, none$"):
         Settings(metrics="everybody")
@@ -202,7 +214,7 @@ class Load(threading.Thread):
             self._send("append", "{}", "nobody")
         self._connection.close()
 
-    def _send(self, action: str, body: str, token: str = "tok") -> None:
+    def _send(self, action: str, body: str, token: str = "secret-7") -> None:
         headers = {"Authorization": f"Bearer {token}"}
         self._connection.request("POST", f"/channels/incident-7/{action}", body, headers)
         answer = self._connection.getresponse()
@@ -232,8 +244,8 @@ def scraped_under(loads: list[Load], url: str) -> Samples:
 @pytest.mark.parametrize("journal", ["memory:", "sqlite:room.db"])
 def test_figures_agree_with_what_a_load_saw(start: Start, journal: str) -> None:
     options = (f"--journal={journal}", "--max-posts-per-minute=1000000")
-    (url,) = start("caucus-backbone", *options, CAUCUS_TOKENS="tok:agent-7:owner-7").until_listening()
-    ask(url + "/channels", {"channel": "incident-7"}, "tok")
+    (url,) = start("caucus-backbone", *options, CAUCUS_TOKENS="secret-7:agent-7:owner-7").until_listening()
+    ask(url + "/channels", {"channel": "incident-7"}, "secret-7")
     loads = [Load(int(url.rpartition(":")[2]), number) for number in range(THREADS)]
     now = scraped_under(loads, url)
     seen = Tally(one for load in loads for one in load.seen)
@@ -270,4 +282,4 @@ def assert_format(text: str) -> None:
         for sample in family.samples:
             name = re.sub("_(bucket|count|sum)$", "", sample.name)
             assert name in THINGS or name.endswith(UNITS)
-    assert not re.search("incident-7|agent-7|owner-7|target-|tok", text)
+    assert not re.search("incident-7|agent-7|owner-7|target-|secret-7", text)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from caucus import HTTPBackbone, Limits, Message
+from caucus import Appended, HTTPBackbone, Identity, Limits, Message
 from caucus.core.backbone import Backbone
 from caucus.edge.access_log import AccessLog
-from caucus.errors import ConfigurationError, InternalError, RateLimited, Unreachable
+from caucus.errors import ConfigurationError, InternalError, RateLimited, Unauthorized, Unreachable
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
+from caucus.model.messages import fields_of
+from caucus.settings import Settings
 from tests.journals import SlowJournal
 from tests.providers import start_server
 
@@ -270,3 +273,57 @@ async def test_requests_are_logged_without_tokens_bodies_or_queries() -> None:
     assert line.endswith('"alice-agent"')
     assert "s3cret" not in line
     assert "hidden" not in line
+
+
+async def test_what_one_server_mints_is_nothing_to_another_of_the_same_settings() -> None:
+    settings = Settings(tokens=TOKENS)
+    one, two = await start_server(reactor, settings), await start_server(reactor, settings)
+    minted: Any = one.backbone
+    digest = sha256(b"minted").digest()
+    await minted.change_tokens((digest, Identity("a", "o")), ())
+    for server, taken in ((one, True), (two, False)):
+        client = HTTPBackbone(reactor, server.url, "minted")
+        making = client.create_channel("room")
+        if taken:
+            await making
+        else:
+            with pytest.raises(Unauthorized):
+                await making
+        await client.close()
+        await server.close()
+
+
+async def test_an_argument_wins_over_the_settings() -> None:
+    server = await start_server(reactor, Settings(), read_token=True)
+    client = HTTPBackbone(reactor, server.url)
+    with pytest.raises(Unauthorized):
+        await client.list_channels()
+    await client.close()
+    await server.close()
+
+
+def test_settings_show_no_secret() -> None:
+    settings = Settings(tokens="s3cret:a:o", admin_token="s3cret", journal="postgres://me:s3cret@db/x")
+    assert "s3cret" not in repr(settings)
+
+
+class Foreign:
+    """Somebody else's provider, as far as this test asks."""
+
+    def __init__(self) -> None:
+        self.given: list[object] = []
+
+    def append(self, channel: str, message: Any) -> Deferred[Appended]:
+        self.given.append(fields_of(message))
+        return succeed(Appended(b'{"type":"note","msg_id":"x","body":"x"}', 1))
+
+
+async def test_a_foreign_backbone_is_given_what_it_can_read_as_a_message() -> None:
+    foreign: Any = Foreign()
+    server = await start_server(reactor, tokens=TOKENS, backbone=foreign)
+    client = HTTPBackbone(reactor, server.url, "tok")
+    await client.append("room", Message("note", "x", msg_id="01ARZ3NDEKTSV4RRFFQ69G5FAV"))
+    assert foreign.given[0]["body"] == "x"
+    assert {"agent_id", "owner", "msg_id", "type"} <= foreign.given[0].keys()
+    await client.close()
+    await server.close()

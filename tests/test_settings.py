@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from caucus.access.tokens import Tokens
 from caucus.edge.door import Door, require_host
 from caucus.errors import ConfigurationError
 from caucus.settings import Settings
@@ -53,7 +54,8 @@ def test_line_ends_around_what_is_trimmed_anyway_do_no_harm() -> None:
         CAUCUS_TOKENS="tok:a:o\r", CAUCUS_ALLOWED_HOSTS="a.example, b.example\r", CAUCUS_MAX_STREAMS="7\r"
     )
     assert found.allowed_hosts == ("a.example", "b.example")
-    assert found.tokens.identify([b"Bearer tok"]).owner == "o"
+    assert isinstance(found.tokens, str)
+    assert Tokens.parse(found.tokens).identify([b"Bearer tok"]).owner == "o"
 
 
 @pytest.mark.parametrize("path", ["/tmp/room.db ", " room.db", "room.db\t"])

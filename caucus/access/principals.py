@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from caucus.model.records import Identity
@@ -25,6 +27,9 @@ class Principal(msgspec.Struct, frozen=True):
     def owner(self) -> str:
         """The human whom it speaks for."""
         return self.identity.owner
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("identity", self.identity)]
 
     def __repr__(self) -> str:
         return f"Principal({self.identity!r})"

@@ -8,6 +8,7 @@ import msgspec
 
 from caucus.client.exchange import Exchange
 from caucus.errors import HttpError
+from caucus.wire.answers import OCTETS
 from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.operations import Operation
 
@@ -24,7 +25,7 @@ async def call(exchange: Exchange, operation: Operation[T], *variables: str, bod
         operation.target(*variables),
         body,
         writes=operation.writes,
-        content_type="application/octet-stream" if operation.body == "bytes" else CONTENT_TYPE,
+        content_type=OCTETS if operation.body == "bytes" else CONTENT_TYPE,
     )
     if answer.status not in operation.successes:
         raise answer.error()

@@ -14,6 +14,7 @@ from caucus.core.clock import DecisionClock
 from caucus.core.counts import Counts
 from caucus.core.durable import once_durable
 from caucus.core.feeds import Feeds
+from caucus.errors import CaucusError
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
 from caucus.model.events import Event, MessageAppended, RequestKey
@@ -52,8 +53,9 @@ class Core:
             return defer.fail(refusal)
         try:
             decided = decide(self, *args, **kwargs)
-        except Exception:
-            self.counts.operations.add((decide.__name__, "refused"))
+        except Exception as error:
+            outcome = "refused" if isinstance(error, CaucusError) else "failed"
+            self.counts.operations.add((decide.__name__, outcome))
             # It waits too: it may rest on something that is not durable yet. No name here holds it,
             # since its traceback holds this frame.
             return once_durable(self.journal, Failure(), self.journal.position)

@@ -33,6 +33,11 @@ class Counts:
             Reading("caucus_channels", "Channels there are.", lambda: len(state.channels)),
             Reading("caucus_claims", "Claims that are held.", self._claims),
             Reading(
+                "caucus_ready",
+                "1 while writes are taken, 0 while storage has failed or has stalled.",
+                lambda: journal.refusal is None,
+            ),
+            Reading(
                 "caucus_pending_events",
                 "Events recorded that are not durable yet.",
                 lambda: journal.position - journal.durable,

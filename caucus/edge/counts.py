@@ -5,6 +5,7 @@ from __future__ import annotations
 from caucus.edge.crowd import Crowd
 from caucus.edge.request import NO_ROUTE, Request
 from caucus.metrics import SECONDS, Counter, Histogram, Metric, Reading
+from caucus.wire.refusals import STATUS
 
 
 class Counts:
@@ -17,11 +18,16 @@ class Counts:
             SECONDS,
             ("route", "code"),
         )
-        self._refusals = Counter("caucus_refusals_total", "Requests refused, by the code told.", ("code",))
+        self._refusals = Counter(
+            "caucus_refusals_total",
+            "Requests refused, by the code told.",
+            ("code",),
+            sorted({(error.code,) for error in STATUS}),
+        )
         self.metrics: tuple[Metric, ...] = (
             Reading(
                 "caucus_requests_total",
-                "Requests answered, by operation and status.",
+                "Requests that are over, by operation and status; 0 if the peer went before there was one.",
                 self._requests.counts,
                 ("route", "code"),
                 "counter",

@@ -81,9 +81,3 @@ class Sender:
             if size >= SLICE:
                 break
         return b"".join(pieces)
-
-
-def slices(data: bytes) -> Iterable[bytes]:
-    """The pieces of one long string."""
-    view = memoryview(data)
-    return (bytes(view[start : start + SLICE]) for start in range(0, len(data), SLICE))

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-Body = Literal["message", "json", "opaque"]
+Reading = Literal["message", "json", "opaque"]
+"""How a body is read: as a message if it is one, else as JSON; as JSON; or not at all."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -16,4 +17,4 @@ class Place(msgspec.Struct, frozen=True):
     segments: tuple[str, ...]
     routes: Mapping[bytes, Any]
     arguments: list[str]
-    body: Body
+    body: Reading

@@ -134,6 +134,7 @@ class Request:
             self._begin(response, body.length)
             Sender(self, body.pieces).start()
         else:
+            self.begin(response.content_type, response.headers or {}, response.status)
             body(self)
 
     def _begin(self, response: Response, length: int) -> None:

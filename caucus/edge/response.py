@@ -15,7 +15,7 @@ from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import encode_error, is_answerable
 
 Live = Callable[[Any], None]
-"""What is given the request and writes to it for as long as it likes; ``status`` and headers are its own."""
+"""What is given the request, whose head is set, and writes to it for as long as it likes."""
 
 _log = Logger("caucus.web")
 
@@ -45,7 +45,10 @@ def failed(reason: Failure) -> Response:
     """What answers a request that ended in a failure: one of ours, or else 500, logged whole."""
     error = reason.value
     if isinstance(error, CaucusError) and is_answerable(error):
-        return refused(error)
+        try:
+            return refused(error)
+        except Exception:
+            _log.failure("A refusal could not be told")
     _log.failure("A request failed", failure=reason)
     reason.cleanFailure()  # it has been told, and its frames hold what waits for a Deferred
     return refused(InternalError())

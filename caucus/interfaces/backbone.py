@@ -27,8 +27,9 @@ class IBackbone(Interface):
     **Cursors.** A log only grows. A cursor is an integer from 0 to the head and counts messages:
     it is the authoritative order. The backbone remembers no reader.
 
-    **Messages** are given as a `Message`, whose docstring has the rules of the fields, or as a
-    mapping of its fields; a field that is ``None`` is absent. In process the caller is trusted for
+    **Messages** are given as a `Message`, or what else is an `AnyMessage`, whose docstring has the
+    rules of the fields, or as a mapping of its fields; a field that is ``None`` is absent. What HTTP
+    has read is a `Draft`, which the operation may keep. In process the caller is trusted for
     ``agent_id`` and ``owner``; over HTTP the server sets both from the bearer token. What breaks
     the rules fails with `InvalidMessage`, all problems together. What is stored is the caller's
     message with ``v`` and ``ts`` set, and no field added or lost. Nothing that a caller does to a

@@ -1,1 +1,1 @@
-"""What is said: text, messages, records, stamps."""
+"""What is said: fields, messages, channels, evidence, results, events, stamps, and what is wrong with it."""

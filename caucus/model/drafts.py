@@ -22,8 +22,8 @@ from caucus.model.validation import validate
 class Draft(AnyMessage, frozen=True):
     """A message that keeps the rules of its fields.
 
-    It comes from `read_draft` or `drafted` and not from its constructor, which checks nothing. An
-    operation that is given one takes it over.
+    It comes from `read_draft` or `drafted` and not from its constructor, which checks nothing. It
+    looks frozen to whoever is given one; an operation of ours takes it over, and changes it.
     """
 
 

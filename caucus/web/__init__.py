@@ -1,1 +1,1 @@
-"""HTTP in front of a backbone: routes, and what carries them."""
+"""What a request means: judged, taken to its route, described. HTTP itself is the edge's."""

@@ -15,8 +15,6 @@ from prometheus_client.utils import floatToGoString
 
 from caucus.metrics import Histogram, Labels, Metric, Reading
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-
 
 def exposition(metrics: Iterable[Metric]) -> bytes:
     """All of them as they are now, and what runs."""

@@ -42,7 +42,7 @@ class Gate:
     def knows(self, request: Request) -> bool:
         """Whether a request has a token that may write."""
         try:
-            self.identify(request)
+            self._tokens.identify(request.values(b"authorization"))
         except Unauthorized:
             return False
         return True
@@ -112,15 +112,17 @@ class Gate:
         return principal
 
 
-def answered(operation: Operation[T], result: T, status: int = 0) -> Response:
+def answered(
+    operation: Operation[T], result: T, status: int = 0, headers: Mapping[str, str] | None = None
+) -> Response:
     """The response to an operation that succeeded, with its row's status unless another is given."""
     answer = operation.answer
     status = status or operation.status
     if answer.parts is not None:
         pieces, length = answer.parts(result)
         if length > LONG:
-            return Response(status, Parts(pieces, length))
-    return Response(status, answer.encode(result))
+            return Response(status, Parts(pieces, length), headers, answer.content_type)
+    return Response(status, answer.encode(result), headers, answer.content_type)
 
 
 def authored(fields: Mapping[str, object], principal: Principal) -> dict[str, object]:

@@ -22,9 +22,8 @@ from caucus.interfaces import IBackbone, IWatchable
 from caucus.limits import Limits
 from caucus.metrics import Counter, Metric, Reading
 from caucus.model.records import Page
-from caucus.wire.frames import EVENT_STREAM, frames
+from caucus.wire.frames import frames
 
-CONTENT_TYPE: Final = f"{EVENT_STREAM}; charset=utf-8"
 HEADERS: Final = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 PAGE: Final = 100
 """So many messages at most, and about a slice of bytes, are sent to a reader in one turn of the reactor."""
@@ -66,7 +65,7 @@ class Streams:
         return lambda request: self.attach(request, channel, start, head, comment)
 
     def attach(self, request: Request, channel: str, start: int, head: int, comment: str) -> None:
-        """Open a stream on a request whose head has not been sent."""
+        """Open a stream on a request whose answer's head is set."""
         if request.is_gone:
             return
         feed = self._feeds.get(channel)
@@ -185,8 +184,7 @@ class Reader:
         self._done = False
 
     def start(self, comment: str) -> None:
-        """Send the head and an opening comment."""
-        self._request.begin(CONTENT_TYPE, HEADERS)
+        """Send an opening comment, and with it the head."""
         self._request.registerProducer(self, True)
         self._request.write(f": {comment}\n\n".encode())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from caucus.edge.place import Body, Place
+from caucus.edge.place import Place, Reading
 from caucus.errors import MethodNotAllowed, NotFound
 from caucus.wire.operations import Operation
 
@@ -19,7 +19,7 @@ class _Node:
         self.literals: dict[str, _Node] = {}
         self.variable: _Node | None = None
         self.routes: dict[bytes, Operation[Any] | None] = {}
-        self.body: Body = "json"
+        self.body: Reading = "json"
 
 
 class Table:

@@ -25,6 +25,10 @@ from caucus.model.records import (
     Page,
     StoredArtifact,
 )
+from caucus.wire.frames import EVENT_STREAM, SLICE
+from caucus.wire.jsontext import CONTENT_TYPE
+
+OCTETS: Final = "application/octet-stream"
 
 T = TypeVar("T")
 _encode = msgspec.json.Encoder().encode
@@ -35,14 +39,16 @@ class Codec(Generic[T]):
     """One kind of answer.
 
     ``decode`` takes a body and the status that it came with. ``schema`` names it in the OpenAPI
-    description, ``shown`` sketches it for people. ``parts`` are the pieces of its body, each made
-    when it is its turn, where that can be long, with their length in bytes.
+    description, if it is JSON of a shape, and ``shown`` sketches it for people. ``parts`` are the
+    pieces of its body, each made when it is its turn, where that can be long, with their length in
+    bytes.
     """
 
     encode: Callable[[T], bytes]
     decode: Callable[[bytes, int], T]
     schema: str = ""
     shown: str
+    content_type: str = CONTENT_TYPE
     parts: Callable[[T], tuple[Iterator[bytes], int]] | None = None
 
 
@@ -208,6 +214,11 @@ def _message_json(raw: msgspec.Raw) -> bytes:
     return data
 
 
+def _slices(data: bytes) -> tuple[Iterator[bytes], int]:
+    view = memoryview(data)
+    return (bytes(view[start : start + SLICE]) for start in range(0, len(data), SLICE)), len(data)
+
+
 def _as_it_is(body: bytes, _status: int = 200) -> bytes:
     return body
 
@@ -254,11 +265,26 @@ MINTED: Final[Codec[tuple[str, Identity]]] = Codec(
     schema="Minted",
     shown='`{"token", "agent_id", "owner"}`',
 )
-BYTES: Final[Codec[bytes]] = Codec(encode=_as_it_is, decode=_as_it_is, shown="`application/octet-stream`")
-EVENTS: Final[Codec[bytes]] = Codec(encode=_as_it_is, decode=_as_it_is, shown="`text/event-stream`")
+BYTES: Final[Codec[bytes]] = Codec(
+    encode=_as_it_is,
+    decode=_as_it_is,
+    shown=f"`{OCTETS}`",
+    content_type=OCTETS,
+    parts=_slices,
+)
+EVENTS: Final[Codec[bytes]] = Codec(
+    encode=_as_it_is,
+    decode=_as_it_is,
+    shown=f"`{EVENT_STREAM}`",
+    content_type=f"{EVENT_STREAM}; charset=utf-8",
+)
 DESCRIPTION: Final[Codec[bytes]] = Codec(
     encode=_as_it_is, decode=_as_it_is, shown="the OpenAPI 3.1 description"
 )
 METRICS: Final[Codec[bytes]] = Codec(
-    encode=_as_it_is, decode=_as_it_is, shown="`text/plain`, the Prometheus text format"
+    encode=_as_it_is,
+    decode=_as_it_is,
+    shown="`text/plain`, the Prometheus text format",
+    content_type="text/plain; version=0.0.4; charset=utf-8",
+    parts=_slices,
 )

@@ -14,7 +14,7 @@ from caucus.wire.paths import path
 
 T = TypeVar("T")
 
-Body = Literal["json", "object", "object or nothing", "message", "bytes", "unread"]
+BodyKind = Literal["json", "object", "object or nothing", "message", "bytes", "unread"]
 """What a request's body is: any JSON or nothing, which the operation judges; a JSON object; one, or
 nothing; a message and nothing else; bytes as they are; or what nobody reads."""
 
@@ -42,7 +42,7 @@ class Operation(Generic[T]):
     method: str
     at: str
     summary: str
-    body: Body = "json"
+    body: BodyKind = "json"
     takes: str = ""
     request: str = ""
     answer: Codec[T]

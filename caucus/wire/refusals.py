@@ -83,12 +83,13 @@ def encode_error(error: CaucusError) -> tuple[int, dict[str, str], bytes]:
             detail.details = error.details or None
         case errors.InvalidJson() if error.detail is not None:
             detail.details = (error.detail,)
-        case errors.RateLimited() | errors.StorageUnavailable() | errors.Overloaded():
-            headers["Retry-After"] = str(error.retry_after)
         case errors.MethodNotAllowed():
             headers["Allow"] = ", ".join(error.allowed)
         case errors.Unauthorized():
             headers["WWW-Authenticate"] = "Bearer"
+    wait = getattr(error, "retry_after", None)
+    if wait is not None:
+        headers["Retry-After"] = str(wait)
     if detail.code not in _FROM_TEXT:
         for one in fields(cast("Any", type(error))):
             setattr(detail, one.name, getattr(error, one.name))
@@ -198,3 +199,9 @@ _FROM_TEXT: Final[dict[str, _Rebuild]] = {
 """How a code's class is made again where its figures stand in its sentence, or in a header."""
 
 _REBUILD: Final = {**{error.code: _with_its_fields(error) for error in STATUS}, **_FROM_TEXT}
+
+
+def figures_without_room() -> set[str]:
+    """The figures of errors that the envelope has no field for: none, or such an error cannot be told."""
+    told = (fields(cast("Any", error)) for error in STATUS if error.code not in _FROM_TEXT)
+    return {one.name for figures in told for one in figures} - set(ErrorFields.__struct_fields__)

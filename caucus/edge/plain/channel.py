@@ -83,7 +83,10 @@ class EdgeChannel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._clear_deadline()
         if self._handlingRequest and self.requests and not self.requests[0].finished:
-            self.log(self.requests[0])  # its answer never ended
+            lost = self.requests[0]
+            if not lost.startedWriting:
+                lost.code = 0  # which Twisted has as 200 from the beginning
+            self.log(lost)  # its answer never ended
         super().connectionLost(reason)
         if self._turn is not None and self._turn.active():
             self._turn.cancel()

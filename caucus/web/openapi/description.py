@@ -9,6 +9,7 @@ from typing import Any, Final
 from caucus.errors import CaucusError, IdempotencyMismatch, Unauthorized
 from caucus.model.fields import CHANNEL_PATTERN, SHA256_PATTERN
 from caucus.web.openapi.schemas import SCHEMAS, Schema, ecma, ref
+from caucus.wire.answers import OCTETS
 from caucus.wire.jsontext import encode_json
 from caucus.wire.operations import EVERYWHERE, OPERATIONS, Operation
 from caucus.wire.refusals import STATUS
@@ -27,14 +28,11 @@ _FURTHER: Final[dict[str, list[Schema]]] = {
     ]
 }
 """The parameters of some operations beside the path and the body."""
-_BYTES: Final[Schema] = {"application/octet-stream": {"schema": {}}}
-_CONTENTS: Final[dict[str, Schema]] = {
-    "get_artifact": _BYTES,
-    "stream": {"text/event-stream": {"schema": {"type": "string"}}},
-    "openapi": {"application/json": {"schema": {}}},
-    "metrics": {"text/plain": {"schema": {"type": "string"}}},
+_OPAQUE: Final[dict[str, Schema]] = {
+    "text/plain": {"type": "string"},
+    "text/event-stream": {"type": "string"},
 }
-"""What those operations answer with that answer no schema's JSON."""
+"""What answers are that have no schema: any JSON, any bytes, or text."""
 
 
 def _json(schema: str) -> Schema:
@@ -42,7 +40,9 @@ def _json(schema: str) -> Schema:
 
 
 def _operation(operation: Operation[Any]) -> Schema:
-    content = _CONTENTS.get(operation.name) or _json(operation.answer.schema)
+    answer = operation.answer
+    kind = answer.content_type.partition(";")[0]
+    content = {kind: {"schema": ref(answer.schema) if answer.schema else _OPAQUE.get(kind, {})}}
     answers = {str(one): {"description": "", "content": content} for one in operation.successes}
     described: Schema = {
         "operationId": operation.name,
@@ -50,11 +50,13 @@ def _operation(operation: Operation[Any]) -> Schema:
         "responses": {**answers, **_refusals(operation)},
     }
     if operation.body == "bytes":
-        described["requestBody"] = {"required": True, "content": _BYTES}
+        described["requestBody"] = {"required": True, "content": {OCTETS: {"schema": {}}}}
     elif operation.request:
         described["requestBody"] = {"required": True, "content": _json(operation.request)}
     if operation.authority in ("writer", "admin"):
         described["security"] = [{"bearer" if operation.authority == "writer" else "admin": []}]
+    elif operation.authority == "reader":
+        described["security"] = [{}, {"bearer": []}]
     parameters = [*_FURTHER.get(operation.name, ()), *([_IDEMPOTENCY_KEY] if operation.is_repeatable else ())]
     if parameters:
         described["parameters"] = parameters
@@ -64,7 +66,7 @@ def _operation(operation: Operation[Any]) -> Schema:
 def _refusals(operation: Operation[Any]) -> Schema:
     """The responses of what it can be refused with, by status; each names its codes."""
     own: list[type[CaucusError]] = [*EVERYWHERE, *operation.errors]
-    if operation.authority in ("writer", "admin"):
+    if operation.authority != "anybody":
         own.append(Unauthorized)
     if operation.is_repeatable:
         own.append(IdempotencyMismatch)
@@ -113,7 +115,11 @@ def description() -> bytes:
             "components": {
                 "schemas": SCHEMAS,
                 "securitySchemes": {
-                    "bearer": {"type": "http", "scheme": "bearer", "description": "A write token."},
+                    "bearer": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "A write token; reads need one only where the server asks for it.",
+                    },
                     "admin": {"type": "http", "scheme": "bearer", "description": "The admin token."},
                 },
             },

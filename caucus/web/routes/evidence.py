@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from caucus.edge.parts import LONG, Parts, slices
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import NotFound
@@ -30,6 +29,4 @@ async def get_artifact(on: Serving, request: Request, channel: str, sha256: str)
     data = await on.backbone.get_artifact(channel, sha256)
     if data is None:
         raise NotFound
-    headers = {**_HEADERS, "ETag": f'"{sha256}"'}
-    body = Parts(slices(data), len(data)) if len(data) > LONG else data
-    return Response(200, body, headers, "application/octet-stream")
+    return answered(GET_ARTIFACT, data, headers={**_HEADERS, "ETag": f'"{sha256}"'})

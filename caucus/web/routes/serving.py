@@ -57,6 +57,8 @@ def serves(operation: Operation[Any]) -> Callable[[Route], Route]:
     """Make a function the route of an operation."""
 
     def take(route: Route) -> Route:
+        if operation.name in ROUTES:
+            raise ValueError(f"{operation.name} has a route already")
         ROUTES[operation.name] = route
         return route
 

@@ -10,7 +10,7 @@ from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import InvalidCursor, InvalidRequest
 from caucus.web.routes.serving import Serving, serves
-from caucus.web.stream import CONTENT_TYPE
+from caucus.web.stream import HEADERS
 from caucus.wire.operations import STREAM
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
@@ -29,7 +29,8 @@ async def stream(on: Serving, request: Request, channel: str) -> Response:
         if since > head:
             raise InvalidCursor(f"The cursor must be an integer from 0 to the head, which is {head}.")
         start, comment = since, f"from {since} on"
-    return Response(200, on.streams.stream(channel, start, head, comment), content_type=CONTENT_TYPE)
+    live = on.streams.stream(channel, start, head, comment)
+    return Response(STREAM.status, live, HEADERS, STREAM.answer.content_type)
 
 
 def _since(arguments: Mapping[bytes, Sequence[bytes]]) -> int | None:
