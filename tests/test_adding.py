@@ -82,7 +82,7 @@ def applied(name: str, folder: Path) -> Mapping[str, object]:
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.cache"))
     patch = PATCHES / f"{name}.patch"
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
-    subprocess.run(["git", "apply", str(patch)], cwd=folder, env=environment, check=True)
+    subprocess.run(["git", "apply", "-C1", str(patch)], cwd=folder, env=environment, check=True)
     body = {"operation": OPERATION, "field": FIELD, "error": ERROR}[name]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.replace("{body}", body)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from caucus import HTTPBackbone, Message
+from caucus import HTTPBackbone, Identity, Message
 from caucus.errors import (
+    ArtifactIntegrity,
     HttpError,
     InvalidChannelName,
     InvalidMessage,
@@ -331,3 +333,28 @@ def test_the_public_names_are_all_there() -> None:
         assert name in dir(caucus)
     with pytest.raises(AttributeError, match="nonsense"):
         caucus.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize("message", [None, b"{}", "text", 7])
+async def test_what_is_no_message_is_refused_before_anything_is_sent(message: Any) -> None:
+    client = HTTPBackbone(reactor, "http://127.0.0.1:1", "tok")
+    for operation in (client.append, client.claim, client.mark_claim_done):
+        with pytest.raises(InvalidMessage, match="must be a Message"):
+            await operation("room", message)
+    with pytest.raises(InvalidMessage, match="must be a Message"):
+        await client.reassign_claim("room", message, Identity("a", "o"))
+
+
+async def test_evidence_over_http_is_what_it_is_in_process() -> None:
+    server = await start_server(reactor, tokens="tok:a:o")
+    client = HTTPBackbone(reactor, server.url, "tok")
+    await client.create_channel("room")
+    odd: Any = bytearray(b"data")
+    address = sha256(b"data").hexdigest()
+    assert (await client.put_artifact("room", address, odd)).size == 4
+    nothing: Any = None
+    assert await client.get_artifact("room", nothing) is None
+    with pytest.raises(ArtifactIntegrity):
+        await client.put_artifact("room", nothing, b"data")
+    await client.close()
+    await server.close()

@@ -182,8 +182,11 @@ def test_the_listeners_that_are_named_show_them(
     given = () if metrics is None else (f"--metrics={metrics}",)
     (url,) = start("caucus-backbone", f"--host={host}", *given).until_listening()
     connection = http.client.HTTPConnection("127.0.0.1", int(url.rpartition(":")[2]), timeout=20)
-    connection.request("GET", "/metrics")
-    assert connection.getresponse().status == status
+    for method, expected in (("GET", status), ("POST", 405 if status == 200 else 404)):
+        connection.request(method, "/metrics")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == expected
 
 
 async def test_a_backbone_that_counts_nothing_can_be_served() -> None:

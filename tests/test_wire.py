@@ -226,6 +226,11 @@ def test_an_answer_in_parts_is_the_answer_that_it_would_be_whole(count: int) -> 
         assert (whole, length) == (untyped.encode(result), len(whole))
 
 
+def test_a_channel_of_another_server_may_have_another_verbosity() -> None:
+    loud = replace(PLAIN, verbosity="loud")
+    assert back(answers.CHANNELS, [loud]) == [loud]
+
+
 def test_a_channel_without_a_purpose_shows_none() -> None:
     shown = json.loads(answers.CHANNEL.encode(PLAIN))
     assert list(shown) == [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
@@ -103,7 +103,7 @@ class HTTPBackbone:
             "verbosity": verbosity,
             "renderBudgetChars": render_budget_chars,
         }
-        return self._call(operations.CREATE_CHANNEL, body=fields)
+        return self._call(operations.CREATE_CHANNEL, fields=fields)
 
     def describe_channel(self, channel: str) -> Deferred[Descriptor]:
         return self._call(operations.DESCRIBE_CHANNEL, channel)
@@ -112,27 +112,27 @@ class HTTPBackbone:
         return self._call(operations.LIST_CHANNELS)
 
     def append(self, channel: str, message: MessageFields) -> Deferred[Appended]:
-        return self._call(operations.APPEND, channel, body=message)
+        return self._call(operations.APPEND, channel, fields=message)
 
     def read_since(self, channel: str, cursor: int, limit: int | None = None) -> Deferred[Page]:
-        return self._call(operations.READ_SINCE, channel, body={"cursor": cursor, "limit": limit})
+        return self._call(operations.READ_SINCE, channel, fields={"cursor": cursor, "limit": limit})
 
     def claim(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
-        return self._call(operations.CLAIM, channel, body=message)
+        return self._call(operations.CLAIM, channel, fields=message)
 
     def reassign_claim(
         self, channel: str, message: MessageFields, assignee: Identity
     ) -> Deferred[ClaimResult]:
-        return self._call(operations.REASSIGN_CLAIM, channel, body=message, assignee=assignee)
+        return self._call(operations.REASSIGN_CLAIM, channel, fields=message, assignee=assignee)
 
     def mark_claim_done(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
-        return self._call(operations.MARK_CLAIM_DONE, channel, body=message)
+        return self._call(operations.MARK_CLAIM_DONE, channel, fields=message)
 
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._call(operations.SUBSCRIBE, channel)
 
     def put_artifact(self, channel: str, sha256: str, data: bytes) -> Deferred[StoredArtifact]:
-        return self._call(operations.PUT_ARTIFACT, channel, _segment(sha256), body=data)
+        return self._call(operations.PUT_ARTIFACT, channel, _segment(sha256), data=data)
 
     def get_artifact(self, channel: str, sha256: str) -> Deferred[bytes | None]:
         getting = self._call(operations.GET_ARTIFACT, channel, _segment(sha256))
@@ -154,23 +154,31 @@ class HTTPBackbone:
         self,
         operation: Operation[T],
         *variables: str,
-        body: MessageFields | bytes | None = None,
+        fields: MessageFields | None = None,
+        data: bytes = b"",
         **identities: object,
     ) -> Deferred[T]:
-        """Carry out the operation of a row; ``identities`` go into the body, each under its name."""
-        return Deferred.fromCoroutine(self._ask(operation, variables, body, identities))
+        """Carry out the operation of a row.
+
+        Its body is ``data``, or ``fields`` with ``identities``, each under its name.
+        """
+        return Deferred.fromCoroutine(self._ask(operation, variables, fields, data, identities))
 
     async def _ask(
         self,
         operation: Operation[T],
         variables: tuple[str, ...],
-        body: MessageFields | bytes | None,
+        fields: MessageFields | None,
+        data: bytes,
         identities: Mapping[str, object],
     ) -> T:
         if variables:
             require_channel_name(variables[0])  # "" and ".." would be another route
-        if body is not None and not isinstance(body, bytes):
-            body = _json_of(body, identities)
+        body = None
+        if operation.body == "bytes":
+            body = bytes(memoryview(data))
+        elif operation.body not in ("json", "unread"):
+            body = _json_of(cast("MessageFields", fields), identities)
         return await call(self._exchange, operation, *variables, body=body)
 
 
@@ -184,8 +192,9 @@ def _json_of(message: MessageFields, identities: Mapping[str, object]) -> bytes:
         raise InvalidMessage(("it holds something that JSON in UTF-8 cannot say",)) from None
 
 
-def _segment(sha256: str) -> str:
-    return sha256 if sha256.strip(".") else "-"
+def _segment(sha256: object) -> str:
+    """An address, or what is none and no other route's."""
+    return sha256 if isinstance(sha256, str) and sha256.strip(".") else "-"
 
 
 def _verified(data: bytes, sha256: str) -> bytes:

@@ -11,7 +11,6 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from caucus.model.fields import Cursor, Verbosity
 from caucus.model.messages import Message
 
 
@@ -32,11 +31,11 @@ class Descriptor(Result, frozen=True, kw_only=True, omit_defaults=True):
     channel: str
     kind: str
     purpose: str | None = None
-    verbosity: Verbosity
+    verbosity: str
     render_budget_chars: int = msgspec.field(name="renderBudgetChars")
     created_by: str
     created_ts: str
-    head: Cursor
+    head: int
 
 
 class Appended(Result, frozen=True):

@@ -57,6 +57,8 @@ def _problems(message: Mapping[str, object]) -> Iterator[Problem]:
             problem = rule(name, message[name])
             if problem is not None:
                 yield problem
+        elif name in ("agent_id", "owner"):
+            yield from filter(None, [rule(name, None)])
         elif name in _REQUIRED or (name == "target" and is_claim):
             yield Problem(f"{name}: is missing")
     yield from _unknown(message)

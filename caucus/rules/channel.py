@@ -8,12 +8,11 @@ position up to which the journal is durable.
 from __future__ import annotations
 
 from collections import deque
-from typing import cast
 
 from caucus.errors import ChannelFull, InvalidCursor
 from caucus.limits import Limits
 from caucus.model.events import ChannelFields, MessageAppended
-from caucus.model.fields import Verbosity, as_integer
+from caucus.model.fields import as_integer
 from caucus.model.records import Descriptor, Page
 from caucus.rules.claims.ledger import Held, Ledger
 from caucus.rules.evidence import Evidence
@@ -94,7 +93,7 @@ class Channel:
             channel=fields.channel,
             kind=fields.kind,
             purpose=fields.purpose,
-            verbosity=cast("Verbosity", fields.verbosity),
+            verbosity=fields.verbosity,
             render_budget_chars=fields.render_budget_chars,
             created_by=fields.created_by,
             created_ts=fields.created_ts,

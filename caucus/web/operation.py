@@ -11,16 +11,17 @@ from caucus.access.principals import Principal
 from caucus.access.tokens import Tokens
 from caucus.edge.body import JSON_BODY, BodyCap
 from caucus.edge.parts import LONG, Parts
+from caucus.edge.place import Place
 from caucus.edge.request import Request
 from caucus.edge.response import Response
-from caucus.errors import ArtifactTooLarge, InvalidRequest, Unauthorized
+from caucus.errors import ArtifactTooLarge, InvalidRequest, NotFound, Unauthorized
 from caucus.limits import Limits
 from caucus.model.drafts import Draft, read_draft, sign
 from caucus.model.evidence import Hashed
 from caucus.web.idempotency import IDEMPOTENCY_KEY, request_key
 from caucus.web.table import operation_of
 from caucus.wire.jsontext import decode_given
-from caucus.wire.operations import Operation
+from caucus.wire.operations import METRICS, Operation
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class Gate:
             request.value = read_draft(body) if place.body == "message" else None
             if request.value is None:
                 request.value = decode_given(body)
-        operation = operation_of(place.routes, request.method)
+        operation = _asked(place, request)
         request.route = operation.name
         if operation.authority == "writer":
             self._judge_writer(operation, request, body)
@@ -128,6 +129,13 @@ def answered(
 def authored(fields: Mapping[str, object], principal: Principal) -> dict[str, object]:
     """A message's fields, with who speaks, whatever they claim."""
     return {**fields, "agent_id": principal.agent_id, "owner": principal.owner}
+
+
+def _asked(place: Place, request: Request) -> Operation[Any]:
+    """The operation at a place, for the request's method; what a listener does not show is not there."""
+    if METRICS in place.routes.values() and not request.door.metrics:
+        raise NotFound
+    return operation_of(place.routes, request.method)
 
 
 def _require_object(value: object) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import msgspec
 from attrs import frozen
 
-from caucus.model.fields import Cursor
 from caucus.model.messages import Message
 from caucus.model.records import (
     AlreadyClaimed,
@@ -61,7 +60,7 @@ class Channels(msgspec.Struct, frozen=True):
 class Head(msgspec.Struct, frozen=True):
     """A position in the log."""
 
-    cursor: Cursor
+    cursor: int
 
 
 class Artifact(msgspec.Struct, frozen=True):

@@ -130,12 +130,14 @@ def _schemas() -> Schema:
     """Every schema, by its name."""
     schemas = _generated()
     draft = schemas.pop("Draft")
-    cursor = schemas["Cursor"]["properties"]["cursor"]
+    cursor = schemas["Read"]["properties"]["cursor"]
+    schemas["Cursor"]["properties"]["cursor"] = schemas["Channel"]["properties"]["head"] = cursor
     named = {"type": "string", "minLength": 1}
     message, messages = ref("Message"), {"type": "array", "items": ref("Message")}
     granted = _object({"outcome": {"const": "granted"}, "message": message, "cursor": cursor})
     lost = [schemas.pop("AlreadyClaimed"), schemas.pop("NotHeld")]
     verbosity = schemas["NewChannel"]["properties"]["verbosity"]
+    schemas["Channel"]["properties"]["verbosity"] = {"enum": [*verbosity["enum"]]}
     verbosity["enum"] = [*verbosity["enum"], None]  # alone among the fields
     return {
         "Post": _sent(draft, claim=False),
