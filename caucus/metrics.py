@@ -7,6 +7,7 @@ outcome, a reason; never a channel or an agent.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
@@ -34,11 +35,11 @@ class Counter:
         self.name = name
         self.meaning = meaning
         self.labels = tuple(labels)
-        self._values: dict[Labels, float] = dict.fromkeys(known if labels else [()], 0)
+        self._values = defaultdict[Labels, float](float, dict.fromkeys(known if labels else [()], 0.0))
 
     def add(self, values: Labels = (), by: float = 1) -> None:
         """Count ``by`` more."""
-        self._values[values] = self._values.get(values, 0) + by
+        self._values[values] += by
 
     def values(self) -> Mapping[Labels, float]:
         """The numbers as they are now."""
@@ -84,15 +85,13 @@ class Histogram:
         self.meaning = meaning
         self.bounds = tuple(bounds)
         self.labels = tuple(labels)
-        self._cells: dict[Labels, list[float]] = {}
+        self._cells = defaultdict[Labels, list[float]](self._empty)
         if not labels:
             self._cells[()] = self._empty()
 
     def observe(self, value: float, values: Labels = ()) -> None:
         """It was this large once more."""
-        cell = self._cells.get(values)
-        if cell is None:
-            cell = self._cells[values] = self._empty()
+        cell = self._cells[values]
         cell[bisect_left(self.bounds, value)] += 1
         cell[-1] += value
 

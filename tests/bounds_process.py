@@ -13,6 +13,7 @@ from twisted.web.http_headers import _nameEncoder
 
 from caucus import standard
 from caucus.core.backbone import Backbone
+from caucus.core.counts import MOST_INSTANTS
 from caucus.edge import access_log as access, bounds, door
 from caucus.errors import MisdirectedRequest, RateLimited, StorageUnavailable
 from caucus.journals import committing
@@ -245,12 +246,24 @@ def _series() -> None:
 def _event_instants() -> None:
     clock, journal = Clock(), SlowJournal()
     backbone = Backbone(journal, clock, Limits(**ROOMY))
-    for number in range(10):
-        backbone.create_channel(f"c-{number}").addErrback(bool)
+    backbone.create_channel("room").addErrback(bool)
+    for number in range(MOST_INSTANTS + 10):
+        backbone.append("room", Message("note", str(number), agent_id="a", owner="o")).addErrback(bool)
     waiting = len(backbone._core.counts._recorded)
     journal.sync()
-    backbone.create_channel("last")
+    backbone.append("room", Message("note", "last", agent_id="a", owner="o"))
     assert len(backbone._core.counts._recorded) == 1 < waiting
+
+
+@reaches("requests whose access line begins alike")
+def _access_lines() -> None:
+    edge = edge_with_a_room()
+    for number in range(1100):
+        edge.ask("GET", f"/{number}")
+    known = access._asked.cache_info()
+    assert known.currsize == known.maxsize == 1024
+    edge.ask("GET", "/" + "x" * 10_000 + "?y")
+    assert access._asked.cache_info().currsize == 1024
 
 
 @reaches("text that waits for standard output or error")

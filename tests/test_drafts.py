@@ -63,11 +63,8 @@ def issues_of(message: dict[str, Any]) -> tuple[str, ...]:
     return ()
 
 
-# What the typed pass leaves to the other: floats for integers, anything that the server overwrites, and
-# what looks like null.
+# What the typed pass leaves to the other: floats for integers, and anything that the server overwrites.
 def _is_too_strict_for(message: dict[str, Any]) -> bool:
-    if "null" in json.dumps(message):
-        return True
     return isinstance(message.get("lease_ttl"), float) or type(message.get("v", 1)) is not int
 
 

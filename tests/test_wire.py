@@ -221,9 +221,8 @@ def test_an_answer_in_parts_is_the_answer_that_it_would_be_whole(count: int) -> 
     page, channels = Page((STORED,) * count, count), [PLAIN] * count
     for codec, result in ((answers.PAGE, page), (answers.CHANNELS, channels)):
         untyped: Any = codec
-        pieces, length = untyped.parts(result)
-        whole = b"".join(pieces)
-        assert (whole, length) == (untyped.encode(result), len(whole))
+        whole = b"".join(untyped.parts(result))
+        assert (whole, untyped.length(result)) == (untyped.encode(result), len(whole))
 
 
 def test_a_channel_of_another_server_may_have_another_verbosity() -> None:

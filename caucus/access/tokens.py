@@ -23,8 +23,9 @@ class Tokens:
 
     def __init__(self, identities: Mapping[bytes, Identity] | None = None) -> None:
         """``identities`` maps SHA-256 digests of tokens, 32 bytes each, to who they stand for."""
-        self._seeded = dict(identities or {})
-        self._minted: dict[bytes, Identity] = {}
+        given = identities or {}
+        self._seeded = {digest: Principal(identity, digest) for digest, identity in given.items()}
+        self._minted: dict[bytes, Principal] = {}
 
     @classmethod
     def parse(cls, text: str) -> Tokens:
@@ -62,9 +63,9 @@ class Tokens:
         """
         digest = bearer_digest(authorization)
         if digest is not None:
-            identity = self._seeded.get(digest) or self._minted.get(digest)
-            if identity is not None:
-                return Principal(identity, digest)
+            principal = self._seeded.get(digest) or self._minted.get(digest)
+            if principal is not None:
+                return principal
         raise Unauthorized
 
     def require(self, principal: Principal) -> None:
@@ -74,7 +75,7 @@ class Tokens:
 
     def add(self, digest: bytes, identity: Identity) -> None:
         """A token was minted; ``digest`` is its SHA-256, 32 bytes."""
-        self._minted[digest] = identity
+        self._minted[digest] = Principal(identity, digest)
 
     @property
     def minted_count(self) -> int:
@@ -83,12 +84,13 @@ class Tokens:
 
     def minted(self, digest: bytes) -> Identity | None:
         """Who a minted token stands for, if there is one with this digest."""
-        return self._minted.get(digest)
+        found = self._minted.get(digest)
+        return None if found is None else found.identity
 
     def restore(self, digest: bytes, identity: Identity | None) -> None:
         """Put back what `minted` gave."""
         if identity is not None:
-            self._minted[digest] = identity
+            self.add(digest, identity)
 
     def remove(self, digest: bytes) -> bool:
         """Forget a minted token; says whether there was one. Seeded tokens stay."""
@@ -96,7 +98,7 @@ class Tokens:
 
     def minted_for(self, agent_id: str) -> list[bytes]:
         """The digests of all tokens minted for an agent."""
-        return [digest for digest, identity in self._minted.items() if identity.agent_id == agent_id]
+        return [digest for digest, one in self._minted.items() if one.agent_id == agent_id]
 
 
 def token_digest(token: bytes) -> bytes:

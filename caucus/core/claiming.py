@@ -7,7 +7,7 @@ from typing import cast
 from caucus.core import posting
 from caucus.core.core import Core
 from caucus.errors import InvalidRequest
-from caucus.model.drafts import Draft, drafted, resolve
+from caucus.model.drafts import Draft, drafted
 from caucus.model.events import TimePassed
 from caucus.model.messages import MessageFields, fields_of, target_key
 from caucus.model.problems import identity_problems, refusal
@@ -16,8 +16,7 @@ from caucus.rules.channel import Channel
 
 
 def claim(core: Core, channel: str, message: MessageFields) -> ClaimResult:
-    room, draft, key, now = _checked(core, channel, message)
-    author = _author(draft)
+    room, draft, key, now, author = _checked(core, channel, message)
     lost = room.ledger.may_claim(key, author.owner, now, heartbeat=draft.heartbeat is True)
     return lost or _grant(core, room, draft, key, now, author)
 
@@ -26,19 +25,19 @@ def reassign_claim(core: Core, channel: str, message: MessageFields, assignee: I
     parts = (getattr(assignee, "agent_id", None), getattr(assignee, "owner", None))
     if not all(isinstance(part, str) and part for part in parts):
         raise InvalidRequest("The assignee must have an agent_id and an owner, both non-empty strings.")
-    room, draft, key, now = _checked(core, channel, message, assignee)
-    lost = room.ledger.may_reassign(key, _author(draft).owner, now)
+    room, draft, key, now, author = _checked(core, channel, message, assignee)
+    lost = room.ledger.may_reassign(key, author.owner, now)
     return lost or _grant(core, room, draft, key, now, assignee)
 
 
 def mark_claim_done(core: Core, channel: str, message: MessageFields) -> ClaimResult:
     if isinstance(message, Draft):
-        resolve(message)
+        message.status = "resolved"
     else:
         message = {**fields_of(message), "status": "resolved"}
-    room, draft, key, now = _checked(core, channel, message)
+    room, draft, key, now, author = _checked(core, channel, message)
     was_there = room.ledger.entry(key) is not None
-    lost = room.ledger.may_finish(key, _author(draft).owner, now)
+    lost = room.ledger.may_finish(key, author.owner, now)
     if was_there and isinstance(lost, NotHeld):
         # It has lapsed, and a later run must know.
         core.record(TimePassed(core.clock.instant(now)), now)
@@ -47,7 +46,7 @@ def mark_claim_done(core: Core, channel: str, message: MessageFields) -> ClaimRe
 
 def _checked(
     core: Core, channel: str, message: MessageFields, assignee: Identity | None = None
-) -> tuple[Channel, Draft, str, float]:
+) -> tuple[Channel, Draft, str, float, Identity]:
     """What every claim operation checks before the ledger."""
     room = core.channel(channel)
     draft = drafted(message, claim=True)
@@ -55,8 +54,9 @@ def _checked(
     if problems:
         raise refusal(problems, "assignee.")
     now = core.clock.now()
-    posting.check_pace(core, room, cast("str", draft.agent_id), now)
-    return room, draft, target_key(cast("str", draft.target)), now
+    author, target = _author(draft), draft.target or ""
+    posting.check_pace(core, room, author.agent_id, now)
+    return room, draft, target_key(target), now, author
 
 
 def _grant(core: Core, room: Channel, draft: Draft, key: str, now: float, to: Identity | None) -> Granted:

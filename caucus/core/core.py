@@ -14,7 +14,6 @@ from caucus.core.clock import DecisionClock
 from caucus.core.counts import Counts
 from caucus.core.durable import once_durable
 from caucus.core.feeds import Feeds
-from caucus.errors import CaucusError
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
 from caucus.model.events import Event, MessageAppended, RequestKey
@@ -49,25 +48,28 @@ class Core:
         """Decide now; answer, or refuse, once all that was decided up to then is durable."""
         refusal = self.journal.refusal
         if refusal is not None:
-            self.counts.operations.add((decide.__name__, "refused"))
+            self.counts.decided[decide, type(refusal)] += 1
             return defer.fail(refusal)
         try:
             decided = decide(self, *args, **kwargs)
         except Exception as error:
-            outcome = "refused" if isinstance(error, CaucusError) else "failed"
-            self.counts.operations.add((decide.__name__, outcome))
+            self.counts.decided[decide, type(error)] += 1
             # It waits too: it may rest on something that is not durable yet. No name here holds it,
             # since its traceback holds this frame.
             return once_durable(self.journal, Failure(), self.journal.position)
-        self.counts.operations.add((decide.__name__, getattr(decided, "outcome", "done")))
+        self.counts.decided[decide, type(decided)] += 1
         answer = once_durable(self.journal, decided, self.journal.position)
-        self.request = None  # what a watcher writes is not that request's
-        self.feeds.decided()
+        if self.feeds.grown:
+            self.request = None  # what a watcher writes is not that request's
+            self.feeds.decided()
         return answer
 
     def read(self, look: Callable[Concatenate[Core, P], T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """Look at durable state, at once."""
-        return defer.execute(look, self, *args, **kwargs)
+        try:
+            return defer.succeed(look(self, *args, **kwargs))
+        except Exception:
+            return defer.fail()
 
     def channel(self, name: str) -> Channel:
         """The channel, durable or not. Raises `InvalidChannelName` or `UnknownChannel`."""
@@ -87,7 +89,9 @@ class Core:
 
     def on_undo(self, step: Callable[..., object], *arguments: object) -> None:
         """Have ``step`` called if the event that was just recorded is lost."""
-        self.state.on_undo(self.journal.position, self.journal.durable, step, *arguments)
+        position, durable = self.journal.position, self.journal.durable
+        if position > durable:
+            self.state.on_undo(position, durable, step, *arguments)
 
     def take_request(self) -> RequestKey | None:
         """What the event that is being recorded is known by; no other of this decision is."""

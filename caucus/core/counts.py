@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from caucus.core.clock import DecisionClock
+from caucus.errors import CaucusError
 from caucus.interfaces import IJournal
-from caucus.metrics import Counter, Metric, Reading
+from caucus.metrics import Labels, Metric, Reading
 from caucus.model.events import Event, MessageAppended
 from caucus.rules.state import State
+
+MOST_INSTANTS: Final = 100
+"""Of events that were durable when they were last looked at; then those that are now are forgotten."""
 
 
 class Counts:
@@ -21,15 +27,23 @@ class Counts:
         self._replay_seconds = 0.0
         self._durable_at = 0.0
         self._recorded: deque[tuple[int, float]] = deque()
-        self.operations = Counter(
-            "caucus_operations_total",
-            "Operations that write, by what was decided.",
-            ("operation", "outcome"),
-        )
-        self._messages = Counter("caucus_messages_total", "Messages recorded since the start.")
+        self.decided = defaultdict[tuple[Callable[..., object], type], int](int)
+        """How often each operation ended with something of a type: a result, or an error."""
+        self._messages = 0
         self.metrics: tuple[Metric, ...] = (
-            self.operations,
-            self._messages,
+            Reading(
+                "caucus_operations_total",
+                "Operations that write, by what was decided.",
+                self._operations,
+                ("operation", "outcome"),
+                "counter",
+            ),
+            Reading(
+                "caucus_messages_total",
+                "Messages recorded since the start.",
+                lambda: self._messages,
+                kind="counter",
+            ),
             Reading("caucus_channels", "Channels there are.", lambda: len(state.channels)),
             Reading("caucus_claims", "Claims that are held.", self._claims),
             Reading(
@@ -57,9 +71,13 @@ class Counts:
     def recorded(self, event: Event, position: int) -> None:
         """An event was taken by the journal."""
         if isinstance(event, MessageAppended):
-            self._messages.add()
-        self._forget_durable()
-        self._recorded.append((position, event.when.wall))
+            self._messages += 1
+        if self._journal.durable >= position:
+            self._durable_at = event.when.wall
+        else:
+            self._recorded.append((position, event.when.wall))
+            if len(self._recorded) > MOST_INSTANTS:
+                self._forget_durable()
 
     def replayed(self, seconds: float, last: float) -> None:
         """It took so long to replay the journal, whose last event was decided at ``last``."""
@@ -70,6 +88,12 @@ class Counts:
         """The events after the position ``kept`` were lost."""
         while self._recorded and self._recorded[-1][0] > kept:
             self._recorded.pop()
+
+    def _operations(self) -> Mapping[Labels, float]:
+        found = defaultdict[Labels, float](float)
+        for (decide, kind), count in self.decided.items():
+            found[decide.__name__, _outcome(kind)] += count
+        return found
 
     def _forget_durable(self) -> None:
         durable, recorded = self._journal.durable, self._recorded
@@ -83,3 +107,9 @@ class Counts:
     def _claims(self) -> float:
         now = self._clock.now()
         return sum(channel.ledger.count(now) for channel in self._state.channels.values())
+
+
+def _outcome(kind: type) -> str:
+    if issubclass(kind, CaucusError):
+        return "refused"
+    return "failed" if issubclass(kind, BaseException) else getattr(kind, "outcome", "done")

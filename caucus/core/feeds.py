@@ -14,12 +14,12 @@ _log = Logger("caucus")
 
 
 class Feeds:
-    """Who watches which channel, and which of them are to be woken."""
+    """Who watches which channel; ``grown`` are the channels whose watchers are to be woken."""
 
     def __init__(self, journal: IJournal) -> None:
         self._journal = journal
         self._watchers: dict[str, list[Wake]] = {}
-        self._grown: list[str] = []
+        self.grown: list[str] = []
 
     def watch(self, channel: str, pending: Iterable[int], wake: Wake) -> Callable[[], None]:
         """Call ``wake`` whenever the channel's durable head has advanced; returns what ends that.
@@ -43,14 +43,14 @@ class Feeds:
         if channel not in self._watchers:
             return
         if self._journal.durable >= position:
-            self._grown.append(channel)
+            self.grown.append(channel)
         else:
             self._wake_when_durable(channel, position)
 
     def decided(self) -> None:
         """A decision is whole: wake those who watch what it made longer."""
-        while self._grown:
-            self._wake(self._grown.pop())
+        while self.grown:
+            self._wake(self.grown.pop())
 
     def undone(self) -> None:
         """Events were lost: whoever waits for one may have been told that nobody knows."""

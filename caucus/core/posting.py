@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from caucus.core.core import Core
 from caucus.model.drafts import Draft, drafted, stamp
 from caucus.model.events import Grant, Holding, MessageAppended
@@ -19,7 +17,7 @@ def append(core: Core, channel: str, message: MessageFields) -> Appended:
     draft = drafted(message, claim=False)
     now = core.clock.now()
     cursor = room.next_cursor()
-    agent_id = cast("str", draft.agent_id)
+    agent_id: str = draft.agent_id  # type: ignore[assignment]  # `drafted` has seen to it
     check_pace(core, room, agent_id, now)
     post = post_digest(draft.type, draft.body)
     room.duplicates.check(agent_id, post, now)
@@ -51,7 +49,7 @@ def add(
             grant = Grant(Holding(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
         transition = (key, grant)
     core.record(MessageAppended(when, room.name, message_json, transition, core.take_request()), now)
-    agent_id = cast("str", draft.agent_id)
+    agent_id: str = draft.agent_id  # type: ignore[assignment]  # as above
     room.posts.charge(agent_id, now)
     core.state.posts.charge(agent_id, now)
     core.on_undo(_take_charges_back, core, room, agent_id)

@@ -56,10 +56,11 @@ class AccessLog:
         if not self._is_on:
             return
         agent = "-" if agent_id is None else _quoted(agent_id)
-        path = target.partition(b"?")[0][:PATH_LENGTH]
+        if len(target) > PATH_LENGTH:
+            target = target.partition(b"?")[0][:PATH_LENGTH]
+        asked = _asked(method, target)
         self._lines.append(
-            f"{instant(self._wall())} {peer} {_printable(method)} {_printable(path)} "
-            f"{status} {sent}B {seconds * 1000:.1f}ms {agent}"
+            f"{instant(self._wall())} {peer} {asked} {status} {sent}B {seconds * 1000:.1f}ms {agent}"
         )
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
@@ -88,7 +89,11 @@ def _quoted(agent_id: str) -> str:
     return json.dumps(agent_id, ensure_ascii=False)
 
 
-@lru_cache
+@lru_cache(maxsize=1024)
+def _asked(method: bytes, target: bytes) -> str:
+    return f"{_printable(method)} {_printable(target.partition(b'?')[0])}"
+
+
 def _printable(raw: bytes) -> str:
     text = raw.decode("ascii", "backslashreplace")
     return CONTROL.sub("?", text) or "-"

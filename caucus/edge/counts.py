@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from caucus.edge.crowd import Crowd
-from caucus.edge.request import NO_ROUTE, Request
+from caucus.edge.request import NO_ROUTE, PHRASES, Request
 from caucus.metrics import SECONDS, Counter, Histogram, Metric, Reading
 from caucus.wire.refusals import STATUS
+
+_STATUSES: Final = {status: str(status) for status in (0, *PHRASES)}
 
 
 class Counts:
@@ -51,6 +55,6 @@ class Counts:
     def answered(self, request: Request | None, status: int, seconds: float, error: str) -> None:
         """A request has its answer, or as much of it as its peer took; ``error`` is its refusal's code."""
         route = NO_ROUTE if request is None else request.route
-        self._requests.observe(seconds, (route, str(status)))
+        self._requests.observe(seconds, (route, _STATUSES[status]))
         if error:
             self._refusals.add((error,))

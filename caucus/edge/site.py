@@ -68,7 +68,8 @@ class Edge:
 
     def log_answer(self, request: Request, sent: int, peer: str, began: float) -> None:
         """A request that reached the routes has its answer; ``sent`` counts its body."""
-        who = None if request.principal is None else request.principal.agent_id
+        principal = request.principal
+        who = None if principal is None else principal.identity.agent_id
         seconds = self.clock.seconds() - began
         self.counts.answered(request, request.code, seconds, request.error)
         self.access.add(peer, request.method, request.uri, request.code, sent, seconds, who)

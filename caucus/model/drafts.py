@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from operator import attrgetter
 
 import msgspec
-from msgspec.structs import force_setattr
 
 from caucus.errors import InvalidMessage
 from caucus.model.fields import as_integer
@@ -19,11 +18,11 @@ from caucus.model.text import trim
 from caucus.model.validation import validate
 
 
-class Draft(AnyMessage, frozen=True):
+class Draft(AnyMessage):
     """A message that keeps the rules of its fields.
 
-    It comes from `read_draft` or `drafted` and not from its constructor, which checks nothing. It
-    looks frozen to whoever is given one; an operation of ours takes it over, and changes it.
+    It comes from `read_draft` or `drafted` and not from its constructor, which checks nothing. An
+    operation that is given one takes it over, and sets ``v`` and ``ts``.
     """
 
 
@@ -37,11 +36,8 @@ _NOTHING = (None,) * len(CLAIM_ONLY)
 def read_draft(body: bytes) -> Draft | None:
     """The message in a JSON text, or ``None`` if anything about it is wrong: no JSON, no object, no message.
 
-    Who speaks may still be missing. ``None`` is also the answer to a good text with ``null`` in it:
-    as a value that would be wrong, which the typed pass cannot tell from an absent field.
+    Who speaks may still be missing.
     """
-    if b"null" in body:
-        return None
     try:
         draft = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -71,21 +67,10 @@ def drafted(message: MessageFields, *, claim: bool) -> Draft:
     return draft
 
 
-def sign(draft: Draft, agent_id: str, owner: str) -> None:
-    """Say who speaks, whatever the draft says."""
-    force_setattr(draft, "agent_id", agent_id)
-    force_setattr(draft, "owner", owner)
-
-
-def resolve(draft: Draft) -> None:
-    """Have the draft's status say that its matter is settled."""
-    force_setattr(draft, "status", "resolved")
-
-
 def stamp(draft: Draft, ts: str) -> bytes:
     """The message as it is stored, with ``v`` and ``ts`` set: its JSON, in no more bytes than it has."""
-    force_setattr(draft, "v", SCHEMA_VERSION)
-    force_setattr(draft, "ts", ts)
+    draft.v = SCHEMA_VERSION
+    draft.ts = ts
     # What an encoder returns keeps the room that it grew into; a copy has none to spare.
     _encode_into(draft, _buffer)
     return bytes(_buffer)

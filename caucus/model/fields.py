@@ -7,7 +7,7 @@ does not in ECMA-262, by which JSON Schema reads patterns.
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypeVar, get_args
 
 from msgspec import Meta
 
@@ -35,10 +35,33 @@ Body = Annotated[str, Meta(min_length=1, max_length=BODY_TEXT, pattern=_TEXT)]
 Purpose = Annotated[str, Meta(max_length=SHORT_TEXT, pattern=_TEXT)]
 Ulid = Annotated[str, Meta(pattern=ULID_PATTERN)]
 Recipients = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=RECIPIENTS)]
-Lease = Annotated[int, Meta(ge=1)]
+Target = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=SHORT_TEXT,
+        pattern=_NAME,
+        description="Not blank. Two are one if equal after trimming and Unicode NFC.",
+    ),
+]
+Lease = Annotated[int, Meta(ge=1, description="Seconds; without it, for ever.")]
+Heartbeat = Annotated[bool, Meta(description="Renews a claim that the caller's owner holds.")]
+Stamp = Annotated[str, Meta(min_length=1, description="The server's.")]
 ChannelName = Annotated[str, Meta(pattern=CHANNEL_PATTERN)]
 RenderBudget = Annotated[int, Meta(ge=1, le=RENDER_BUDGET)]
 Cursor = Annotated[int, Meta(ge=0)]
+
+if TYPE_CHECKING:
+    T = TypeVar("T")
+    Maybe: TypeAlias = T | None
+else:
+
+    class Maybe:
+        """What may be absent, and is ``None`` then. JSON's ``null`` is not nothing, but a wrong value."""
+
+        def __class_getitem__(cls, kind):
+            return kind
+
 
 MessageType = Literal["finding", "claim", "status", "question", "answer", "note", "steer"]
 Status = Literal["needs-response", "resolved", "fyi"]

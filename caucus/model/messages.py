@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 from msgspec.structs import asdict
 from ulid import ULID
 
 from caucus.errors import InvalidMessage
-from caucus.model.fields import Body, Lease, MessageType, Name, Recipients, Status, Ulid
+from caucus.model.fields import (
+    Body,
+    Heartbeat,
+    Lease,
+    Maybe,
+    MessageType,
+    Name,
+    Recipients,
+    Stamp,
+    Status,
+    Target,
+    Ulid,
+)
 from caucus.model.text import trim
 
 SCHEMA_VERSION: Final = 1
@@ -27,9 +38,7 @@ def new_msg_id() -> str:
     return str(ULID())
 
 
-class AnyMessage(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
-):
+class AnyMessage(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """A message, in the order in which its fields are stored. ``None`` means that a field is absent.
 
     Lengths count code points.
@@ -45,33 +54,29 @@ class AnyMessage(
     """
 
     type: MessageType
-    agent_id: Name | None = None
-    owner: Name | None = None
+    agent_id: Maybe[Name] = None
+    owner: Maybe[Name] = None
     msg_id: Ulid
     body: Body
-    thread: Ulid | None = None
-    reply_to: Ulid | None = None
-    to: Recipients | None = None
-    status: Status | None = None
-    artifact: Name | None = None
-    target: Annotated[
-        Name | None, Meta(description="Not blank. Two are one if equal after trimming and Unicode NFC.")
-    ] = None
-    lease_ttl: Annotated[Lease | None, Meta(description="Seconds; without it, for ever.")] = None
-    heartbeat: Annotated[bool | None, Meta(description="Renews a claim that the caller's owner holds.")] = (
-        None
-    )
-    v: int | None = None
-    ts: Annotated[Annotated[str, Meta(min_length=1)] | None, Meta(description="The server's.")] = None
+    thread: Maybe[Ulid] = None
+    reply_to: Maybe[Ulid] = None
+    to: Maybe[Recipients] = None
+    status: Maybe[Status] = None
+    artifact: Maybe[Name] = None
+    target: Maybe[Target] = None
+    lease_ttl: Maybe[Lease] = None
+    heartbeat: Maybe[Heartbeat] = None
+    v: Maybe[int] = None
+    ts: Maybe[Stamp] = None
 
 
-class _Named(AnyMessage, frozen=True, kw_only=True):
+class _Named(AnyMessage, kw_only=True):
     """A message that is given a name where it has none."""
 
     msg_id: Ulid = msgspec.field(default_factory=new_msg_id)
 
 
-class Message(_Named, frozen=True, kw_only=False):
+class Message(_Named, frozen=True, kw_only=False):  # type: ignore[misc]  # msgspec allows it
     """One message, to be sent or as it was stored. Its fields are those of `AnyMessage`.
 
     ``msg_id`` is filled in with a fresh ULID; ``agent_id`` and ``owner`` may be left out over

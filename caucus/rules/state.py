@@ -63,8 +63,9 @@ class State:
 
     def durable_channel(self, name: str, durable: int) -> Channel:
         """The channel, if it was created up to ``durable``. Raises as `channel`."""
-        channel = self.channel(name)
-        if channel.created > durable:
+        channel = self.channels.get(name) if isinstance(name, str) else None
+        if channel is None or channel.created > durable:
+            require_channel_name(name)
             raise UnknownChannel(name)
         return channel
 

@@ -57,8 +57,8 @@ class Dispatch:
         """Answer a request."""
         try:
             operation = self.gate.judge(request)
-            arguments = cast("Place", request.place).arguments
-            route = ROUTES[operation.name](self.serving, request, *arguments)
+            place: Any = request.place
+            route = ROUTES[operation.name](self.serving, request, *place.arguments)
         except Exception:
             request.processingFailed(Failure())
         else:

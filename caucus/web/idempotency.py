@@ -17,15 +17,13 @@ _DIGEST_SIZE: Final = 16
 _VISIBLE = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
-def request_key(request: Request, principal: Principal) -> RequestKey | None:
-    """By what a repetition of a request is known, if the client gave it a key; ``None`` if not.
+def request_key(request: Request, principal: Principal) -> RequestKey:
+    """By what a repetition of a request is known, which has the header.
 
     It is scoped to the token; what was asked is the method, the decoded path and the body's exact
     bytes, by their own hash where they come with it. Raises `InvalidRequest` for a key that is none.
     """
     given = request.values(IDEMPOTENCY_KEY)
-    if not given:
-        return None
     if len(given) != 1 or not _VISIBLE.fullmatch(given[0]):
         raise InvalidRequest("An Idempotency-Key is 1 to 128 visible ASCII characters, once.")
     place = request.place

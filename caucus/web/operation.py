@@ -16,12 +16,12 @@ from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import ArtifactTooLarge, InvalidRequest, NotFound, Unauthorized
 from caucus.limits import Limits
-from caucus.model.drafts import Draft, read_draft, sign
+from caucus.model.drafts import Draft, read_draft
 from caucus.model.evidence import Hashed
 from caucus.web.idempotency import IDEMPOTENCY_KEY, request_key
 from caucus.web.table import operation_of
 from caucus.wire.jsontext import decode_given
-from caucus.wire.operations import METRICS, Operation
+from caucus.wire.operations import METRICS, BodyKind, Operation
 
 T = TypeVar("T")
 
@@ -73,39 +73,49 @@ class Gate:
             request.value = read_draft(body) if place.body == "message" else None
             if request.value is None:
                 request.value = decode_given(body)
-        operation = _asked(place, request)
+        operation = place.routes.get(request.method)
+        if operation is None:
+            operation = _otherwise(place, request)
         request.route = operation.name
-        if operation.authority == "writer":
-            self._judge_writer(operation, request, body)
-        else:
+        authority, kind = operation.authority, operation.body
+        if authority == "writer":
+            self._judge_writer(kind, request, body)
+            return operation
+        if authority != "reader" or self._read_token:
             self._judge_other(operation, request)
+        if kind == "object or nothing":
+            if request.value is None:
+                request.value = {}
+            _require_object(request.value)
         return operation
 
-    def _judge_writer(self, operation: Operation[Any], request: Request, body: bytes) -> None:
-        kind = operation.body
-        if kind in ("message", "object"):
-            _require_object(request.value)
+    def _judge_writer(self, kind: BodyKind, request: Request, body: bytes) -> None:
+        value = request.value
+        is_draft = isinstance(value, Draft)
+        if not is_draft and kind != "bytes":
+            _require_object(value)
         principal = request.principal
         if principal is None:
             principal = self.identify(request)
         else:  # known since its first byte
             self._tokens.require(principal)
-        if kind == "message":
-            _sign(request, principal)
+        if is_draft:
+            value.agent_id, value.owner = principal.identity.agent_id, principal.identity.owner
+        elif kind == "message":
+            request.value = authored(value, principal)
         elif kind == "bytes":
             request.value = Hashed.of(body) if request.values(IDEMPOTENCY_KEY) else body
-        request.key = request_key(request, principal)
+        if request.values(IDEMPOTENCY_KEY):
+            request.key = request_key(request, principal)
 
     def _judge_other(self, operation: Operation[Any], request: Request) -> None:
         if operation.authority == "admin":
             authorization = request.values(b"authorization")
             self._issuer.authorize(operation.name, authorization, request.value, local=request.door.local)
-        elif operation.authority == "reader" and self._read_token:
+        elif operation.authority == "reader":
             self.identify(request)
-        if operation.body == "object or nothing":
-            if request.value is None:
-                request.value = {}
-            _require_object(request.value)
+        elif operation is METRICS and not request.door.metrics:
+            raise NotFound
 
     def identify(self, request: Request) -> Principal:
         """Who speaks. Raises `Unauthorized`."""
@@ -119,10 +129,10 @@ def answered(
     """The response to an operation that succeeded, with its row's status unless another is given."""
     answer = operation.answer
     status = status or operation.status
-    if answer.parts is not None:
-        pieces, length = answer.parts(result)
+    if answer.length is not None and answer.parts is not None:
+        length = answer.length(result)
         if length > LONG:
-            return Response(status, Parts(pieces, length), headers, answer.content_type)
+            return Response(status, Parts(answer.parts(result), length), headers, answer.content_type)
     return Response(status, answer.encode(result), headers, answer.content_type)
 
 
@@ -131,21 +141,13 @@ def authored(fields: Mapping[str, object], principal: Principal) -> dict[str, ob
     return {**fields, "agent_id": principal.agent_id, "owner": principal.owner}
 
 
-def _asked(place: Place, request: Request) -> Operation[Any]:
-    """The operation at a place, for the request's method; what a listener does not show is not there."""
+def _otherwise(place: Place, request: Request) -> Operation[Any]:
+    """Refuse a method that no operation here has; what a listener does not show is not there at all."""
     if METRICS in place.routes.values() and not request.door.metrics:
         raise NotFound
     return operation_of(place.routes, request.method)
 
 
 def _require_object(value: object) -> None:
-    if not isinstance(value, Draft | dict):
+    if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")
-
-
-def _sign(request: Request, principal: Principal) -> None:
-    """Have the message say who speaks, whatever it claims."""
-    if isinstance(request.value, Draft):
-        sign(request.value, principal.agent_id, principal.owner)
-    else:
-        request.value = authored(request.value, principal)

@@ -38,9 +38,9 @@ class Codec(Generic[T]):
     """One kind of answer.
 
     ``decode`` takes a body and the status that it came with. ``schema`` names it in the OpenAPI
-    description, if it is JSON of a shape, and ``shown`` sketches it for people. ``parts`` are the
-    pieces of its body, each made when it is its turn, where that can be long, with their length in
-    bytes.
+    description, if it is JSON of a shape, and ``shown`` sketches it for people. Where it can be long,
+    ``parts`` are the pieces of its body, each made when it is its turn, and ``length`` is that of all,
+    in bytes.
     """
 
     encode: Callable[[T], bytes]
@@ -48,7 +48,8 @@ class Codec(Generic[T]):
     schema: str = ""
     shown: str
     content_type: str = CONTENT_TYPE
-    parts: Callable[[T], tuple[Iterator[bytes], int]] | None = None
+    parts: Callable[[T], Iterator[bytes]] | None = None
+    length: Callable[[T], int] | None = None
 
 
 class Channels(msgspec.Struct, frozen=True):
@@ -133,11 +134,11 @@ def _encode_channels(descriptors: list[Descriptor]) -> bytes:
     return _encode(Channels(descriptors))
 
 
-def _channels_parts(descriptors: list[Descriptor]) -> tuple[Iterator[bytes], int]:
-    return _channels_pieces(descriptors), sum(map(len, _channels_pieces(descriptors)))
+def _channels_length(descriptors: list[Descriptor]) -> int:
+    return sum(map(len, _channels_parts(descriptors)))
 
 
-def _channels_pieces(descriptors: list[Descriptor]) -> Iterator[bytes]:
+def _channels_parts(descriptors: list[Descriptor]) -> Iterator[bytes]:
     yield b'{"channels":['
     for number, descriptor in enumerate(descriptors):
         yield (b"," if number else b"") + _encode(descriptor)
@@ -157,13 +158,12 @@ def _encode_page(page: Page) -> bytes:
     return b'{"messages":[%b],"cursor":%d}' % (b",".join(page.messages_json), page.cursor)
 
 
-def _page_parts(page: Page) -> tuple[Iterator[bytes], int]:
+def _page_length(page: Page) -> int:
     count = len(page.messages_json)
-    commas = max(0, count - 1)
-    return _page_pieces(page), sum(map(len, page.messages_json)) + commas + len(_EMPTY_PAGE % page.cursor)
+    return sum(map(len, page.messages_json)) + max(0, count - 1) + len(_EMPTY_PAGE % page.cursor)
 
 
-def _page_pieces(page: Page) -> Iterator[bytes]:
+def _page_parts(page: Page) -> Iterator[bytes]:
     yield b'{"messages":['
     for number, message_json in enumerate(page.messages_json):
         if number:
@@ -213,9 +213,9 @@ def _message_json(raw: msgspec.Raw) -> bytes:
     return data
 
 
-def _slices(data: bytes) -> tuple[Iterator[bytes], int]:
+def _slices(data: bytes) -> Iterator[bytes]:
     view = memoryview(data)
-    return (bytes(view[start : start + SLICE]) for start in range(0, len(data), SLICE)), len(data)
+    return (bytes(view[start : start + SLICE]) for start in range(0, len(data), SLICE))
 
 
 def _as_it_is(body: bytes, _status: int = 200) -> bytes:
@@ -232,6 +232,7 @@ CHANNELS: Final[Codec[list[Descriptor]]] = Codec(
     schema="Channels",
     shown='`{"channels": [channel, ...]}`, oldest first',
     parts=_channels_parts,
+    length=_channels_length,
 )
 CURSOR: Final[Codec[int]] = Codec(
     encode=lambda cursor: _encode(Head(cursor)),
@@ -248,6 +249,7 @@ PAGE: Final[Codec[Page]] = Codec(
     schema="Page",
     shown='`{"messages": [...], "cursor"}`',
     parts=_page_parts,
+    length=_page_length,
 )
 CLAIM: Final[Codec[ClaimResult]] = Codec(
     encode=_encode_claim, decode=_read_claim, schema="ClaimResult", shown="claim result"
@@ -270,6 +272,7 @@ BYTES: Final[Codec[bytes]] = Codec(
     shown=f"`{OCTETS}`",
     content_type=OCTETS,
     parts=_slices,
+    length=len,
 )
 EVENTS: Final[Codec[bytes]] = Codec(
     encode=_as_it_is,
@@ -286,4 +289,5 @@ METRICS: Final[Codec[bytes]] = Codec(
     shown="`text/plain`, the Prometheus text format",
     content_type="text/plain; version=0.0.4; charset=utf-8",
     parts=_slices,
+    length=len,
 )

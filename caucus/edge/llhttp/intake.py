@@ -94,7 +94,7 @@ class Intake:
 
     def on_url(self, part: bytes) -> None:
         if not self._knows_head:
-            request = cast("FastRequest", self.arriving)
+            request: Any = self.arriving
             request.uri += part
             request.head_size += len(part)
             if request.head_size > bounds.MAX_HEAD:
@@ -103,22 +103,24 @@ class Intake:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._knows_head:
             return
-        request = cast("FastRequest", self.arriving)
-        request.head_size += len(name) + len(value) + 2
-        request.header_count += 1
-        if (
-            request.head_size > bounds.MAX_HEAD
-            or request.header_count > bounds.MAX_HEADERS
-            or len(name) > bounds.NAME_LENGTH
-        ):
+        request: Any = self.arriving
+        length = len(name)
+        request.head_size = size = request.head_size + length + len(value) + 2
+        request.header_count = count = request.header_count + 1
+        if size > bounds.MAX_HEAD or count > bounds.MAX_HEADERS or length > bounds.NAME_LENGTH:
             raise HeadersTooLarge
         if self.in_head:  # a trailer counts, and says nothing
-            request.headers.setdefault(name.lower(), []).append(value.strip(b" \t"))
+            name = name.lower()
+            headers = request.headers
+            if name in headers:
+                headers[name].append(value.strip(b" \t"))
+            else:
+                headers[name] = [value.strip(b" \t")]
 
     def on_headers_complete(self) -> None:
         if self._knows_head:
             return
-        request = cast("FastRequest", self.arriving)
+        request: Any = self.arriving
         self.in_head = False
         self._told = True
         version = _VERSIONS.get(self._parser.get_http_version())
@@ -132,25 +134,29 @@ class Intake:
         is_new = version == b"HTTP/1.1"
         bounds.check_head(request, http_1_1=is_new)
         request.cap = self._site.admit(request)
-        length = request.headers.get(b"content-length")
+        headers = request.headers
+        length = headers.get(b"content-length")
         if length is not None:
             if len(length[0]) > bounds.LENGTH_DIGITS:
                 raise BadRequest
             request.length = int(length[0])
             if request.length > request.cap.limit:
                 raise request.cap.refuse()
-        request.persistent = is_new and not bounds.asks_to_close(request) and not self._site.closing
-        request.expects = is_new and [one.lower() for one in request.values(b"expect")] == [b"100-continue"]
+        closes = b"connection" in headers and bounds.asks_to_close(request)
+        request.persistent = is_new and not closes and not self._site.closing
+        if is_new and b"expect" in headers:
+            request.expects = [one.lower() for one in headers[b"expect"]] == [b"100-continue"]
 
     def on_body(self, data: bytes) -> None:
         self._told = True
-        cast("FastRequest", self.arriving).add_to_body(data)
+        request: Any = self.arriving
+        request.add_to_body(data)
 
     def on_chunk_header(self) -> None:
         self._told = True
 
     def on_message_complete(self) -> None:
-        request = cast("FastRequest", self.arriving)
+        request: Any = self.arriving
         if request.received is not None:
             request.received.has_arrived()
         self.arriving = None

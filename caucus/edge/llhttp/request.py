@@ -93,6 +93,16 @@ class FastRequest(Request):
         more = header_lines(headers) + (b"Transfer-Encoding: chunked\r\n" if self.chunked else b"")
         self._head = lines + more + b"\r\n"
 
+    def respond(self, response: Response) -> None:
+        body = response.body
+        if not isinstance(body, bytes):
+            super().respond(response)
+            return
+        self.error = response.error
+        self._begin(response, len(body))
+        self.write(body)
+        self.finish()
+
     def _begin(self, response: Response, length: int) -> None:
         self.code = response.status
         lines = self.site.preamble(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from caucus.model.events import Grant, Record
+from caucus.model.events import Grant, Holding, Record
 from caucus.model.records import AlreadyClaimed, Holder, NotHeld
 
 LONGEST_LEASE: Final = 2**62
@@ -14,7 +14,7 @@ LONGEST_LEASE: Final = 2**62
 class Held(Record, frozen=True):
     """A ledger entry: the holder, when it was granted (seconds on the backbone's clock), and its lease."""
 
-    holder: Holder
+    holder: Holding
     granted: float
     lease_ttl: int | None
 
@@ -52,21 +52,21 @@ class Ledger:
         entry = self.live(key, now)
         if entry is None or (heartbeat and entry.holder.owner == owner):
             return None
-        return AlreadyClaimed(entry.holder)
+        return _lost(entry)
 
     def may_reassign(self, key: str, owner: str, now: float) -> AlreadyClaimed | None:
         """A free target may be given to anyone, a live one by its own owner only."""
         entry = self.live(key, now)
         if entry is None or entry.holder.owner == owner:
             return None
-        return AlreadyClaimed(entry.holder)
+        return _lost(entry)
 
     def may_finish(self, key: str, owner: str, now: float) -> AlreadyClaimed | NotHeld | None:
         """A live target may be marked done by its own owner only."""
         entry = self.live(key, now)
         if entry is None:
             return NotHeld()
-        return None if entry.holder.owner == owner else AlreadyClaimed(entry.holder)
+        return None if entry.holder.owner == owner else _lost(entry)
 
     def entry(self, key: str) -> Held | None:
         """What is there for ``key``, live or lapsed."""
@@ -88,10 +88,13 @@ class Ledger:
 
     def put(self, key: str, grant: Grant, granted: float) -> None:
         """The target is held from ``granted`` on."""
-        by = grant.holder
-        holder = Holder(by.agent_id, by.owner, by.ts, by.msg_id)
-        self._entries[key] = Held(holder, granted, grant.lease_ttl)
+        self._entries[key] = Held(grant.holder, granted, grant.lease_ttl)
 
     def remove(self, key: str) -> None:
         """The target is free."""
         self._entries.pop(key, None)
+
+
+def _lost(entry: Held) -> AlreadyClaimed:
+    by = entry.holder
+    return AlreadyClaimed(Holder(by.agent_id, by.owner, by.ts, by.msg_id))

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from caucus.model.drafts import Draft
-from caucus.model.fields import TYPES, ChannelName, Cursor, Name, Purpose, RenderBudget, Verbosity
+from caucus.model.fields import TYPES, ChannelName, Cursor, Maybe, Name, Purpose, RenderBudget, Verbosity
 from caucus.model.messages import CLAIM_ONLY
 from caucus.model.records import AlreadyClaimed, Descriptor, NotHeld
 from caucus.model.text import SURROGATE_CODES
@@ -21,16 +21,16 @@ class NewChannel(msgspec.Struct):
     """What a channel is created with."""
 
     channel: ChannelName
-    purpose: Purpose | None = None
-    verbosity: Verbosity | None = None
-    render_budget_chars: RenderBudget | None = msgspec.field(default=None, name="renderBudgetChars")
+    purpose: Maybe[Purpose] = None
+    verbosity: Maybe[Verbosity] = None
+    render_budget_chars: Maybe[RenderBudget] = msgspec.field(default=None, name="renderBudgetChars")
 
 
 class Read(msgspec.Struct):
     """Where to read on."""
 
     cursor: Cursor
-    limit: Annotated[int, Meta(ge=1)] | None = None
+    limit: Maybe[Annotated[int, Meta(ge=1)]] = None
 
 
 class NamedIdentity(msgspec.Struct):
