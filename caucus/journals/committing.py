@@ -1,7 +1,7 @@
 """A journal over a local store: events are committed in groups, by a thread of its own.
 
-What the store is, it does not know. It knows when a disk has stalled, and how to find out what was
-kept when a commit has failed.
+What the store is, it does not know. It knows when a disk has stalled; what follows when a commit has
+failed is in `caucus.journals.recovery`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, succeed  # noqa: A004
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -21,6 +21,7 @@ from zope.interface import implementer
 from caucus.errors import CaucusError, OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal, IMeasured
 from caucus.journals.codec import encode_event
+from caucus.journals.recovery import Recoverable, Situation, recovery
 from caucus.journals.waits import Waits
 from caucus.journals.worker import Worker
 from caucus.metrics import SECONDS, SIZES, Histogram, Reading
@@ -31,12 +32,8 @@ MOST_EVENTS: Final = 4096
 MOST_BYTES: Final = 16 * 1024 * 1024
 STALL_SECONDS: Final = 5.0
 """With so many events, so many bytes, or one so old, waiting for the disk, no more are taken."""
-DOUBT_SECONDS: Final = 5.0
-"""How long after a failed commit it may take to find out what was kept."""
 CLOSE_SECONDS: Final = 1.5
 """How long `CommittingJournal.close` waits for the disk."""
-RETRY_SECONDS: Final = 0.5
-"""Between two attempts to open a file that failed."""
 CHUNK: Final = 2000
 """Events read at a time on replay."""
 PROGRESS_SECONDS: Final = 1.0
@@ -44,11 +41,8 @@ PROGRESS_SECONDS: Final = 1.0
 _log = Logger("caucus.journals")
 
 
-class Store(Protocol):
+class Store(Recoverable, Protocol):
     """Where the bytes of events lie, by position. Used by one thread, which may wait for it."""
-
-    name: str
-    """What the log calls it."""
 
     def append(self, position: int, bodies: Sequence[bytes]) -> None:
         """Keep these after ``position``, all or none of them, and return once they are durable."""
@@ -58,15 +52,6 @@ class Store(Protocol):
 
     def read(self, position: int, count: int) -> list[Event]:
         """At most ``count`` events after ``position``."""
-
-    def abandon(self) -> None:
-        """An append failed: let go of what it was done with."""
-
-    def look(self, durable: int, position: int) -> int:
-        """The tail, after an append failed: from ``durable`` to ``position``. Raises while it cannot tell."""
-
-    def reopen(self, durable: int, position: int) -> int:
-        """As `look`, and take appends again."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -102,11 +87,19 @@ class CommittingJournal:
         self._is_committing = False
         self._waits = Waits()
         self._undo: Callable[[int], None] = _undo_nothing
-        self._doubt: IDelayedCall | None = None
-        self._retry: IDelayedCall | None = None
-        self._has_failed = self._in_doubt = self._looked = False
-        self._is_closing = self._is_beyond_repair = False
-        self._reason = ""
+        self._has_failed = self._in_doubt = self._is_beyond_repair = False
+        self._situation = Situation(
+            store=store,
+            worker=worker,
+            clock=clock,
+            durable=lambda: self.durable,
+            position=lambda: self.position,
+            doubt=self._begin_to_doubt,
+            settle=self._settle,
+            opened=self._go_on,
+            rest=self._tell_if_idle,
+        )
+        self._recovery = recovery(self._situation)
         self._idle: Deferred[None] | None = None
         self._commit_seconds = Histogram(
             "caucus_commit_seconds", "How long the store took for a commit.", SECONDS
@@ -203,46 +196,17 @@ class CommittingJournal:
     # When a commit fails
 
     def _failed(self, failure: Failure) -> None:
-        """A commit failed: what the file holds of it has to be found out."""
-        pending = self.position - self.durable
-        _log.error(
-            "{store}: {pending} events were not committed: {reason}. No writes until it can be opened again",
-            store=self._store.name,
-            pending=pending,
-            reason=one_line(failure.value),
-        )
         self._has_failed = True
         self._is_committing = False
-        self._looked = False
-        self._doubt = self._clock.callLater(DOUBT_SECONDS, self._give_up_waits)
-        self._worker.run(self._store.abandon).addBoth(lambda _: self._recover())
+        self._recovery.fail(failure)
 
-    def _give_up_waits(self) -> None:
+    def _begin_to_doubt(self) -> None:
         """It takes too long: whoever waits is told that nobody knows."""
         self._in_doubt = True
         self._waits.fail(OutcomeUnknown)
 
-    def _recover(self) -> None:
-        """See what the file holds, settle that, and take writes again."""
-        if self._is_closing:
-            self._tell_if_idle()
-        elif not self._looked:
-            looking = self._worker.run(self._store.look, self.durable, self.position)
-            looking.addCallback(self._found).addErrback(self._not_yet)
-        else:
-            reopening = self._worker.run(self._store.reopen, self.durable, self.position)
-            reopening.addCallback(self._reopened).addErrback(self._not_yet)
-
-    def _found(self, tail: int) -> None:
-        self._looked = True
-        if tail == self.durable:
-            self._settle(tail)  # nothing was kept, so nothing has to be synced first
-        self._recover()
-
-    def _settle(self, tail: int) -> None:
-        """The events up to the file's tail were kept, and no more."""
-        if self._doubt is not None and self._doubt.active():
-            self._doubt.cancel()
+    def _settle(self, tail: int) -> bool:
+        """The events up to the store's tail were kept, and no more. Says whether memory is as it is."""
         self.position = self.durable = tail
         self._queue.clear()
         self._pending.clear()
@@ -257,26 +221,10 @@ class CommittingJournal:
             self._is_beyond_repair = True
         self._waits.fire(self.durable)
         self._waits.fail(partial(StorageUnavailable, "failed"))
+        return not self._is_beyond_repair
 
-    def _reopened(self, tail: int) -> None:
-        self._settle(tail)
-        if self._is_beyond_repair:
-            _log.critical("{store}: no more writes until a restart", store=self._store.name)
-            self._tell_if_idle()
-            return
+    def _go_on(self) -> None:
         self._has_failed = False
-        self._reason = ""
-        _log.info("{store}: open again, at event {tail}", store=self._store.name, tail=tail)
-        self._tell_if_idle()
-
-    def _not_yet(self, failure: Failure) -> None:
-        reason = one_line(failure.value)
-        if reason != self._reason:
-            _log.error("{store}: not open yet: {reason}", store=self._store.name, reason=reason)
-        self._reason = reason
-        self._tell_if_idle()
-        if not self._is_closing:
-            self._retry = self._clock.callLater(RETRY_SECONDS, self._recover)
 
     # The beginning and the end
 
@@ -290,7 +238,7 @@ class CommittingJournal:
             self.position += len(events)
             self.durable = self.position
             self._tell_if_idle()
-            if self._is_closing:
+            if self._situation.is_closing:
                 raise CancelledError
             if len(events) < CHUNK:
                 break
@@ -299,7 +247,7 @@ class CommittingJournal:
                 _log.info("Replayed {count:,} of {total:,} events", count=self.position, total=total)
 
     async def _close(self) -> None:
-        self._is_closing = True
+        self._situation.is_closing = True
         until = self._reactor.seconds() + CLOSE_SECONDS
         idle = self._idle = Deferred()
         self._tell_if_idle()
@@ -312,10 +260,7 @@ class CommittingJournal:
                 store=self._store.name,
                 pending=pending,
             )
-        for timer in (self._doubt, self._retry):
-            if timer is not None and timer.active():
-                timer.cancel()
-        was_open = not self._has_failed or self._is_beyond_repair
+        was_open = self._recovery.close()
         self._has_failed = self._in_doubt = True
         self._waits.fail(OutcomeUnknown)
         if was_open and not self._worker.busy:
