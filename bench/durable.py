@@ -15,7 +15,7 @@ from bench.scenarios import STORED, append
 from bench.servers import DAEMON, Server
 from caucus.journals.codec import encode_event
 from caucus.journals.database import Database
-from caucus.model.events import ChannelCreated, ChannelFields, Event, Instant, MessageAppended
+from caucus.model.events import ChannelCreated, ChannelFields, Event, Instant, Said, Stepped
 from caucus.model.stamps import Stamps
 from caucus.wire.jsontext import encode_json
 
@@ -88,10 +88,10 @@ def write(file: Path, count: int) -> None:
     written = 0
     while written < count:
         while len(events) < min(GROUP, count - written):
-            events.append(
-                MessageAppended(when, f"c-{len(events) % CHANNELS}", _message(stamps.next(when.wall)))
-            )
-        database.append(written, [encode_event(event) for event in events])
+            channel = f"c-{len(events) % CHANNELS}"
+            said = Said(channel, _message(stamps.next(when.wall)), "alice-agent", len(events) + 1)
+            events.append(Stepped(when, (said,)))
+        database.append(written, [(encode_event(event), b"") for event in events])
         written += len(events)
         events.clear()
     database.close()

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from caucus.errors import OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal
-from caucus.model.events import Event
+from caucus.model.events import Event, EvidenceAdded
 
 
 @implementer(IJournal)
 class SlowJournal:
-    """Keeps events in a list, which outlives it; `sync` makes them durable, `lose` fails the waits."""
+    """Keeps events in a list, which outlives it; `sync` makes them durable, `lose` fails the waits.
+
+    Evidence is kept by its hash, for all of them.
+    """
+
+    kept: ClassVar[dict[str, bytes]] = {}
 
     def __init__(self, events: list[Event] | None = None) -> None:
         self.events: list[Event] = [] if events is None else events
@@ -32,17 +38,19 @@ class SlowJournal:
     def position(self) -> int:
         return len(self.events)
 
-    def replay(self, apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:
+    def replay(self, apply: Callable[[Event, bytes], None], undo: Callable[[int], None]) -> Deferred[None]:
         self._undo = undo
         for event in self.events:
-            apply(event)
+            apply(event, self.kept[event.sha256] if isinstance(event, EvidenceAdded) else b"")
         self.durable = self.position
         return succeed(None)
 
-    def record(self, event: Event) -> int:
+    def record(self, event: Event, evidence: bytes = b"") -> int:
         if self.refusing:
             raise StorageUnavailable
         self.events.append(event)
+        if isinstance(event, EvidenceAdded):
+            self.kept[event.sha256] = evidence
         return self.position
 
     def when_durable(self, position: int) -> Deferred[None]:

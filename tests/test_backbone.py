@@ -285,4 +285,4 @@ def test_the_record_of_a_post_is_its_exact_bytes() -> None:
     room = Room()
     posted = room.post("text")
     room.journal.sync()
-    assert posted.result.message_json == room.journal.events[-1].message_json  # type: ignore[union-attr]
+    assert posted.result.message_json == room.journal.events[-1].said[0].message_json  # type: ignore[union-attr]

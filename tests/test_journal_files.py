@@ -20,7 +20,7 @@ from caucus.errors import ConfigurationError, StorageUnavailable
 from caucus.journals import database as database_room
 from caucus.journals.committing import CommittingJournal
 from caucus.journals.lock import Lock
-from caucus.journals.reader import Reader, sound_events
+from caucus.journals.reader import Reader, sound
 from caucus.journals.restoring import restore
 from caucus.journals.sqlite import open_sqlite
 from caucus.server import start_server
@@ -164,7 +164,7 @@ async def test_a_backup_beside_the_log_of_what_was_there_is_refused(path: Path, 
     assert Path(f"{killed}-wal").read_bytes() == log
     Path(f"{killed}-wal").unlink()
     await (await opened(killed, clock)).close()
-    assert sound_events(killed) == 2
+    assert sound(killed).events == 2
 
 
 @pytest.mark.parametrize("count", [1, 40, 3000], ids=["short", "long", "begun anew"])
@@ -182,7 +182,7 @@ async def test_another_journal_beside_the_log_of_what_was_there_is_refused(
     leave_behind(path, killed)
     shutil.copy(other, killed)
     assert "killed.db-wal beside it belongs to another file" in await refusal(killed)
-    assert sound_events(other) == 5
+    assert sound(other).events == 5
     await journal.close()
 
 
@@ -194,7 +194,7 @@ async def test_a_log_whose_file_was_moved_away_is_not_lost(path: Path, clock: Cl
     kept = killed.rename(killed.with_name("kept.db"))
     assert "killed.db-wal beside it belongs to another file" in await refusal(killed)
     kept.rename(killed)
-    assert sound_events(killed) == 3
+    assert sound(killed).events == 3
 
 
 async def test_a_log_that_is_its_own_is_taken(path: Path, clock: Clock) -> None:
@@ -203,7 +203,7 @@ async def test_a_log_that_is_its_own_is_taken(path: Path, clock: Clock) -> None:
     leave_behind(path, killed)
     await journal.close()
     again = await open_sqlite(killed, reactor, clock)
-    await again.replay(lambda _event: None, lambda _kept: None)
+    await again.replay(lambda _event, _evidence: None, lambda _kept: None)
     assert again.position == 3
     await again.close()
 
@@ -240,7 +240,7 @@ async def test_a_backup_is_put_in_place_and_what_was_there_is_kept(path: Path, c
         0,
         f"{killed}: restored, 2 events; what was there is {killed}.before-1\n",
     )
-    assert [sound_events(one) for one in (killed, Path(f"{killed}.before-1"))] == [2, 5]
+    assert [sound(one).events for one in (killed, Path(f"{killed}.before-1"))] == [2, 5]
     await (await opened(killed, clock)).close()
     assert command("restore", copy, killed).stdout.endswith(f"{killed}.before-2\n")
 
@@ -267,7 +267,7 @@ async def test_a_backup_may_be_put_where_nothing_is(path: Path, clock: Clock) ->
     await (await filled(path, clock, 2)).close()
     fresh = path.with_name("fresh.db")
     assert command("restore", path, fresh).stdout == f"{fresh}: restored, 2 events\n"
-    assert sound_events(fresh) == 2
+    assert sound(fresh).events == 2
 
 
 async def test_what_is_no_sound_backup_is_not_put_anywhere(path: Path, clock: Clock, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ async def test_what_is_no_sound_backup_is_not_put_anywhere(path: Path, clock: Cl
     copy.write_bytes(b"nonsense" * 100)
     done = command("restore", copy, path)
     assert (done.returncode, done.stderr) == (1, f"caucus-journal: {copy}: file is not a database\n")
-    assert sound_events(path) == 2
+    assert sound(path).events == 2
 
 
 async def test_a_restoration_that_was_cut_off_can_be_done_again(path: Path, clock: Clock) -> None:
@@ -320,7 +320,7 @@ async def test_after_an_undo_that_failed_nothing_is_taken_until_a_restart(
     def undo(_kept: int) -> None:
         raise RuntimeError("beyond repair")
 
-    await journal.replay(lambda _event: None, undo)
+    await journal.replay(lambda _event, _evidence: None, undo)
     journal.record(SMALL)
     await journal.when_durable(1)
     disk.before = fail_at(1)

@@ -11,7 +11,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from caucus.journals import database as database_room
-from caucus.journals.reader import Reader, sound_events
+from caucus.journals.reader import Reader, sound
 from tests.test_journal_command import command
 from tests.test_journal_files import filled, leave_behind, mount, refusal
 
@@ -39,7 +39,7 @@ async def test_reading_leaves_nothing_beside_a_file_that_nobody_uses(
         Reader(path).copy_to(copy)
     else:
         shutil.copy(path, copy)
-    assert sound_events(copy) == 2
+    assert sound(copy).events == 2
     assert command("export", copy).stdout.count("\n") == 2
     assert [one.name for one in folder.iterdir()] == ["copy.db"]
 
@@ -55,9 +55,9 @@ async def test_reading_works_on_read_only_media(tmp_path: Path, clock: Clock) ->
     try:
         mount("-o", "remount,ro,bind", folder)
         for name in ("closed.db", "copy.db"):
-            assert sound_events(folder / name) == 2
+            assert sound(folder / name).events == 2
             assert command("backup", folder / name, tmp_path / f"again-{name}").returncode == 0
-            assert sound_events(tmp_path / f"again-{name}") == 2
+            assert sound(tmp_path / f"again-{name}").events == 2
     finally:
         subprocess.run(["umount", folder], check=True)
 
@@ -68,7 +68,7 @@ async def test_reading_what_a_crash_left_leaves_nothing_beside_it(path: Path, cl
     folder.mkdir()
     leave_behind(path, folder / "killed.db")
     await journal.close()
-    assert sound_events(folder / "killed.db") == 3
+    assert sound(folder / "killed.db").events == 3
     assert command("export", folder / "killed.db").stdout.count("\n") == 3
     assert sorted(one.name for one in folder.iterdir()) == ["killed.db", "killed.db-wal"]
 

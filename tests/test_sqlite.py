@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import apsw
@@ -17,11 +18,11 @@ from caucus.journals import committing
 from caucus.journals.committing import CommittingJournal
 from caucus.journals.database import Database
 from caucus.journals.sqlite import open_sqlite
-from caucus.model.events import ArtifactAdded, Instant
+from caucus.model.events import EvidenceAdded, Instant
 from caucus.model.messages import Message
 from tests.disk import Disk, fail_at, nothing
 
-SMALL = ArtifactAdded(Instant(0.0, 0.0), "room", "0" * 64, b"")
+SMALL = EvidenceAdded(Instant(0.0, 0.0), "room", sha256(b"").hexdigest(), 0)
 
 
 class Stall:
@@ -57,7 +58,7 @@ def disk() -> Iterator[Disk]:
 
 async def opened(path: Path, clock: Clock, disk: Disk | None = None) -> CommittingJournal:
     journal = await open_sqlite(path, reactor, clock, disk.name if disk else "")
-    await journal.replay(lambda _event: None, lambda _kept: None)
+    await journal.replay(lambda _event, _evidence: None, lambda _kept: None)
     return journal
 
 
@@ -132,9 +133,8 @@ async def test_only_so_many_events_and_bytes_may_wait(
 ) -> None:
     journal = await opened(path, clock, disk)
     stall = Stall(disk)
-    event = ArtifactAdded(Instant(0.0, 0.0), "room", "0" * 64, bytes(size))
     for _ in range(most):
-        journal.record(event)
+        journal.record(SMALL, bytes(size))
     assert trouble(journal) == "stalled"
     stall.end()
     await journal.when_durable(most)
@@ -182,7 +182,7 @@ async def test_when_nobody_knows_in_time_the_waits_end_and_the_tail_decides_late
 ) -> None:
     journal = await open_sqlite(path, reactor, clock, disk.name)
     undone: list[int] = []
-    await journal.replay(lambda _event: None, undone.append)
+    await journal.replay(lambda _event, _evidence: None, undone.append)
     moved = path.with_name("moved.db")
     disk.before = fail_at(1)
     journal.record(SMALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -13,10 +14,14 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from zope.interface import implementer
 
 from caucus.errors import ConfigurationError
-from caucus.journals import committing, database as database_room
+from caucus.journals import committing
 from caucus.journals.files import DatabaseError
+from caucus.journals.migrations import MIGRATIONS
+from caucus.journals.reader import sound
 from caucus.journals.sqlite import open_sqlite
 from tests.test_sqlite import SMALL, opened
+
+OLD = Path(__file__).parent / "data" / "schema-1.db"
 
 
 @pytest.fixture
@@ -63,20 +68,14 @@ async def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path
     connection.pragma("user_version", 99)
     connection.close()
     before = path.read_bytes()
-    assert await refused(path) == "a newer version made it (schema 99, this one knows 1)"
+    assert await refused(path) == "a newer version made it (schema 99, this one knows 2)"
     assert path.read_bytes() == before
 
 
-async def test_a_file_of_an_older_version_is_copied_and_migrated(
-    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_file_of_an_older_version_is_copied_and_migrated(path: Path, clock: Clock) -> None:
+    shutil.copy(OLD, path)
     journal = await opened(path, clock)
-    journal.record(SMALL)
-    await journal.close()
-    monkeypatch.setattr(database_room, "SCHEMA", 2)
-    monkeypatch.setitem(database_room.MIGRATIONS, 1, "ALTER TABLE event ADD COLUMN note TEXT")
-    journal = await opened(path, clock)
-    assert journal.position == 1
+    assert journal.position == 15
     await journal.close()
     versions = {}
     for one in (path, path.with_name("room.db.schema-1")):
@@ -84,20 +83,25 @@ async def test_a_file_of_an_older_version_is_copied_and_migrated(
         columns = [row[1] for row in connection.execute("PRAGMA table_info(event)")]
         versions[connection.pragma("user_version")] = (columns, stat.S_IMODE(one.stat().st_mode))
         connection.close()
-    assert versions == {1: (["position", "body"], 0o600), 2: (["position", "body", "note"], 0o600)}
+    assert versions == {1: (["position", "body"], 0o600), 2: (["position", "body", "digest"], 0o600)}
+    assert sound(path).events == 15
 
 
 async def test_a_migration_that_fails_changes_nothing(
     path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await (await opened(path, clock)).close()
+    shutil.copy(OLD, path)
+
+    def fail(connection: apsw.Connection) -> None:
+        connection.execute("DROP TABLE event; INSERT INTO nowhere VALUES (1)")
+
     with monkeypatch.context() as patched:
-        patched.setattr(database_room, "SCHEMA", 2)
-        patched.setitem(
-            database_room.MIGRATIONS, 1, "ALTER TABLE event ADD COLUMN note; INSERT INTO nowhere VALUES (1)"
-        )
+        patched.setitem(MIGRATIONS, 1, fail)
         assert "nowhere" in await refused(path)
-    await (await opened(path, clock)).close()
+    path.with_name("room.db.schema-1").unlink()
+    journal = await opened(path, clock)
+    assert journal.position == 15
+    await journal.close()
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ async def test_a_log_with_a_hole_or_a_bad_event_does_not_start(
     connection.close()
     journal = await open_sqlite(path, reactor, clock)
     with pytest.raises(DatabaseError, match=reason):
-        await journal.replay(lambda _event: None, lambda _kept: None)
+        await journal.replay(lambda _event, _evidence: None, lambda _kept: None)
     await journal.close()
 
 
@@ -162,7 +166,7 @@ async def test_a_long_replay_shows_how_far_it_is(
 
     globalLogPublisher.addObserver(observe)
     journal = await open_sqlite(path, reactor, clock)
-    await journal.replay(lambda _event: clock.advance(0.5), lambda _kept: None)
+    await journal.replay(lambda _event, _evidence: clock.advance(0.5), lambda _kept: None)
     globalLogPublisher.removeObserver(observe)
     await journal.close()
     assert [line for line in told if "Replayed" in line] == [

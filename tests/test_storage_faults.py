@@ -18,7 +18,7 @@ from twisted.internet.task import Clock, LoopingCall, deferLater
 from caucus.core.backbone import Backbone
 from caucus.errors import OutcomeUnknown, StorageUnavailable
 from caucus.journals.committing import CommittingJournal
-from caucus.journals.database import READ, Database, integrity_problems
+from caucus.journals.database import Database, integrity_problems
 from caucus.journals.sqlite import open_sqlite
 from caucus.limits import Limits
 from caucus.model.messages import Message
@@ -171,7 +171,7 @@ def power_cut(folder: Path, seed: int, synchronous: str) -> tuple[int, list[byte
     while True:
         group = [event(acknowledged + number, chance) for number in range(1, chance.randint(2, 9))]
         try:
-            database.append(acknowledged, group)
+            database.append(acknowledged, [(body, b"") for body in group])
         except apsw.Error:
             break
         acknowledged += len(group)
@@ -180,7 +180,7 @@ def power_cut(folder: Path, seed: int, synchronous: str) -> tuple[int, list[byte
     Path(f"{path}-shm").unlink(missing_ok=True)
     after = Database(path)
     assert integrity_problems(after._connection) == []
-    found = list(after._connection.execute(READ, (0, 10**6)))
+    found = list(after._connection.execute("SELECT position, body FROM event ORDER BY position"))
     after.close()
     shutil.rmtree(folder)
     assert [position for position, _body in found] == list(range(1, len(found) + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,12 @@ from twisted.python import usage
 
 from caucus.journals.database import CopyError
 from caucus.journals.files import DatabaseError
-from caucus.journals.reader import Reader, sound_events
+from caucus.journals.reader import Reader, sound
 from caucus.journals.restoring import restore
 from caucus.journals.shown import audited, exported
 from caucus.model.text import one_line
+
+_DIGEST = re.compile("[0-9a-fA-F]{64}")
 
 
 class FileOptions(usage.Options):
@@ -26,6 +29,19 @@ class FileOptions(usage.Options):
 
     def parseArgs(self, file: str) -> None:  # type: ignore[override]  # Twisted calls it so
         self["file"] = file
+
+
+class CheckOptions(FileOptions):
+    """``check [--head DIGEST] FILE``."""
+
+    optParameters = [  # noqa: RUF012
+        ["head", None, None, "a digest that must be in it: all that was there up to it still is"],
+    ]
+
+    def postOptions(self) -> None:
+        head = self["head"]
+        if head is not None and not _DIGEST.fullmatch(head):
+            raise usage.UsageError("--head takes a digest of 64 hexadecimal digits, as check prints one")
 
 
 class BackupOptions(usage.Options):
@@ -54,8 +70,8 @@ class Options(usage.Options):
         [
             "check",
             None,
-            FileOptions,
-            "whether the file is sound and every event can be read; status 1 if not",
+            CheckOptions,
+            "whether the file is sound and no event was changed; status 1 if not",
         ],
         ["backup", None, BackupOptions, "a consistent copy in a new file"],
         ["restore", None, RestoreOptions, "put a copy in the place of a journal that no daemon is using"],
@@ -68,20 +84,20 @@ class Options(usage.Options):
             raise usage.UsageError("an action is needed: check, backup, restore, export or audit")
 
 
-def run(action: str, given: Mapping[str, str]) -> None:
+def run(action: str, given: Mapping[str, Any]) -> None:
     """Do what was asked. Ends with `SystemExit`, whose text says what is wrong."""
     reader = Reader(Path(given["file"]))
     try:
         if action == "check":
-            _check(given["file"])
+            _check(given["file"], given.get("head"))
         elif action == "backup":
             reader.copy_to(Path(given["copy"]))
         elif action == "restore":
             _restore(given["copy"], given["file"])
         elif action == "audit":
-            _print(audited(event for _, event in reader.events()))
+            _print(audited(row.event for row in reader.rows()))
         else:
-            _print(exported(position, event) for position, event in reader.events())
+            _print(exported(row) for row in reader.rows())
     except CopyError as error:
         raise SystemExit(f"caucus-journal: {error}") from None
     except BrokenPipeError:
@@ -92,7 +108,7 @@ def run(action: str, given: Mapping[str, str]) -> None:
 
 def _restore(copy: str, file: str) -> None:
     try:
-        count = sound_events(Path(copy))
+        count = sound(Path(copy)).events
     except (DatabaseError, apsw.Error, OSError) as error:
         raise SystemExit(f"caucus-journal: {copy}: {one_line(error)}") from None
     aside = restore(Path(copy), Path(file))
@@ -106,8 +122,17 @@ def _print(lines: Iterable[Mapping[str, Any]]) -> None:
     sys.stdout.flush()
 
 
-def _check(file: str) -> None:
-    print(f"{file}: sound, {sound_events(Path(file))} events")  # noqa: T201
+def _check(file: str, wanted: str | None) -> None:
+    found = sound(Path(file), None if wanted is None else bytes.fromhex(wanted))
+    if wanted is not None and found.found is None:
+        raise DatabaseError(f"no event in it has the digest {wanted}")
+    head = (
+        "; it has no chain, being of the first version"
+        if found.head is None
+        else f", head {found.head.hex()}"
+    )
+    until = "" if found.found is None else f"; the head that was asked for is event {found.found}"
+    print(f"{file}: sound, {found.events} events{head if found.events else ''}{until}")  # noqa: T201
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

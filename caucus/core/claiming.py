@@ -8,7 +8,7 @@ from caucus.core import posting
 from caucus.core.core import Core
 from caucus.errors import InvalidRequest
 from caucus.model.drafts import Draft, drafted
-from caucus.model.events import TimePassed
+from caucus.model.events import Stepped
 from caucus.model.messages import MessageFields, fields_of, target_key
 from caucus.model.problems import identity_problems, refusal
 from caucus.model.records import ClaimResult, Granted, Identity, NotHeld
@@ -40,7 +40,7 @@ def mark_claim_done(core: Core, channel: str, message: MessageFields) -> ClaimRe
     lost = room.ledger.may_finish(key, author.owner, now)
     if was_there and isinstance(lost, NotHeld):
         # It has lapsed, and a later run must know.
-        core.record(TimePassed(core.clock.instant(now)), now)
+        core.record(Stepped(core.clock.instant(now)), now)
     return lost or _grant(core, room, draft, key, now, None)
 
 
@@ -62,7 +62,7 @@ def _checked(
 def _grant(core: Core, room: Channel, draft: Draft, key: str, now: float, to: Identity | None) -> Granted:
     """Append a granted transition: ``to`` holds the target, or with ``None`` nobody does."""
     cursor = room.next_cursor()
-    return Granted(posting.add(core, room, draft, now, (key, to)), cursor)
+    return Granted(posting.add(core, room, draft, now, given=(key, to)), cursor)
 
 
 def _author(draft: Draft) -> Identity:

@@ -16,7 +16,7 @@ from caucus.core.durable import once_durable
 from caucus.core.feeds import Feeds
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
-from caucus.model.events import Event, MessageAppended, RequestKey
+from caucus.model.events import Event, RequestKey, Stepped
 from caucus.model.stamps import Stamps
 from caucus.rules.channel import Channel
 from caucus.rules.state import State
@@ -79,13 +79,14 @@ class Core:
         """The channel, if it is durable. Raises `InvalidChannelName` or `UnknownChannel`."""
         return self.state.durable_channel(name, self.journal.durable)
 
-    def record(self, event: Event, now: float) -> None:
+    def record(self, event: Event, now: float, evidence: bytes = b"") -> None:
         """Take one decision down, and carry it out."""
-        position = self.journal.record(event)
+        position = self.journal.record(event, evidence)
         self.counts.recorded(event, position)
-        self.state.apply(event, position, self.journal.durable, now)
-        if isinstance(event, MessageAppended):
-            self.feeds.appended(event.channel, position)
+        self.state.apply(event, position, self.journal.durable, now, evidence)
+        if isinstance(event, Stepped):
+            for said in event.said:
+                self.feeds.appended(said.channel, position)
 
     def on_undo(self, step: Callable[..., object], *arguments: object) -> None:
         """Have ``step`` called if the event that was just recorded is lost."""

@@ -10,7 +10,7 @@ from caucus.core.clock import DecisionClock
 from caucus.errors import CaucusError
 from caucus.interfaces import IJournal
 from caucus.metrics import Labels, Metric, Reading
-from caucus.model.events import Event, MessageAppended
+from caucus.model.events import Event, Stepped
 from caucus.rules.state import State
 
 MOST_INSTANTS: Final = 100
@@ -70,8 +70,8 @@ class Counts:
 
     def recorded(self, event: Event, position: int) -> None:
         """An event was taken by the journal."""
-        if isinstance(event, MessageAppended):
-            self._messages += 1
+        if isinstance(event, Stepped):
+            self._messages += len(event.said)
         if self._journal.durable >= position:
             self._durable_at = event.when.wall
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caucus.core.core import Core
 from caucus.errors import ArtifactLimit, ArtifactTooLarge
-from caucus.model.events import ArtifactAdded
+from caucus.model.events import EvidenceAdded
 from caucus.model.records import StoredArtifact
 from caucus.rules.evidence import require_integrity
 from caucus.rules.state import stored_artifact
@@ -24,8 +24,8 @@ def put_artifact(core: Core, channel: str, sha256: str, data: bytes) -> StoredAr
         if state.artifacts >= limits.max_artifacts:
             raise ArtifactLimit(limits.max_artifacts)
         now = core.clock.now()
-        event = ArtifactAdded(core.clock.instant(now), room.name, sha256, bytes(data), core.take_request())
-        core.record(event, now)
+        event = EvidenceAdded(core.clock.instant(now), room.name, sha256, len(data), core.take_request())
+        core.record(event, now, bytes(data))
     return stored_artifact(room.name, sha256, len(data), deduplicated=deduplicated)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caucus.core.core import Core
 from caucus.model.drafts import Draft, drafted, stamp
-from caucus.model.events import Grant, Holding, MessageAppended
+from caucus.model.events import Grant, Holding, Moved, Said, Stepped
 from caucus.model.messages import MessageFields
 from caucus.model.records import Appended, Identity
 from caucus.rules.channel import Channel
@@ -21,7 +21,7 @@ def append(core: Core, channel: str, message: MessageFields) -> Appended:
     check_pace(core, room, agent_id, now)
     post = post_digest(draft.type, draft.body)
     room.duplicates.check(agent_id, post, now)
-    message_json = add(core, room, draft, now)
+    message_json = add(core, room, draft, now, post)
     core.on_undo(room.duplicates.restore, agent_id, room.duplicates.last(agent_id))
     room.duplicates.remember(agent_id, post, now)
     return Appended(message_json, cursor)
@@ -34,22 +34,29 @@ def check_pace(core: Core, room: Channel, agent_id: str, now: float) -> None:
 
 
 def add(
-    core: Core, room: Channel, draft: Draft, now: float, given: tuple[str, Identity | None] | None = None
+    core: Core,
+    room: Channel,
+    draft: Draft,
+    now: float,
+    post: int = 0,
+    given: tuple[str, Identity | None] | None = None,
 ) -> bytes:
     """Stamp and record a message, and charge its author; ``given`` is a target key and its new holder."""
     when = core.clock.instant(now)
     ts = core.stamps.next(when.wall)
     message_json = stamp(draft, ts)
-    transition: tuple[str, Grant | None] | None = None
+    moved: tuple[Moved, ...] = ()
     if given is not None:
         key, to = given
-        grant = None
-        if to is not None:
+        if to is None:
+            moved = (Moved(room.name, key, None, "freed"),)
+        else:
             lease_ttl = None if draft.lease_ttl is None else min(draft.lease_ttl, LONGEST_LEASE)
             grant = Grant(Holding(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
-        transition = (key, grant)
-    core.record(MessageAppended(when, room.name, message_json, transition, core.take_request()), now)
+            moved = (Moved(room.name, key, grant, "granted"),)
     agent_id: str = draft.agent_id  # type: ignore[assignment]  # as above
+    said = Said(room.name, message_json, agent_id, post)
+    core.record(Stepped(when, (said,), moved, core.take_request()), now)
     room.posts.charge(agent_id, now)
     core.state.posts.charge(agent_id, now)
     core.on_undo(_take_charges_back, core, room, agent_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from caucus.core.core import Core
-from caucus.model.events import ChannelCreated, Event, MessageAppended, TimePassed
+from caucus.model.events import ChannelCreated, Event, RunEnded, Stepped
 from caucus.rules.state import stamp_of
 from caucus.rules.timeline import Timeline
 
@@ -19,14 +19,14 @@ def replay(core: Core) -> Deferred[None]:
     began = core.clock.now()
     last = 0.0
     timeline = Timeline()
-    stamped: ChannelCreated | MessageAppended | None = None
+    stamped: ChannelCreated | Stepped | None = None
 
-    def apply(event: Event) -> None:
+    def apply(event: Event, evidence: bytes) -> None:
         nonlocal stamped, last
         last = event.when.wall
-        if isinstance(event, MessageAppended | ChannelCreated):
+        if isinstance(event, ChannelCreated) or (isinstance(event, Stepped) and event.said):
             stamped = event
-        core.state.apply(event, 0, 0, timeline.advance(event.when))
+        core.state.apply(event, 0, 0, timeline.advance(event.when), evidence)
 
     def undo(kept: int) -> None:
         core.state.undo(kept)
@@ -50,4 +50,4 @@ def end_run(core: Core) -> None:
     """Record that it was this late: a later run counts the downtime from here."""
     if core.journal.position and core.journal.refusal is None:
         now = core.clock.now()
-        core.record(TimePassed(core.clock.instant(now)), now)
+        core.record(RunEnded(core.clock.instant(now)), now)

@@ -38,16 +38,20 @@ class IJournal(Interface):
         "Why no event is taken now, as a `StorageUnavailable`; ``None`` while they are. Cheap to read."
     )
 
-    def replay(apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:
+    def replay(apply: Callable[[Event, bytes], None], undo: Callable[[int], None]) -> Deferred[None]:
         """Hand every event of earlier runs to ``apply``, in order; called once, before any `record`.
+
+        It is given the event, and the evidence that was recorded with it.
 
         Fires when all were applied. ``position`` and ``durable`` then count them. Whenever events
         may have been lost later, ``undo`` is called once it is known, with the position of the last
         that was kept, before the waits for the others fail.
         """
 
-    def record(event: Event) -> int:
+    def record(event: Event, evidence: bytes = b"") -> int:
         """Take one event and return its position, at once; what makes it durable happens later.
+
+        :param evidence: the bytes of an `EvidenceAdded`, kept beside it.
 
         Raises ``refusal`` if there is one: then nothing was recorded.
         """

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from caucus.model.events import Event
+
+FORMAT: Final = 2
+"""The version of these bytes. Another shape of an event is another version, and has other golden bytes."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Event).decode
@@ -16,7 +21,7 @@ def encode_event(event: Event) -> bytes:
 
 
 def decode_event(data: bytes) -> Event:
-    """The event that bytes were made of, also by an earlier version. Raises `ValueError` for others."""
+    """The event that bytes were made of. Raises `ValueError` for others, such as a later version's."""
     try:
         event: Event = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -41,17 +41,21 @@ PROGRESS_SECONDS: Final = 1.0
 _log = Logger("caucus.journals")
 
 
+Entry = tuple[bytes, bytes]
+"""An event's bytes, and the evidence that is kept beside it."""
+
+
 class Store(Recoverable, Protocol):
     """Where the bytes of events lie, by position. Used by one thread, which may wait for it."""
 
-    def append(self, position: int, bodies: Sequence[bytes]) -> None:
+    def append(self, position: int, entries: Sequence[Entry]) -> None:
         """Keep these after ``position``, all or none of them, and return once they are durable."""
 
     def tail(self) -> int:
         """The position of the last event."""
 
-    def read(self, position: int, count: int) -> list[Event]:
-        """At most ``count`` events after ``position``."""
+    def read(self, position: int, count: int) -> list[tuple[Event, bytes]]:
+        """At most ``count`` events after ``position``, each with its evidence."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -81,7 +85,7 @@ class CommittingJournal:
         self._clock = clock
         self._worker = worker
         self._release = release
-        self._queue: deque[bytes] = deque()  # filled by the reactor's thread, emptied by the other
+        self._queue: deque[Entry] = deque()  # filled by the reactor's thread, emptied by the other
         self._pending: deque[tuple[float, int]] = deque()
         self._pending_bytes = 0
         self._is_committing = False
@@ -126,18 +130,19 @@ class CommittingJournal:
             return StorageUnavailable("stalled")
         return None
 
-    def replay(self, apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:
+    def replay(self, apply: Callable[[Event, bytes], None], undo: Callable[[int], None]) -> Deferred[None]:
         self._undo = undo
         return Deferred.fromCoroutine(self._replay(apply))
 
-    def record(self, event: Event) -> int:
+    def record(self, event: Event, evidence: bytes = b"") -> int:
         refusal = self.refusal
         if refusal is not None:
             raise refusal
         body = encode_event(event)
-        self._pending.append((self._clock.seconds(), len(body)))
-        self._pending_bytes += len(body)
-        self._queue.append(body)
+        size = len(body) + len(evidence)
+        self._pending.append((self._clock.seconds(), size))
+        self._pending_bytes += size
+        self._queue.append((body, evidence))
         self.position += 1
         if not self._is_committing:
             self._start_committing()
@@ -163,21 +168,21 @@ class CommittingJournal:
 
     def _commit(self, position: int) -> None:
         """On the thread: commit what is queued after ``position``, then what came meanwhile, and so on."""
-        bodies = self._take_queued()
-        while bodies:
+        entries = self._take_queued()
+        while entries:
             began = self._clock.seconds()
-            self._store.append(position, bodies)
+            self._store.append(position, entries)
             seconds = self._clock.seconds() - began
-            count, position = len(bodies), position + len(bodies)
-            bodies = self._take_queued()
+            count, position = len(entries), position + len(entries)
+            entries = self._take_queued()
             self._reactor.callFromThread(self._committed, count, seconds)
 
-    def _take_queued(self) -> list[bytes]:
-        bodies = []
+    def _take_queued(self) -> list[Entry]:
+        entries = []
         with suppress(IndexError):
             while True:
-                bodies.append(self._queue.popleft())
-        return bodies
+                entries.append(self._queue.popleft())
+        return entries
 
     def _committed(self, count: int, seconds: float) -> None:
         self._commit_events.observe(count)
@@ -228,13 +233,13 @@ class CommittingJournal:
 
     # The beginning and the end
 
-    async def _replay(self, apply: Callable[[Event], None]) -> None:
+    async def _replay(self, apply: Callable[[Event, bytes], None]) -> None:
         total = await self._worker.run(self._store.tail)
         told = self._clock.seconds()
         while True:
             events = await self._worker.run(self._store.read, self.position, CHUNK)
-            for event in events:
-                apply(event)
+            for event, evidence in events:
+                apply(event, evidence)
             self.position += len(events)
             self.durable = self.position
             self._tell_if_idle()

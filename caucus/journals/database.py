@@ -16,32 +16,25 @@ from typing import Any, Final
 
 import apsw
 
-from caucus.journals.codec import decode_event
+from caucus.journals import tables
+from caucus.journals.chain import link
 from caucus.journals.files import DatabaseError, sync
+from caucus.journals.migrations import MIGRATIONS
 from caucus.model.events import Event
 from caucus.model.text import one_line
 
 APPLICATION_ID: Final = 0x43617563
 """In the file's header: "Cauc"."""
-SCHEMA: Final = 1
-"""The version of the tables below, kept as SQLite's ``user_version``."""
-MIGRATIONS: dict[int, str] = {}
-"""What makes the tables of a version into those of the next, by the version."""
+SCHEMA: Final = 2
+"""The version of the tables in `caucus.journals.tables`, kept as SQLite's ``user_version``."""
 HEADER_BYTES: Final = 100
 LOG_PAGES: Final = 1000
 """With so many pages the write-ahead log is copied into the file, as SQLite does by itself."""
 BUSY_MS: Final = 2000
 """How long another connection's lock is waited for."""
 
-_TABLES = """
-CREATE TABLE event (position INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('journal_id', randomblob(16));
-"""
-_APPEND: Final = "INSERT INTO event (position, body) SELECT ?1 + rowid, value FROM carray(?2)"
 # A change that puts the journal's name, which is on the same page, into the log: see `_id_in_file`.
 _NAME_LOG: Final = "INSERT INTO meta VALUES ('logs', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
-READ: Final = "SELECT position, body FROM event WHERE position > ?1 ORDER BY position LIMIT ?2"
 
 
 class Database:
@@ -65,21 +58,32 @@ class Database:
                 raise _foreign_log(path)
             _prepare(self._connection, path)
             self._journal_id = _journal_id(self._connection)
+            self._head = tables.head(self._connection)
             self._identity = _identity(path)
         except BaseException:
             self.abandon()  # a log that does not belong to it must not be copied into it
             raise
 
-    def append(self, position: int, bodies: Sequence[bytes]) -> None:
+    def append(self, position: int, entries: Sequence[tuple[bytes, bytes]]) -> None:
         """Add events after ``position``, which is the last; they are durable when this returns."""
-        given = (position, apsw.carray(tuple(bodies)))
-        if self._log_is_new:
+        head = self._head
+        chained, evidence = [], []
+        for number, (body, data) in enumerate(entries, position + 1):
+            head = link(head, body)
+            chained.append(head + body)
+            if data:
+                evidence.append((number, data))
+        given = (position, apsw.carray(tuple(chained)))
+        if self._log_is_new or evidence:
             with self._connection:
-                self._connection.execute(_NAME_LOG)
-                self._connection.execute(_APPEND, given)
+                if self._log_is_new:
+                    self._connection.execute(_NAME_LOG)
+                self._connection.executemany(tables.ADD_EVIDENCE, evidence)
+                self._connection.execute(tables.APPEND, given)
             self._log_is_new = False
         else:
-            self._connection.execute(_APPEND, given)
+            self._connection.execute(tables.APPEND, given)
+        self._head = head
         # SQLite goes on writing to files that were taken away, and a restart would not find them.
         self._require_same_file()
         log = _identity(f"{self.path}-wal")
@@ -90,9 +94,9 @@ class Database:
         if self._log_pages >= LOG_PAGES:
             self._checkpoint()
 
-    def read(self, position: int, count: int) -> list[Event]:
-        """At most ``count`` events after ``position``, in order; see `read_events`."""
-        return read_events(self._connection, position, count)
+    def read(self, position: int, count: int) -> list[tuple[Event, bytes]]:
+        """At most ``count`` events after ``position``, in order, each with its evidence."""
+        return [(one.event, one.evidence) for one in tables.read(self._connection, position, count)]
 
     def tail(self) -> int:
         """The position of the last event."""
@@ -126,6 +130,7 @@ class Database:
                 raise DatabaseError("somebody else is reading it")
             tail = _tail_within(connection, durable, position)
         self._connection = self._connect()
+        self._head = tables.head(self._connection)
         self._log_identity = None
         self._log_is_new = True
         return tail
@@ -186,8 +191,9 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     except apsw.ReadOnlyError as error:
         raise DatabaseError("it can only be read: its folder cannot be written to") from error
     if not connection.execute("SELECT count(*) FROM sqlite_schema").get:
+        connection.pragma("auto_vacuum", "incremental")  # so that the file can shrink one day
         with connection:
-            connection.execute(_TABLES)
+            connection.execute(tables.TABLES)
             connection.pragma("application_id", APPLICATION_ID)
             connection.pragma("user_version", SCHEMA)
     version = require_ours(connection)
@@ -196,7 +202,7 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
         copy_to(connection, copy)
         with connection:
             for step in range(version, SCHEMA):
-                connection.execute(MIGRATIONS[step])
+                MIGRATIONS[step](connection)
             connection.pragma("user_version", SCHEMA)
     mode = connection.pragma("journal_mode", "wal")
     if mode != "wal":
@@ -252,19 +258,6 @@ def require_ours(connection: apsw.Connection) -> int:
     if version > SCHEMA:
         raise DatabaseError(f"a newer version made it (schema {version}, this one knows {SCHEMA})")
     return version
-
-
-def read_events(connection: apsw.Connection, position: int, count: int) -> list[Event]:
-    """At most ``count`` events after ``position``. Raises `DatabaseError` if one is missing or is none."""
-    events = []
-    for expected, (found, body) in enumerate(connection.execute(READ, (position, count)), position + 1):
-        if found != expected:
-            raise DatabaseError(f"event {expected} is missing")
-        try:
-            events.append(decode_event(body))
-        except ValueError as error:
-            raise DatabaseError(f"event {found} cannot be read: {error}") from error
-    return events
 
 
 def integrity_problems(connection: apsw.Connection) -> list[str]:

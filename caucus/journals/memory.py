@@ -25,10 +25,10 @@ class MemoryJournal:
     durable: int = field(default=0, init=False)
     refusal: None = field(default=None, init=False)
 
-    def replay(self, apply: Callable[[Event], None], undo: Callable[[int], None]) -> Deferred[None]:  # noqa: ARG002
+    def replay(self, apply: Callable[[Event, bytes], None], undo: Callable[[int], None]) -> Deferred[None]:  # noqa: ARG002
         return succeed(None)
 
-    def record(self, event: Event) -> int:  # noqa: ARG002
+    def record(self, event: Event, evidence: bytes = b"") -> int:  # noqa: ARG002
         self.position = self.durable = self.position + 1
         return self.position
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import apsw
+from attrs import frozen
 
+from caucus.journals import tables
+from caucus.journals.chain import BEGINNING, link
 from caucus.journals.database import (
     copy_to,
     has_log,
     integrity_problems,
-    read_events,
     require_no_log,
     require_ours,
 )
 from caucus.journals.files import DatabaseError
-from caucus.model.events import Event
+from caucus.model.events import EvidenceAdded
 
 CHUNK = 1000
 """Events of one read: a long one would keep the daemon from emptying its write-ahead log."""
@@ -38,16 +41,24 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def events(self) -> Iterator[tuple[int, Event]]:
-        """Every event with its position, up to the last one when it gets there.
+    def rows(self) -> Iterator[tables.Row]:
+        """Every event with what is kept beside it, up to the last one when it gets there.
 
-        Raises `DatabaseError` at the first that is missing or cannot be read.
+        Raises `DatabaseError` at the first that is missing, cannot be read, or does not follow from the
+        one before it; a file of the first version has no chain.
         """
-        position, events = 0, self._read(0)
-        while events:
-            yield from enumerate(events, position + 1)
-            position += len(events)
-            events = self._read(position)
+        position, before = 0, BEGINNING
+        while rows := self._read(position):
+            for row in rows:
+                if row.digest is not None:
+                    before = link(before, row.body)
+                    if row.digest != before:
+                        raise DatabaseError(
+                            f"event {row.position} is not the one that was written: the chain breaks"
+                        )
+                require_evidence(row)
+                yield row
+            position += len(rows)
 
     def problems(self) -> list[str]:
         """What SQLite finds wrong with the file, a line each."""
@@ -65,8 +76,11 @@ class Reader:
 
         self._look(look, once_more)
 
-    def _read(self, position: int) -> list[Event]:
-        return self._look(lambda connection: read_events(connection, position, CHUNK))
+    def _read(self, position: int) -> list[tables.Row]:
+        def look(connection: apsw.Connection) -> list[tables.Row]:
+            return tables.read(connection, position, CHUNK, require_ours(connection))
+
+        return self._look(look)
 
     def _look(
         self, look: Callable[[apsw.Connection], T], once_more: Callable[[apsw.Connection], T] | None = None
@@ -105,10 +119,35 @@ def _connected(path: Path, look: Callable[[apsw.Connection], T], how: str = "") 
         connection.close(True)
 
 
-def sound_events(path: Path) -> int:
-    """How many events a file has, all of which can be read. Raises as `Reader` does, and if it is damaged."""
+def require_evidence(row: tables.Row) -> None:
+    """Raises `DatabaseError` if the evidence of an event is not what the event says."""
+    event = row.event
+    if isinstance(event, EvidenceAdded) and sha256(row.evidence).hexdigest() != event.sha256:
+        raise DatabaseError(f"the evidence of event {row.position} is not what was written")
+
+
+@frozen
+class Sound:
+    """What a file holds that is as it should be: so many events, and the digests at their ends.
+
+    ``head`` is the last digest, if there is one; ``found`` says at which event a digest was that was
+    looked for.
+    """
+
+    events: int
+    head: bytes | None
+    found: int | None
+
+
+def sound(path: Path, wanted: bytes | None = None) -> Sound:
+    """Look at every event of a file. Raises as `Reader` does, and if it is damaged."""
     reader = Reader(path)
     problems = reader.problems()
     if problems:
         raise DatabaseError("; ".join(problems))
-    return sum(1 for _ in reader.events())
+    count, head, found = 0, None, None
+    for row in reader.rows():
+        count, head = row.position, row.digest
+        if wanted is not None and head == wanted:
+            found = row.position
+    return Sound(count, head, found)

@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import msgspec
 
+from caucus.journals.tables import Row
 from caucus.model.events import (
-    ArtifactAdded,
     Author,
     ChannelCreated,
     Event,
-    MessageAppended,
-    TimePassed,
+    EvidenceAdded,
+    Moved,
+    RunEnded,
+    Stepped,
     TokensChanged,
 )
 from caucus.model.stamps import instant
@@ -22,36 +24,36 @@ DIGITS: Final = 12
 """So many hexadecimal digits are shown of a token's SHA-256, as in an audit line."""
 
 
-def exported(position: int, event: Event) -> dict[str, Any]:
+def exported(row: Row) -> dict[str, Any]:
     """One event, as a line of an export."""
-    line: dict[str, Any] = {"position": position, "at": instant(event.when.wall)}
+    event = row.event
+    line: dict[str, Any] = {"position": row.position, "at": instant(event.when.wall)}
+    if row.digest is not None:
+        line["digest"] = row.digest.hex()
     match event:
         case ChannelCreated(descriptor=one):
             names = ("channel", "purpose", "verbosity", "render_budget_chars", "created_by", "created_ts")
             return {**line, "event": "channel_created", **{name: getattr(one, name) for name in names}}
-        case MessageAppended(channel=channel, message_json=message_json, transition=transition):
-            line |= {"event": "message_appended", "channel": channel, "message": msgspec.Raw(message_json)}
-            if transition is not None:
-                key, grant = transition
-                line["target"] = key
-                line["holder"] = (
-                    None
-                    if grant is None
-                    else {
-                        "agent_id": grant.holder.agent_id,
-                        "owner": grant.holder.owner,
-                        "lease_ttl": grant.lease_ttl,
-                    }
-                )
-            return line
-        case ArtifactAdded(channel=channel, sha256=sha256, data=data):
-            return {**line, "event": "artifact_added", "channel": channel, "sha256": sha256, "data": data}
-        case TimePassed():
-            return {**line, "event": "time_passed"}
+        case Stepped(said=said, moved=moved):
+            messages = [{"channel": one.channel, "message": msgspec.Raw(one.message_json)} for one in said]
+            return {**line, "event": "stepped", "said": messages, "moved": [_moved(one) for one in moved]}
+        case EvidenceAdded(channel=channel, sha256=sha256):
+            added = {"event": "evidence_added", "channel": channel, "sha256": sha256}
+            return {**line, **added, "data": row.evidence}
+        case RunEnded():
+            return {**line, "event": "run_ended"}
         case _:
             minted = None if event.minted is None else _token(*event.minted)
             revoked = [digest.hex()[:DIGITS] for digest in event.revoked]
             return {**line, "event": "tokens_changed", "minted": minted, "revoked": revoked}
+
+
+def _moved(one: Moved) -> dict[str, Any]:
+    holder = None
+    if one.grant is not None:
+        by = one.grant.holder
+        holder = {"agent_id": by.agent_id, "owner": by.owner, "lease_ttl": one.grant.lease_ttl}
+    return {"channel": one.channel, "target": one.target, "manner": one.manner, "holder": holder}
 
 
 def audited(events: Iterable[Event]) -> Iterator[dict[str, Any]]:

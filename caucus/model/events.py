@@ -5,11 +5,15 @@ Applying one never validates, refuses or reads a clock. Journals keep the fields
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
-class Record(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A value of fixed fields. A new field goes last and has a default: what is kept is kept by place.
+class Record(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """A value of fixed fields, which are kept by place.
+
+    Whoever meets one with fields more than it knows does not drop them, but refuses it.
 
     The garbage collector does not look at one: none can be part of a cycle, and a million of them
     would stop the reactor for a tenth of a second.
@@ -84,27 +88,51 @@ class ChannelCreated(Record, frozen=True, tag=1):
     request: RequestKey | None = None
 
 
-class MessageAppended(Record, frozen=True, tag=2):
-    """Event: a message joined a channel's log, with the ledger transition that it is, if it is one.
+class Said(Record, frozen=True):
+    """A message, which joins a channel's log.
 
-    ``transition`` is ``None`` for a plain post, else the target key and what was granted, or the
-    key and ``None`` where the target became free.
+    ``author`` is the agent whose budgets it charges, or empty if it charges nobody's. ``post`` is what
+    a repetition of it has in common with it, as `post_digest` says; 0 for what may be repeated.
+    """
+
+    channel: str
+    message_json: bytes
+    author: str = ""
+    post: int = 0
+
+
+Manner = Literal["granted", "freed", "lapsed", "extended"]
+"""How a target came to be as it is."""
+
+
+class Moved(Record, frozen=True):
+    """A target of a channel is held as ``grant`` says, or free where that is ``None``."""
+
+    channel: str
+    target: str
+    grant: Grant | None
+    manner: Manner
+
+
+class Stepped(Record, frozen=True, tag=2):
+    """Event: one step, with any number of messages and of transitions, in their order.
+
+    With neither, it says that it was this late already.
     """
 
     when: Instant
-    channel: str
-    message_json: bytes
-    transition: tuple[str, Grant | None] | None = None
+    said: tuple[Said, ...] = ()
+    moved: tuple[Moved, ...] = ()
     request: RequestKey | None = None
 
 
-class ArtifactAdded(Record, frozen=True, tag=3):
-    """Event: a channel's evidence grew by these bytes."""
+class EvidenceAdded(Record, frozen=True, tag=3):
+    """Event: a channel's evidence grew by ``size`` bytes, which are kept beside it."""
 
     when: Instant
     channel: str
     sha256: str
-    data: bytes
+    size: int
     request: RequestKey | None = None
 
 
@@ -116,11 +144,11 @@ class TokensChanged(Record, frozen=True, tag=4):
     revoked: tuple[bytes, ...]
 
 
-class TimePassed(Record, frozen=True, tag=5):
-    """Event: nothing but that it was this late already, such as at the end of a run."""
+class RunEnded(Record, frozen=True, tag=5):
+    """Event: the run ended here, and whoever comes later counts the downtime from it."""
 
     when: Instant
 
 
-Event = ChannelCreated | MessageAppended | ArtifactAdded | TokensChanged | TimePassed
+Event = ChannelCreated | Stepped | EvidenceAdded | TokensChanged | RunEnded
 """What a journal records."""

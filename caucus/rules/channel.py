@@ -11,10 +11,10 @@ from collections import deque
 
 from caucus.errors import ChannelFull, InvalidCursor
 from caucus.limits import Limits
-from caucus.model.events import ChannelFields, MessageAppended
+from caucus.model.events import ChannelFields
 from caucus.model.fields import as_integer
 from caucus.model.records import Descriptor, Page
-from caucus.rules.claims.ledger import Held, Ledger
+from caucus.rules.claims.ledger import Ledger
 from caucus.rules.evidence import Evidence
 from caucus.rules.log import Log
 from caucus.rules.seatbelts import Duplicates, RateBudget
@@ -52,25 +52,17 @@ class Channel:
             raise ChannelFull(channel=self.name, limit=limit)
         return len(self._log) + 1
 
-    def append(self, event: MessageAppended, position: int, durable: int, granted: float) -> None:
-        """Add a message to the log and carry its ledger transition out, as of ``granted``."""
+    def append(self, message_json: bytes, position: int, durable: int) -> None:
+        """Add a message to the log; the event that brings it is at ``position``."""
         self.head(durable)  # what nobody reads must not be pending for ever
-        self._log.append(event.message_json)
+        self._log.append(message_json)
         if position > durable:
             self._pending.append(position)
-        if event.transition is not None:
-            key, grant = event.transition
-            if grant is None:
-                self.ledger.remove(key)
-            else:
-                self.ledger.put(key, grant, granted)
 
-    def take_back(self, event: MessageAppended, held: Held | None) -> None:
-        """Undo the last append, which was not durable; ``held`` was the ledger's entry before it."""
+    def take_back(self) -> None:
+        """Undo the last append, which was not durable."""
         self._log.pop()
         self._pending.pop()
-        if event.transition is not None:
-            self.ledger.restore(event.transition[0], held)
 
     def pending(self, durable: int) -> list[int]:
         """The journal positions of the messages that are not durable yet."""

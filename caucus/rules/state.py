@@ -16,11 +16,11 @@ from caucus.errors import UnknownChannel
 from caucus.limits import Limits
 from caucus.model.channels import require_channel_name
 from caucus.model.events import (
-    ArtifactAdded,
     ChannelCreated,
     Event,
-    MessageAppended,
-    TimePassed,
+    EvidenceAdded,
+    RunEnded,
+    Stepped,
     TokensChanged,
 )
 from caucus.model.records import Answer, Appended, Granted, Identity, StoredArtifact
@@ -69,23 +69,24 @@ class State:
             raise UnknownChannel(name)
         return channel
 
-    def apply(self, event: Event, position: int, durable: int, at: float) -> None:
+    def apply(self, event: Event, position: int, durable: int, at: float, evidence: bytes = b"") -> None:
         """Carry an event out. Past ``durable``, what undoes it is kept.
 
-        ``position`` is the event's in the journal, and ``at`` is when it was decided.
+        ``position`` is the event's in the journal, ``at`` is when it was decided, and ``evidence`` are
+        the bytes that came with it.
         """
         match event:
-            case MessageAppended():
-                self._append(event, position, durable, at)
+            case Stepped():
+                self._step(event, position, durable, at)
             case ChannelCreated(descriptor=descriptor):
                 self.channels[descriptor.channel] = Channel(descriptor, self._limits, position)
                 self.on_undo(position, durable, self.channels.pop, descriptor.channel)
-            case ArtifactAdded():
-                self._add_artifact(event, position, durable)
+            case EvidenceAdded():
+                self._add_evidence(event, evidence, position, durable)
             case TokensChanged():
                 self._change_tokens(event, position, durable)
                 return
-            case TimePassed():
+            case RunEnded():
                 return
         if event.request is not None:
             self.answered.keep(event.request, self._place_of(event), position, at)
@@ -106,23 +107,32 @@ class State:
             step(*arguments)
         self._steps.clear()
 
-    def _append(self, event: MessageAppended, position: int, durable: int, at: float) -> None:
-        room = self.channels[event.channel]
-        held = None if event.transition is None else room.ledger.entry(event.transition[0])
-        room.append(event, position, durable, at)
-        if position > durable:
-            self.on_undo(position, durable, room.take_back, event, held)
+    def _step(self, event: Stepped, position: int, durable: int, at: float) -> None:
+        is_lasting = position <= durable
+        for said in event.said:
+            room = self.channels[said.channel]
+            room.append(said.message_json, position, durable)
+            if not is_lasting:
+                self.on_undo(position, durable, room.take_back)
+        for moved in event.moved:
+            ledger = self.channels[moved.channel].ledger
+            if not is_lasting:
+                self.on_undo(position, durable, ledger.restore, moved.target, ledger.entry(moved.target))
+            if moved.grant is None:
+                ledger.remove(moved.target)
+            else:
+                ledger.put(moved.target, moved.grant, at)
 
-    def _add_artifact(self, event: ArtifactAdded, position: int, durable: int) -> None:
+    def _add_evidence(self, event: EvidenceAdded, data: bytes, position: int, durable: int) -> None:
         room = self.channels[event.channel]
-        room.evidence.add(event.sha256, event.data, position)
-        self.artifact_bytes += len(event.data)
+        room.evidence.add(event.sha256, data, position)
+        self.artifact_bytes += event.size
         self.artifacts += 1
-        self.on_undo(position, durable, self._take_artifact_back, room, event)
+        self.on_undo(position, durable, self._take_evidence_back, room, event)
 
-    def _take_artifact_back(self, room: Channel, event: ArtifactAdded) -> None:
+    def _take_evidence_back(self, room: Channel, event: EvidenceAdded) -> None:
         room.evidence.take_back(event.sha256)
-        self.artifact_bytes -= len(event.data)
+        self.artifact_bytes -= event.size
         self.artifacts -= 1
 
     def _change_tokens(self, event: TokensChanged, position: int, durable: int) -> None:
@@ -144,15 +154,19 @@ class State:
             return stored_artifact(room.name, place.sha256, place.size, deduplicated=False)
         return room.descriptor(0)
 
-    def _place_of(self, event: ChannelCreated | MessageAppended | ArtifactAdded) -> AnswerPlace:
-        """Where the answer to the request that wrote an event, the last one applied, is found again."""
+    def _place_of(self, event: ChannelCreated | Stepped | EvidenceAdded) -> AnswerPlace:
+        """Where the answer to the request that wrote an event, the last one applied, is found again.
+
+        Of a step that is its last message.
+        """
         match event:
             case ChannelCreated(descriptor=descriptor):
                 return AnswerPlace(descriptor.channel)
-            case ArtifactAdded(channel=channel, sha256=sha256, data=data):
-                return AnswerPlace(channel, sha256=sha256, size=len(data))
-            case MessageAppended(channel=channel, transition=transition):
-                return AnswerPlace(channel, self.channels[channel].length, transition is not None)
+            case EvidenceAdded(channel=channel, sha256=sha256, size=size):
+                return AnswerPlace(channel, sha256=sha256, size=size)
+            case Stepped(said=said, moved=moved):
+                channel = said[-1].channel
+                return AnswerPlace(channel, self.channels[channel].length, bool(moved))
 
 
 def stored_artifact(channel: str, sha256: str, size: int, *, deduplicated: bool) -> StoredArtifact:
@@ -160,8 +174,8 @@ def stored_artifact(channel: str, sha256: str, size: int, *, deduplicated: bool)
     return StoredArtifact(f"caucus://artifact/{channel}/{sha256}", sha256, size, deduplicated)
 
 
-def stamp_of(event: ChannelCreated | MessageAppended) -> str:
-    """The stamp that an event gave out."""
+def stamp_of(event: ChannelCreated | Stepped) -> str:
+    """The last stamp that an event gave out."""
     if isinstance(event, ChannelCreated):
         return event.descriptor.created_ts
-    return _decode_stamped(event.message_json).ts
+    return _decode_stamped(event.said[-1].message_json).ts

@@ -11,34 +11,50 @@ from zope.interface.verify import verifyObject
 
 from caucus.interfaces import IJournal
 from caucus.model.events import (
-    ArtifactAdded,
     Author,
     ChannelCreated,
     ChannelFields,
     Event,
+    EvidenceAdded,
     Grant,
     Holding,
     Instant,
-    MessageAppended,
+    Moved,
     RequestKey,
-    TimePassed,
+    RunEnded,
+    Said,
+    Stepped,
     TokensChanged,
 )
 from caucus.testing.kit import same
 
 ROOM = ChannelFields(channel="room", created_ts="2026-01-01T00:00:00.000Z#000000000001")
 WHEN = Instant(1_767_225_600.001, 12.5, bytes(range(16)))
+GRANT = Grant(Holding("alice-agent", "alice", "ts", "id"), 60)
+DATA = b"\x00\xff"
 EVENTS: tuple[Event, ...] = (
     ChannelCreated(WHEN, ROOM),
-    MessageAppended(WHEN, "room", b'{"body":"one"}', None, RequestKey(b"scope", b"key", b"fingerprint")),
-    MessageAppended(
-        WHEN, "room", b'{"body":"mine"}', ("t", Grant(Holding("alice-agent", "alice", "ts", "id"), 60))
+    Stepped(
+        WHEN,
+        (Said("room", b'{"body":"one"}', "alice-agent", 1),),
+        (),
+        RequestKey(b"scope", b"key", b"fingerprint"),
     ),
-    ArtifactAdded(WHEN, "room", "0" * 64, b"\x00\xff"),
-    MessageAppended(Instant(0.0, 0.0), "room", b'{"body":"done"}', ("t", None)),
-    TimePassed(WHEN),
+    Stepped(
+        WHEN,
+        (Said("room", b'{"body":"mine"}', "alice-agent"), Said("room", b'{"body":"told"}')),
+        (Moved("room", "t", GRANT, "granted"), Moved("room", "u", None, "lapsed")),
+    ),
+    EvidenceAdded(WHEN, "room", "0" * 64, len(DATA)),
+    Stepped(Instant(0.0, 0.0)),
+    RunEnded(WHEN),
     TokensChanged(WHEN, (b"\x01" * 32, Author("dave-agent", "dave")), (b"\x02" * 32,)),
 )
+
+
+def evidence_of(event: Event) -> bytes:
+    """What is recorded beside an event of these."""
+    return DATA if isinstance(event, EvidenceAdded) else b""
 
 
 class IJournalProvider(Interface):
@@ -67,7 +83,12 @@ class JournalKit:
         """A journal, and the events that it replayed."""
         journal = await self.provider.open(self.clock)
         events: list[Event] = []
-        await journal.replay(events.append, undo_nothing)
+
+        def keep(event: Event, evidence: bytes) -> None:
+            same(evidence, evidence_of(event))
+            events.append(event)
+
+        await journal.replay(keep, undo_nothing)
         return journal, events
 
 
@@ -100,7 +121,7 @@ async def an_empty_journal_replays_nothing(kit: JournalKit) -> None:
 
 async def positions_count_the_events(kit: JournalKit) -> None:
     journal, _ = await kit.open()
-    same([journal.record(event) for event in EVENTS], [1, 2, 3, 4, 5, 6, 7])
+    same([journal.record(event, evidence_of(event)) for event in EVENTS], [1, 2, 3, 4, 5, 6, 7])
     same(journal.position, 7)
     same(0 <= journal.durable <= 7, True)
     await journal.close()
@@ -111,7 +132,7 @@ async def what_is_recorded_becomes_durable_in_order(kit: JournalKit) -> None:
     order: list[int] = []
     waits = []
     for event in EVENTS:
-        position = journal.record(event)
+        position = journal.record(event, evidence_of(event))
         wait = journal.when_durable(position)
         wait.addCallback(lambda _, at: order.append(at), position)
         waits.append(wait)
@@ -149,7 +170,7 @@ async def a_closed_journal_is_replayed_as_it_was_recorded(kit: JournalKit) -> No
         return
     journal, _ = await kit.open()
     for event in EVENTS:
-        journal.record(event)
+        journal.record(event, evidence_of(event))
     await journal.close()
     again, events = await kit.open()
     same(tuple(events), EVENTS)

@@ -6,6 +6,8 @@ import re
 from hashlib import sha256
 from typing import Final
 
+from msgspec.structs import replace
+
 from caucus.access.principals import Principal
 from caucus.edge.request import Request
 from caucus.errors import InvalidRequest
@@ -26,12 +28,23 @@ def request_key(request: Request, principal: Principal) -> RequestKey:
     given = request.values(IDEMPOTENCY_KEY)
     if len(given) != 1 or not _VISIBLE.fullmatch(given[0]):
         raise InvalidRequest("An Idempotency-Key is 1 to 128 visible ASCII characters, once.")
+    value = request.value
+    what = value.address.encode() if isinstance(value, Hashed) else request.body()
+    digests = (principal.digest, sha256(given[0]).digest(), _asked(request, what))
+    return RequestKey(*(digest[:_DIGEST_SIZE] for digest in digests))
+
+
+def earlier_key(request: Request, key: RequestKey) -> RequestKey:
+    """What earlier versions had for ``key``, whose fingerprint was of an upload's bytes themselves."""
+    return replace(key, fingerprint=_asked(request, request.body())[:_DIGEST_SIZE])
+
+
+def _asked(request: Request, what: bytes) -> bytes:
+    """The digest of what was asked: the method, the decoded path, and the body."""
     place = request.place
     asked = sha256(request.method)
     for segment in () if place is None else place.segments:
         asked.update(b"/%d:" % len(segment) + segment.encode())
     asked.update(b"\n")
-    value = request.value
-    asked.update(value.address.encode() if isinstance(value, Hashed) else request.body())
-    digests = (principal.digest, sha256(given[0]).digest(), asked.digest())
-    return RequestKey(*(digest[:_DIGEST_SIZE] for digest in digests))
+    asked.update(what)
+    return asked.digest()

@@ -7,13 +7,18 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from caucus.access.issuer import Issuer
 from caucus.edge.request import Request
 from caucus.edge.response import Response
+from caucus.errors import IdempotencyMismatch
 from caucus.interfaces import IBackbone, IRepeatable
 from caucus.metrics import Metric
+from caucus.model.events import RequestKey
+from caucus.model.evidence import Hashed
 from caucus.model.records import Answer
+from caucus.web.idempotency import earlier_key
 from caucus.web.stream import Streams
 from caucus.wire.operations import Operation
 
@@ -43,7 +48,18 @@ class Serving:
         if repeatable is None:
             return operation(*args, **kwargs)
         first = cast("Callable[[], Deferred[Answer]]", lambda: operation(*args, **kwargs))
-        return cast("Deferred[T]", repeatable.once(request.key, first))
+        answer = repeatable.once(request.key, first)
+        if isinstance(request.value, Hashed):
+            answer.addErrback(_as_before, repeatable, request, first)
+        return cast("Deferred[T]", answer)
+
+
+def _as_before(
+    failure: Failure, repeatable: IRepeatable, request: Request, first: Callable[[], Deferred[Answer]]
+) -> Deferred[Answer]:
+    """An earlier version may have answered it, under another fingerprint."""
+    failure.trap(IdempotencyMismatch)
+    return repeatable.once(earlier_key(request, cast("RequestKey", request.key)), first)
 
 
 Route = Callable[..., Coroutine[Any, Any, Response]]
