@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from caucus.access.tokens import Tokens
-from caucus.core import channels, claiming, evidence, posting, repeating, restart, tokens as token_changes
+from caucus.core import channels, claiming, evidence, posting, restart, tokens as token_changes
 from caucus.core.clock import DecisionClock
 from caucus.core.core import Core
 from caucus.errors import CaucusError
@@ -51,6 +53,7 @@ class Backbone:
         tokens: Tokens | None = None,
     ) -> None:
         self.journal = journal
+        self._request: RequestKey | None = None
         self.limits = Limits() if limits is None else limits
         decisions = DecisionClock(clock.seconds, clock.seconds if wall is None else wall, boot_id)
         self._core = Core(journal, decisions, self.limits, Tokens() if tokens is None else tokens)
@@ -78,7 +81,13 @@ class Backbone:
         render_budget_chars: int | None = 200,
     ) -> Deferred[Descriptor]:
         return self._core.write(
-            channels.create_channel, channel, purpose, created_by, verbosity, render_budget_chars
+            channels.create_channel,
+            self._request,
+            channel,
+            purpose,
+            created_by,
+            verbosity,
+            render_budget_chars,
         )
 
     def describe_channel(self, channel: str) -> Deferred[Descriptor]:
@@ -88,27 +97,27 @@ class Backbone:
         return self._core.read(channels.list_channels)
 
     def append(self, channel: str, message: MessageFields) -> Deferred[Appended]:
-        return self._core.write(posting.append, channel, message)
+        return self._core.write(posting.append, self._request, channel, message)
 
     def read_since(self, channel: str, cursor: int, limit: int | None = None) -> Deferred[Page]:
         return self._core.read(channels.read_since, channel, cursor, limit)
 
     def claim(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
-        return self._core.write(claiming.claim, channel, message)
+        return self._core.write(claiming.claim, self._request, channel, message)
 
     def reassign_claim(
         self, channel: str, message: MessageFields, assignee: Identity
     ) -> Deferred[ClaimResult]:
-        return self._core.write(claiming.reassign_claim, channel, message, assignee)
+        return self._core.write(claiming.reassign_claim, self._request, channel, message, assignee)
 
     def mark_claim_done(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
-        return self._core.write(claiming.mark_claim_done, channel, message)
+        return self._core.write(claiming.mark_claim_done, self._request, channel, message)
 
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._core.read(channels.subscribe, channel)
 
     def put_artifact(self, channel: str, sha256: str, data: bytes) -> Deferred[StoredArtifact]:
-        return self._core.write(evidence.put_artifact, channel, sha256, data)
+        return self._core.write(evidence.put_artifact, self._request, channel, sha256, data)
 
     def get_artifact(self, channel: str, sha256: str) -> Deferred[bytes | None]:
         return self._core.read(evidence.get_artifact, channel, sha256)
@@ -116,13 +125,15 @@ class Backbone:
     def watch(self, channel: str, wake: Callable[[], None]) -> Callable[[], None]:
         return channels.watch(self._core, channel, wake)
 
-    def once(self, request: RequestKey, operation: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:
-        return repeating.once(self._core, request, operation)
+    def once(self, request: RequestKey, operation: str, *args: Any, **kwargs: Any) -> Deferred[Answer]:
+        asked = copy(self)  # the same backbone, asked under this key
+        asked._request = request
+        return cast("Deferred[Answer]", getattr(asked, operation)(*args, **kwargs))
 
     def change_tokens(
         self, minted: tuple[bytes, Identity] | None, revoked: Sequence[bytes]
     ) -> Deferred[None]:
-        return self._core.write(token_changes.change_tokens, minted, revoked)
+        return self._core.write(token_changes.change_tokens, self._request, minted, revoked)
 
     def why_not_ready(self) -> CaucusError | None:
         return self.journal.refusal

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from caucus.core.core import Core
 from caucus.errors import ChannelExists, ChannelLimit
 from caucus.model.channels import field_problem, require_channel_name
-from caucus.model.events import ChannelCreated, ChannelFields
+from caucus.model.events import ChannelCreated, ChannelFields, RequestKey
 from caucus.model.problems import refusal
 from caucus.model.records import Descriptor, Page
 
 
 def create_channel(
     core: Core,
+    request: RequestKey | None,
     channel: str,
     purpose: str | None,
     created_by: str | None,
@@ -42,7 +43,7 @@ def create_channel(
         created_by=owner,
         created_ts=core.stamps.next(core.clock.wall()),
     )
-    core.record(ChannelCreated(core.clock.instant(now), fields, core.take_request()), now)
+    core.record(ChannelCreated(core.clock.instant(now), fields, request), now)
     state.creates.charge(owner, now)
     core.on_undo(state.creates.take_back, owner)
     return state.channels[channel].descriptor(0)

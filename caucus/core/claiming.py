@@ -8,29 +8,33 @@ from caucus.core import posting
 from caucus.core.core import Core
 from caucus.errors import InvalidRequest
 from caucus.model.drafts import Draft, drafted
-from caucus.model.events import Stepped
+from caucus.model.events import RequestKey, Stepped
 from caucus.model.messages import MessageFields, fields_of, target_key
 from caucus.model.problems import identity_problems, refusal
 from caucus.model.records import ClaimResult, Granted, Identity, NotHeld
 from caucus.rules.channel import Channel
 
 
-def claim(core: Core, channel: str, message: MessageFields) -> ClaimResult:
+def claim(core: Core, request: RequestKey | None, channel: str, message: MessageFields) -> ClaimResult:
     room, draft, key, now, author = _checked(core, channel, message)
     lost = room.ledger.may_claim(key, author.owner, now, heartbeat=draft.heartbeat is True)
-    return lost or _grant(core, room, draft, key, now, author)
+    return lost or _grant(core, request, room, draft, key, now, author)
 
 
-def reassign_claim(core: Core, channel: str, message: MessageFields, assignee: Identity) -> ClaimResult:
+def reassign_claim(
+    core: Core, request: RequestKey | None, channel: str, message: MessageFields, assignee: Identity
+) -> ClaimResult:
     parts = (getattr(assignee, "agent_id", None), getattr(assignee, "owner", None))
     if not all(isinstance(part, str) and part for part in parts):
         raise InvalidRequest("The assignee must have an agent_id and an owner, both non-empty strings.")
     room, draft, key, now, author = _checked(core, channel, message, assignee)
     lost = room.ledger.may_reassign(key, author.owner, now)
-    return lost or _grant(core, room, draft, key, now, assignee)
+    return lost or _grant(core, request, room, draft, key, now, assignee)
 
 
-def mark_claim_done(core: Core, channel: str, message: MessageFields) -> ClaimResult:
+def mark_claim_done(
+    core: Core, request: RequestKey | None, channel: str, message: MessageFields
+) -> ClaimResult:
     if isinstance(message, Draft):
         message.status = "resolved"
     else:
@@ -41,7 +45,7 @@ def mark_claim_done(core: Core, channel: str, message: MessageFields) -> ClaimRe
     if was_there and isinstance(lost, NotHeld):
         # It has lapsed, and a later run must know.
         core.record(Stepped(core.clock.instant(now)), now)
-    return lost or _grant(core, room, draft, key, now, None)
+    return lost or _grant(core, request, room, draft, key, now, None)
 
 
 def _checked(
@@ -59,10 +63,18 @@ def _checked(
     return room, draft, target_key(target), now, author
 
 
-def _grant(core: Core, room: Channel, draft: Draft, key: str, now: float, to: Identity | None) -> Granted:
+def _grant(
+    core: Core,
+    request: RequestKey | None,
+    room: Channel,
+    draft: Draft,
+    key: str,
+    now: float,
+    to: Identity | None,
+) -> Granted:
     """Append a granted transition: ``to`` holds the target, or with ``None`` nobody does."""
     cursor = room.next_cursor()
-    return Granted(posting.add(core, room, draft, now, given=(key, to)), cursor)
+    return Granted(posting.add(core, request, room, draft, now, given=(key, to)), cursor)
 
 
 def _author(draft: Draft) -> Identity:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
@@ -14,6 +14,7 @@ from caucus.core.clock import DecisionClock
 from caucus.core.counts import Counts
 from caucus.core.durable import once_durable
 from caucus.core.feeds import Feeds
+from caucus.errors import IdempotencyMismatch
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
 from caucus.model.events import Event, RequestKey, Stepped
@@ -40,29 +41,42 @@ class Core:
         self.stamps = Stamps()
         self.feeds = Feeds(journal)
         self.counts = Counts(self.state, journal, clock)
-        self.request: RequestKey | None = None
 
     def write(
-        self, decide: Callable[Concatenate[Core, P], T], *args: P.args, **kwargs: P.kwargs
+        self,
+        decide: Callable[Concatenate[Core, RequestKey | None, P], T],
+        request: RequestKey | None,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> Deferred[T]:
-        """Decide now; answer, or refuse, once all that was decided up to then is durable."""
+        """Decide now; answer, or refuse, once all that was decided up to then is durable.
+
+        A ``request`` that was answered before gets that answer, also while nothing new is taken.
+        """
+        if request is not None:
+            try:
+                known = self.state.answered.find(request, self.clock.now())
+            except IdempotencyMismatch:
+                return once_durable(self.journal, Failure(), self.journal.position)
+            if known is not None:
+                answer = cast("T", self.state.answer_at(known.place))
+                return once_durable(self.journal, answer, known.position)
         refusal = self.journal.refusal
         if refusal is not None:
             self.counts.decided[decide, type(refusal)] += 1
             return defer.fail(refusal)
         try:
-            decided = decide(self, *args, **kwargs)
+            decided = decide(self, request, *args, **kwargs)
         except Exception as error:
             self.counts.decided[decide, type(error)] += 1
             # It waits too: it may rest on something that is not durable yet. No name here holds it,
             # since its traceback holds this frame.
             return once_durable(self.journal, Failure(), self.journal.position)
         self.counts.decided[decide, type(decided)] += 1
-        answer = once_durable(self.journal, decided, self.journal.position)
+        waiting = once_durable(self.journal, decided, self.journal.position)
         if self.feeds.grown:
-            self.request = None  # what a watcher writes is not that request's
             self.feeds.decided()
-        return answer
+        return waiting
 
     def read(self, look: Callable[Concatenate[Core, P], T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """Look at durable state, at once."""
@@ -93,8 +107,3 @@ class Core:
         position, durable = self.journal.position, self.journal.durable
         if position > durable:
             self.state.on_undo(position, durable, step, *arguments)
-
-    def take_request(self) -> RequestKey | None:
-        """What the event that is being recorded is known by; no other of this decision is."""
-        request, self.request = self.request, None
-        return request

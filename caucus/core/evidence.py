@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from caucus.core.core import Core
 from caucus.errors import ArtifactLimit, ArtifactTooLarge
-from caucus.model.events import EvidenceAdded
+from caucus.model.events import EvidenceAdded, RequestKey
 from caucus.model.records import StoredArtifact
 from caucus.rules.evidence import require_integrity
 from caucus.rules.state import stored_artifact
 
 
-def put_artifact(core: Core, channel: str, sha256: str, data: bytes) -> StoredArtifact:
+def put_artifact(
+    core: Core, request: RequestKey | None, channel: str, sha256: str, data: bytes
+) -> StoredArtifact:
     limits, state = core.limits, core.state
     if len(data) > limits.max_artifact_bytes:
         raise ArtifactTooLarge(limits.max_artifact_bytes)
@@ -24,7 +26,7 @@ def put_artifact(core: Core, channel: str, sha256: str, data: bytes) -> StoredAr
         if state.artifacts >= limits.max_artifacts:
             raise ArtifactLimit(limits.max_artifacts)
         now = core.clock.now()
-        event = EvidenceAdded(core.clock.instant(now), room.name, sha256, len(data), core.take_request())
+        event = EvidenceAdded(core.clock.instant(now), room.name, sha256, len(data), request)
         core.record(event, now, bytes(data))
     return stored_artifact(room.name, sha256, len(data), deduplicated=deduplicated)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caucus.core.core import Core
 from caucus.model.drafts import Draft, drafted, stamp
-from caucus.model.events import Grant, Holding, Moved, Said, Stepped
+from caucus.model.events import Grant, Holding, Moved, RequestKey, Said, Stepped
 from caucus.model.messages import MessageFields
 from caucus.model.records import Appended, Identity
 from caucus.rules.channel import Channel
@@ -12,7 +12,7 @@ from caucus.rules.claims.ledger import LONGEST_LEASE
 from caucus.rules.seatbelts import post_digest
 
 
-def append(core: Core, channel: str, message: MessageFields) -> Appended:
+def append(core: Core, request: RequestKey | None, channel: str, message: MessageFields) -> Appended:
     room = core.channel(channel)
     draft = drafted(message, claim=False)
     now = core.clock.now()
@@ -21,7 +21,7 @@ def append(core: Core, channel: str, message: MessageFields) -> Appended:
     check_pace(core, room, agent_id, now)
     post = post_digest(draft.type, draft.body)
     room.duplicates.check(agent_id, post, now)
-    message_json = add(core, room, draft, now, post)
+    message_json = add(core, request, room, draft, now, post)
     core.on_undo(room.duplicates.restore, agent_id, room.duplicates.last(agent_id))
     room.duplicates.remember(agent_id, post, now)
     return Appended(message_json, cursor)
@@ -35,6 +35,7 @@ def check_pace(core: Core, room: Channel, agent_id: str, now: float) -> None:
 
 def add(
     core: Core,
+    request: RequestKey | None,
     room: Channel,
     draft: Draft,
     now: float,
@@ -56,7 +57,7 @@ def add(
             moved = (Moved(room.name, key, grant, "granted"),)
     agent_id: str = draft.agent_id  # type: ignore[assignment]  # as above
     said = Said(room.name, message_json, agent_id, post)
-    core.record(Stepped(when, (said,), moved, core.take_request()), now)
+    core.record(Stepped(when, (said,), moved, request), now)
     room.posts.charge(agent_id, now)
     core.state.posts.charge(agent_id, now)
     core.on_undo(_take_charges_back, core, room, agent_id)

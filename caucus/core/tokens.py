@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from caucus.core.core import Core
-from caucus.model.events import Author, TokensChanged
+from caucus.model.events import Author, RequestKey, TokensChanged
 from caucus.model.records import Identity
 
 
-def change_tokens(core: Core, minted: tuple[bytes, Identity] | None, revoked: Sequence[bytes]) -> None:
+def change_tokens(
+    core: Core,
+    _request: RequestKey | None,
+    minted: tuple[bytes, Identity] | None,
+    revoked: Sequence[bytes],
+) -> None:
     if minted is None and not revoked:
         return  # it was asked for what is durable
     now = core.clock.now()

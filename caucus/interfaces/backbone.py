@@ -7,6 +7,7 @@ The errors named here are the classes of `caucus.errors`. Every operation answer
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
@@ -166,13 +167,15 @@ class IWatchable(Interface):
 class IRepeatable(Interface):
     """What a backbone may provide beside `IBackbone`: a retry is safe where it does."""
 
-    def once(request: RequestKey, operation: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:
-        """The answer of ``operation``, which is one operation that writes, or that of its first time.
+    def once(request: RequestKey, operation: str, *args: Any, **kwargs: Any) -> Deferred[Answer]:
+        """The answer of an operation that writes, or that of its first time.
+
+        :param operation: its name, as a method of the same provider; the others are its arguments.
 
         If a request with this scope and key wrote an event within the last 24 hours, it gives that
         one's answer and writes nothing; at most 10,000 are remembered for a scope. It fails with
-        `IdempotencyMismatch` if that one had another fingerprint. Else ``operation`` is called, in
-        this turn of the reactor.
+        `IdempotencyMismatch` if that one had another fingerprint. Whether it did is judged in
+        the same step in which the operation is decided.
         """
 
 

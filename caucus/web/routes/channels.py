@@ -16,7 +16,7 @@ async def create_channel(on: Serving, request: Request) -> Response:
     verbosity = fields.get("verbosity")
     descriptor = await on.once(
         request,
-        on.backbone.create_channel,
+        CREATE_CHANNEL,
         fields.get("channel", NULL),
         purpose=fields.get("purpose"),
         created_by=None if request.principal is None else request.principal.owner,

@@ -17,7 +17,7 @@ from caucus.wire.operations import CLAIM, MARK_CLAIM_DONE, REASSIGN_CLAIM
 
 @serves(CLAIM)
 async def claim(on: Serving, request: Request, channel: str) -> Response:
-    return answered(CLAIM, await on.once(request, on.backbone.claim, channel, request.value))
+    return answered(CLAIM, await on.once(request, CLAIM, channel, request.value))
 
 
 @serves(REASSIGN_CLAIM)
@@ -28,11 +28,11 @@ async def reassign_claim(on: Serving, request: Request, channel: str) -> Respons
     message = authored(request.value, cast("Principal", request.principal))
     del message["assignee"]
     given = Identity(assignee.get("agent_id", NULL), assignee.get("owner", NULL))
-    result = await on.once(request, on.backbone.reassign_claim, channel, message, given)
+    result = await on.once(request, REASSIGN_CLAIM, channel, message, given)
     return answered(REASSIGN_CLAIM, result)
 
 
 @serves(MARK_CLAIM_DONE)
 async def mark_claim_done(on: Serving, request: Request, channel: str) -> Response:
-    result = await on.once(request, on.backbone.mark_claim_done, channel, request.value)
+    result = await on.once(request, MARK_CLAIM_DONE, channel, request.value)
     return answered(MARK_CLAIM_DONE, result)

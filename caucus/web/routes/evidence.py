@@ -20,7 +20,7 @@ _HEADERS: Final = {
 
 @serves(PUT_ARTIFACT)
 async def put_artifact(on: Serving, request: Request, channel: str, sha256: str) -> Response:
-    stored = await on.once(request, on.backbone.put_artifact, channel, sha256, request.value)
+    stored = await on.once(request, PUT_ARTIFACT, channel, sha256, request.value)
     return answered(PUT_ARTIFACT, stored, 200 if stored.deduplicated else 0)
 
 

@@ -12,7 +12,7 @@ from caucus.wire.operations import APPEND, READ_SINCE
 
 @serves(APPEND)
 async def append(on: Serving, request: Request, channel: str) -> Response:
-    return answered(APPEND, await on.once(request, on.backbone.append, channel, request.value))
+    return answered(APPEND, await on.once(request, APPEND, channel, request.value))
 
 
 @serves(READ_SINCE)

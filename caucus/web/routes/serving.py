@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from functools import partial
+from typing import Any, Final, TypeVar, cast
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
@@ -15,14 +16,12 @@ from caucus.edge.response import Response
 from caucus.errors import IdempotencyMismatch
 from caucus.interfaces import IBackbone, IRepeatable
 from caucus.metrics import Metric
-from caucus.model.events import RequestKey
 from caucus.model.evidence import Hashed
 from caucus.model.records import Answer
 from caucus.web.idempotency import earlier_key
 from caucus.web.stream import Streams
 from caucus.wire.operations import Operation
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -35,31 +34,25 @@ class Serving:
     issuer: Issuer
     metrics: tuple[Metric, ...] = ()
 
-    def once(
-        self, request: Request, operation: Callable[P, Deferred[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> Deferred[T]:
-        """Call an operation that writes, unless the request is known by its key.
+    def once(self, request: Request, operation: Operation[T], *args: Any, **kwargs: Any) -> Deferred[T]:
+        """Have the backbone do an operation that writes, unless the request is known by its key.
 
         A backbone that remembers nothing repeats.
         """
-        if request.key is None:
-            return operation(*args, **kwargs)
-        repeatable = IRepeatable(self.backbone, None)
-        if repeatable is None:
-            return operation(*args, **kwargs)
-        first = cast("Callable[[], Deferred[Answer]]", lambda: operation(*args, **kwargs))
-        answer = repeatable.once(request.key, first)
+        repeatable = None if request.key is None else IRepeatable(self.backbone, None)
+        if request.key is None or repeatable is None:
+            return cast("Deferred[T]", getattr(self.backbone, operation.name)(*args, **kwargs))
+        answer = repeatable.once(request.key, operation.name, *args, **kwargs)
         if isinstance(request.value, Hashed):
-            answer.addErrback(_as_before, repeatable, request, first)
+            again = partial(repeatable.once, earlier_key(request, request.key), operation.name)
+            answer.addErrback(_as_before, partial(again, *args, **kwargs))
         return cast("Deferred[T]", answer)
 
 
-def _as_before(
-    failure: Failure, repeatable: IRepeatable, request: Request, first: Callable[[], Deferred[Answer]]
-) -> Deferred[Answer]:
+def _as_before(failure: Failure, again: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:
     """An earlier version may have answered it, under another fingerprint."""
     failure.trap(IdempotencyMismatch)
-    return repeatable.once(earlier_key(request, cast("RequestKey", request.key)), first)
+    return again()
 
 
 Route = Callable[..., Coroutine[Any, Any, Response]]
