@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from twisted.internet.task import Clock
 
 from caucus.core.backbone import Backbone
+from caucus.errors import DuplicatePost, RateLimited
+from caucus.model.events import Instant, Stepped
 from caucus.model.messages import Message
 from caucus.model.records import Identity
+from caucus.rules.timeline import Timeline
 from tests.journals import SlowJournal
+from tests.metrics import of
 from tests.test_backbone import ADDRESS, ALICE, BOB, DATA, Pending, Room
 
 Run = tuple[Clock, Backbone, SlowJournal]
@@ -134,3 +140,97 @@ def test_a_target_that_was_done_is_free_in_a_new_run() -> None:
     won = second.claim(BOB)
     second.journal.sync()
     assert won.result.outcome == "granted"
+
+
+def _lives(first: Room, restarts: int, chance: random.Random, lease: int) -> float:
+    """Restart at random moments until the target is free; how long after the grant that was."""
+    elapsed, journal = 0.0, first.journal
+    step = 2.0 * (lease + GRACE) / restarts
+    for _ in range(restarts):
+        elapsed += chance.uniform(0, step)
+        clock, journal = Clock(), SlowJournal(journal.events)
+        clock.advance(elapsed)
+        backbone = Backbone(journal, clock, wall=lambda now=elapsed: 1e9 + now, boot_id=b"boot")  # type: ignore[misc]
+        backbone.replay()
+        journal.sync()
+        if of(backbone.metrics, "caucus_claims") == 0:
+            return elapsed
+        if chance.random() < 0.5:
+            backbone.end_run()
+            journal.sync()
+    raise AssertionError("it never lapsed")
+
+
+GRACE = 30
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_lease_lapses_within_itself_and_one_grace_however_often_it_is_restarted(seed: int) -> None:
+    first = Room(boot_id=b"boot")
+    first.claim(ALICE, lease_ttl=60)
+    first.journal.sync()
+    longest = 60 + GRACE + 2.0 * (60 + GRACE) / 200
+    assert 60 <= _lives(first, 200, random.Random(seed), 60) <= longest
+
+
+def test_an_extension_is_an_event_and_is_given_once_between_two_of_the_holders() -> None:
+    first = Room()
+    first.claim(ALICE, lease_ttl=60)
+    first.journal.sync()
+    _, _, journal = _after(first, 1e9 + 50, boot=0)
+    extended = journal.events[-1]
+    assert isinstance(extended, Stepped)
+    assert [(one.target, one.manner, one.seconds) for one in extended.moved] == [("t", "extended", GRACE)]
+    again = Room(journal.events)
+    count = len(journal.events)
+    _after(again, 1e9 + 70, boot=0)
+    assert len(journal.events) == count
+    renewed = _after(again, 1e9 + 71, boot=0)
+    beat = Message(
+        "claim", "mine", target="t", agent_id="alice-agent", owner="alice", lease_ttl=60, heartbeat=True
+    )
+    renewed[1].claim("room", beat)
+    renewed[2].sync()
+    _after(Room(renewed[2].events), 1e9 + 71 + 50, boot=0)
+    assert isinstance(journal.events[-1], Stepped)
+    assert [one.manner for one in journal.events[-1].moved] == ["extended"]
+
+
+def test_what_was_left_of_a_budget_is_left_after_a_restart_within_the_window() -> None:
+    first = Room(max_posts_per_minute=3)
+    for body in ("one", "two"):
+        first.post(body)
+    first.journal.sync()
+    second = Room(first.journal.events, max_posts_per_minute=3)
+    repeated, third, fourth = [second.post(body) for body in ("two", "three", "four")]
+    second.journal.sync()
+    assert isinstance(repeated.error, DuplicatePost)
+    assert third.result.cursor == 3
+    assert isinstance(fourth.error, RateLimited)
+    second.clock.advance(60)
+    fifth = second.post("five")
+    second.journal.sync()
+    assert fifth.result.cursor == 4
+
+
+def test_two_writers_whose_clocks_differ_do_not_make_time_run_fast() -> None:
+    timeline = Timeline()
+    for second in range(60):
+        ahead = second % 2
+        boot = b"two" if ahead else b"one"
+        timeline.advance(Instant(1e9 + second + 5 * ahead, 100.0 * ahead + second, boot))
+    assert 59 <= timeline.now <= 59 + 5
+
+
+def test_one_clock_that_jitters_does_not_make_time_run_fast() -> None:
+    timeline, chance = Timeline(), random.Random(1)
+    for second in range(600):
+        timeline.advance(Instant(1e9 + second + chance.uniform(-2, 2), 0.0))
+    assert 595 <= timeline.now <= 605
+
+
+def test_a_clock_that_was_set_back_by_far_goes_on_from_there() -> None:
+    timeline = Timeline()
+    for wall in (1e9, 1e9 + 10, 1e9 - 86_400, 1e9 - 86_400 + 10):
+        timeline.advance(Instant(wall, 0.0))
+    assert timeline.now == 20

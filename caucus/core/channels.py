@@ -44,8 +44,6 @@ def create_channel(
         created_ts=core.stamps.next(core.clock.wall()),
     )
     core.record(ChannelCreated(core.clock.instant(now), fields, request), now)
-    state.creates.charge(owner, now)
-    core.on_undo(state.creates.take_back, owner)
     return state.channels[channel].descriptor(0)
 
 

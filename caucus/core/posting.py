@@ -21,10 +21,7 @@ def append(core: Core, request: RequestKey | None, channel: str, message: Messag
     check_pace(core, room, agent_id, now)
     post = post_digest(draft.type, draft.body)
     room.duplicates.check(agent_id, post, now)
-    message_json = add(core, request, room, draft, now, post)
-    core.on_undo(room.duplicates.restore, agent_id, room.duplicates.last(agent_id))
-    room.duplicates.remember(agent_id, post, now)
-    return Appended(message_json, cursor)
+    return Appended(add(core, request, room, draft, now, post), cursor)
 
 
 def check_pace(core: Core, room: Channel, agent_id: str, now: float) -> None:
@@ -42,7 +39,7 @@ def add(
     post: int = 0,
     given: tuple[str, Identity | None] | None = None,
 ) -> bytes:
-    """Stamp and record a message, and charge its author; ``given`` is a target key and its new holder."""
+    """Stamp and record a message, which charges its author; ``given`` is a target key and its new holder."""
     when = core.clock.instant(now)
     ts = core.stamps.next(when.wall)
     message_json = stamp(draft, ts)
@@ -58,12 +55,4 @@ def add(
     agent_id: str = draft.agent_id  # type: ignore[assignment]  # as above
     said = Said(room.name, message_json, agent_id, post)
     core.record(Stepped(when, (said,), moved, request), now)
-    room.posts.charge(agent_id, now)
-    core.state.posts.charge(agent_id, now)
-    core.on_undo(_take_charges_back, core, room, agent_id)
     return message_json
-
-
-def _take_charges_back(core: Core, room: Channel, agent_id: str) -> None:
-    core.state.posts.take_back(agent_id)
-    room.posts.take_back(agent_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from twisted.internet.defer import Deferred
 
 from caucus.core.core import Core
-from caucus.model.events import ChannelCreated, Event, RunEnded, Stepped
+from caucus.model.events import ChannelCreated, Event, Moved, RunEnded, Stepped
 from caucus.rules.state import stamp_of
 from caucus.rules.timeline import Timeline
 
@@ -13,20 +15,27 @@ from caucus.rules.timeline import Timeline
 def replay(core: Core) -> Deferred[None]:
     """Apply what the journal holds of earlier runs; afterwards, undo what it loses.
 
-    A lease goes on while nothing runs, but not to its end: whoever could not renew one that was
-    live when the last run ended has ``restart_grace`` seconds.
+    A lease goes on while nothing runs, but not to its end: whoever could not renew one that was live at
+    the last event before has ``restart_grace`` seconds, once until its holder is heard of again. Budgets
+    are charged with what lies within one window of the last event.
     """
     began = core.clock.now()
-    last = 0.0
     timeline = Timeline()
     stamped: ChannelCreated | Stepped | None = None
+    window = core.limits.window_seconds
+    last: Event | None = None
+    recent: deque[tuple[float, Event]] = deque()
 
     def apply(event: Event, evidence: bytes) -> None:
         nonlocal stamped, last
-        last = event.when.wall
+        last = event
         if isinstance(event, ChannelCreated) or (isinstance(event, Stepped) and event.said):
             stamped = event
-        core.state.apply(event, 0, 0, timeline.advance(event.when), evidence)
+        at = timeline.advance(event.when)
+        core.state.apply(event, 0, 0, at, evidence, charges=False)
+        recent.append((at, event))
+        while recent[0][0] + window <= at:
+            recent.popleft()
 
     def undo(kept: int) -> None:
         core.state.undo(kept)
@@ -34,16 +43,29 @@ def replay(core: Core) -> Deferred[None]:
         core.feeds.undone()
 
     def go_on(_result: None) -> None:
-        core.counts.replayed(core.clock.now() - began, last)
+        core.counts.replayed(core.clock.now() - began, 0.0 if last is None else last.when.wall)
+        for at, event in recent:
+            core.state.charge(event, at)
+        recent.clear()
         down = timeline.now
         if stamped is not None:
             core.stamps.resume(stamp_of(stamped))
             core.clock.go_on(timeline)
-        grace = core.clock.now() + core.limits.restart_grace
-        for channel in core.state.channels.values():
-            channel.ledger.extend(down, grace)
+        _extend_leases(core, down)
 
     return core.journal.replay(apply, undo).addCallback(go_on)
+
+
+def _extend_leases(core: Core, down: float) -> None:
+    """Give what was live at ``down`` its grace, as an event."""
+    now, grace = core.clock.now(), core.limits.restart_grace
+    moved = tuple(
+        Moved(channel.name, target, grant, "extended", grace)
+        for channel in core.state.channels.values()
+        for target, grant in channel.ledger.live_ones(down, now + grace)
+    )
+    if moved and core.journal.refusal is None:
+        core.record(Stepped(core.clock.instant(now), (), moved), now)
 
 
 def end_run(core: Core) -> None:

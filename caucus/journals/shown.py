@@ -53,7 +53,8 @@ def _moved(one: Moved) -> dict[str, Any]:
     if one.grant is not None:
         by = one.grant.holder
         holder = {"agent_id": by.agent_id, "owner": by.owner, "lease_ttl": one.grant.lease_ttl}
-    return {"channel": one.channel, "target": one.target, "manner": one.manner, "holder": holder}
+    line = {"channel": one.channel, "target": one.target, "manner": one.manner, "holder": holder}
+    return {**line, "seconds": one.seconds} if one.manner == "extended" else line
 
 
 def audited(events: Iterable[Event]) -> Iterator[dict[str, Any]]:

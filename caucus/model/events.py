@@ -106,12 +106,16 @@ Manner = Literal["granted", "freed", "lapsed", "extended"]
 
 
 class Moved(Record, frozen=True):
-    """A target of a channel is held as ``grant`` says, or free where that is ``None``."""
+    """A target of a channel is held as ``grant`` says, or free where that is ``None``.
+
+    One that was ``extended`` goes on for ``seconds`` from here on, or longer if it had longer.
+    """
 
     channel: str
     target: str
     grant: Grant | None
     manner: Manner
+    seconds: int = 0
 
 
 class Stepped(Record, frozen=True, tag=2):

@@ -50,7 +50,7 @@ class RateBudget:
                 self._charges.popitem(last=False)
         else:
             self._charges.move_to_end(name)
-        charges.add(now)
+        charges.add(now, self._window)
 
     def take_back(self, name: str) -> None:
         """Undo the last charge of ``name``."""
@@ -72,7 +72,10 @@ class _Charges:
     def oldest(self) -> float:
         return self._times[self._forgotten]
 
-    def add(self, now: float) -> None:
+    def add(self, now: float, window: int) -> None:
+        times, first = self._times, self._forgotten
+        if first < len(times) and now >= times[first] + window:
+            self.count(window, now)
         self._times.append(now)
 
     def pop(self) -> None:

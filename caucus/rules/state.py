@@ -20,6 +20,7 @@ from caucus.model.events import (
     Event,
     EvidenceAdded,
     RunEnded,
+    Said,
     Stepped,
     TokensChanged,
 )
@@ -69,18 +70,30 @@ class State:
             raise UnknownChannel(name)
         return channel
 
-    def apply(self, event: Event, position: int, durable: int, at: float, evidence: bytes = b"") -> None:
+    def apply(
+        self,
+        event: Event,
+        position: int,
+        durable: int,
+        at: float,
+        evidence: bytes = b"",
+        *,
+        charges: bool = True,
+    ) -> None:
         """Carry an event out. Past ``durable``, what undoes it is kept.
 
         ``position`` is the event's in the journal, ``at`` is when it was decided, and ``evidence`` are
-        the bytes that came with it.
+        the bytes that came with it. ``charges`` says whether budgets are charged now.
         """
         match event:
             case Stepped():
-                self._step(event, position, durable, at)
+                self._step(event, position, durable, at, charges=charges)
             case ChannelCreated(descriptor=descriptor):
                 self.channels[descriptor.channel] = Channel(descriptor, self._limits, position)
                 self.on_undo(position, durable, self.channels.pop, descriptor.channel)
+                if charges:
+                    self.creates.charge(descriptor.created_by, at)
+                    self.on_undo(position, durable, self.creates.take_back, descriptor.created_by)
             case EvidenceAdded():
                 self._add_evidence(event, evidence, position, durable)
             case TokensChanged():
@@ -107,19 +120,46 @@ class State:
             step(*arguments)
         self._steps.clear()
 
-    def _step(self, event: Stepped, position: int, durable: int, at: float) -> None:
+    def charge(self, event: Event, at: float) -> None:
+        """Charge what an event of an earlier run charged: it is within one window of the last."""
+        if isinstance(event, ChannelCreated):
+            self.creates.charge(event.descriptor.created_by, at)
+        elif isinstance(event, Stepped):
+            for said in event.said:
+                if said.author:
+                    self._charge(said, 0, 0, at)
+
+    def _charge(self, said: Said, position: int, durable: int, at: float) -> None:
+        """Charge the budgets of a message's author, and remember what a repetition is known by."""
+        room, author = self.channels[said.channel], said.author
+        is_lasting = position <= durable
+        room.posts.charge(author, at)
+        self.posts.charge(author, at)
+        if not is_lasting:
+            self.on_undo(position, durable, room.posts.take_back, author)
+            self.on_undo(position, durable, self.posts.take_back, author)
+        if said.post:
+            if not is_lasting:
+                self.on_undo(position, durable, room.duplicates.restore, author, room.duplicates.last(author))
+            room.duplicates.remember(author, said.post, at)
+
+    def _step(self, event: Stepped, position: int, durable: int, at: float, *, charges: bool) -> None:
         is_lasting = position <= durable
         for said in event.said:
             room = self.channels[said.channel]
             room.append(said.message_json, position, durable)
             if not is_lasting:
                 self.on_undo(position, durable, room.take_back)
+            if charges and said.author:
+                self._charge(said, position, durable, at)
         for moved in event.moved:
             ledger = self.channels[moved.channel].ledger
             if not is_lasting:
                 self.on_undo(position, durable, ledger.restore, moved.target, ledger.entry(moved.target))
             if moved.grant is None:
                 ledger.remove(moved.target)
+            elif moved.manner == "extended":
+                ledger.extend(moved.target, moved.grant, at + moved.seconds)
             else:
                 ledger.put(moved.target, moved.grant, at)
 

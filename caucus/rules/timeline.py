@@ -1,26 +1,58 @@
-"""How much time has passed between events of several runs, whatever the clocks said. Pure."""
+"""How much time has passed between events of several runs and writers, whatever their clocks said. Pure."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Final
+
 from caucus.model.events import Instant
+
+BOOTS: Final = 64
+"""So many boots are remembered with where their clocks stood; another one is taken for new."""
+STEP_SECONDS: Final = 3600.0
+"""A wall clock that falls back by more than that was set; by less, it may still get there by itself."""
 
 
 class Timeline:
-    """Seconds, adding up from one instant to the next.
+    """Seconds from the first instant on. They never fall, and run no faster than a clock that is in it.
 
-    Between two instants of one boot that is the boot clock's difference, downtime included; else,
-    as far as anyone can tell, the wall clock's. It is never negative.
+    Instants of one boot lie where the boot's clock has them, downtime included, whatever came in between.
+    From one boot to another, and without boots, it is the wall clock, as far as anyone can tell.
     """
 
     def __init__(self) -> None:
         self.now = 0.0
         self._last: Instant | None = None
+        self._boots: OrderedDict[bytes, float] = OrderedDict()
+        self._wall = 0.0
 
     def advance(self, when: Instant) -> float:
         """Go on to ``when``, and give the seconds from the first instant to there."""
-        last, self._last = self._last, when
-        if last is not None:
-            same_boot = when.boot_id and when.boot_id == last.boot_id
-            passed = when.boot - last.boot if same_boot else when.wall - last.wall
-            self.now += max(0.0, passed)
+        if self._last is None:
+            self._wall = -when.wall
+        if when.boot_id:
+            self._advance_boot(when)
+        else:
+            self._advance_wall(when)
+        self._last = when
         return self.now
+
+    def _advance_boot(self, when: Instant) -> None:
+        offset = self._boots.get(when.boot_id)
+        if offset is None:
+            if self._last is not None:
+                self.now += max(0.0, when.wall - self._last.wall)
+            self._boots[when.boot_id] = self.now - when.boot
+            if len(self._boots) > BOOTS:
+                self._boots.popitem(last=False)
+        else:
+            self.now = max(self.now, when.boot + offset)
+            self._boots.move_to_end(when.boot_id)
+        self._wall = self.now - when.wall
+
+    def _advance_wall(self, when: Instant) -> None:
+        there = when.wall + self._wall
+        if there < self.now - STEP_SECONDS:
+            self._wall = self.now - when.wall
+        else:
+            self.now = max(self.now, there)

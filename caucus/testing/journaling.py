@@ -43,7 +43,11 @@ EVENTS: tuple[Event, ...] = (
     Stepped(
         WHEN,
         (Said("room", b'{"body":"mine"}', "alice-agent"), Said("room", b'{"body":"told"}')),
-        (Moved("room", "t", GRANT, "granted"), Moved("room", "u", None, "lapsed")),
+        (
+            Moved("room", "t", GRANT, "granted"),
+            Moved("room", "u", None, "lapsed"),
+            Moved("room", "v", GRANT, "extended", 30),
+        ),
     ),
     EvidenceAdded(WHEN, "room", "0" * 64, len(DATA)),
     Stepped(Instant(0.0, 0.0)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from caucus.model.events import Grant, Holding, Record
+from caucus.model.events import Grant, Record
 from caucus.model.records import AlreadyClaimed, Holder, NotHeld
 
 LONGEST_LEASE: Final = 2**62
@@ -12,11 +12,14 @@ LONGEST_LEASE: Final = 2**62
 
 
 class Held(Record, frozen=True):
-    """A ledger entry: the holder, when it was granted (seconds on the backbone's clock), and its lease."""
+    """A ledger entry: what was granted, and when it lapses (seconds on the backbone's clock), if it does.
 
-    holder: Holding
-    granted: float
-    lease_ttl: int | None
+    ``extended`` says that a restart has given it more, since its holder was last heard of.
+    """
+
+    grant: Grant
+    ends: float | None
+    extended: bool = False
 
 
 class Ledger:
@@ -30,34 +33,30 @@ class Ledger:
         self._entries: dict[str, Held] = {}
 
     def live(self, key: str, now: float) -> Held | None:
-        """The entry of ``key``, unless its lease has lapsed: at ``granted + lease_ttl`` it has."""
+        """The entry of ``key``, unless its lease has lapsed: at its end it has."""
         entry = self._entries.get(key)
         if entry is None:
             return None
-        # As the sum of floats, so that 0.4 + 1 has lapsed at 1.4; any lease fits a float.
-        if entry.lease_ttl is not None and now >= entry.granted + float(entry.lease_ttl):
+        if entry.ends is not None and now >= entry.ends:
             del self._entries[key]  # lapsed is lapsed, also if the clock steps back after this
             return None
         return entry
 
     def count(self, now: float) -> int:
         """How many targets are held."""
-        return sum(
-            entry.lease_ttl is None or now < entry.granted + float(entry.lease_ttl)
-            for entry in self._entries.values()
-        )
+        return sum(entry.ends is None or now < entry.ends for entry in self._entries.values())
 
     def may_claim(self, key: str, owner: str, now: float, *, heartbeat: bool) -> AlreadyClaimed | None:
         """A free target may be claimed; a live one only renewed, by its own owner's heartbeat."""
         entry = self.live(key, now)
-        if entry is None or (heartbeat and entry.holder.owner == owner):
+        if entry is None or (heartbeat and entry.grant.holder.owner == owner):
             return None
         return _lost(entry)
 
     def may_reassign(self, key: str, owner: str, now: float) -> AlreadyClaimed | None:
         """A free target may be given to anyone, a live one by its own owner only."""
         entry = self.live(key, now)
-        if entry is None or entry.holder.owner == owner:
+        if entry is None or entry.grant.holder.owner == owner:
             return None
         return _lost(entry)
 
@@ -66,7 +65,7 @@ class Ledger:
         entry = self.live(key, now)
         if entry is None:
             return NotHeld()
-        return None if entry.holder.owner == owner else _lost(entry)
+        return None if entry.grant.holder.owner == owner else _lost(entry)
 
     def entry(self, key: str) -> Held | None:
         """What is there for ``key``, live or lapsed."""
@@ -79,16 +78,28 @@ class Ledger:
         else:
             self._entries[key] = entry
 
-    def extend(self, down: float, until: float) -> None:
-        """Leases that lapse between ``down`` and ``until`` lapse at ``until``; earlier ones have lapsed."""
-        for key, entry in self._entries.items():
-            if entry.lease_ttl is not None and down < entry.granted + float(entry.lease_ttl) < until:
-                granted = until - float(entry.lease_ttl)
-                self._entries[key] = Held(entry.holder, granted, entry.lease_ttl)
+    def live_ones(self, down: float, until: float) -> list[tuple[str, Grant]]:
+        """What was live at ``down``, lapses before ``until``, and was not extended before, by target key.
 
-    def put(self, key: str, grant: Grant, granted: float) -> None:
-        """The target is held from ``granted`` on."""
-        self._entries[key] = Held(grant.holder, granted, grant.lease_ttl)
+        Such a holder could not renew its lease meanwhile.
+        """
+        return [
+            (key, entry.grant)
+            for key, entry in self._entries.items()
+            if entry.ends is not None and down < entry.ends < until and not entry.extended
+        ]
+
+    def put(self, key: str, grant: Grant, at: float) -> None:
+        """The target is held from ``at`` on."""
+        # As the sum of floats, so that 0.4 + 1 has lapsed at 1.4; any lease fits a float.
+        ends = None if grant.lease_ttl is None else at + float(grant.lease_ttl)
+        self._entries[key] = Held(grant, ends)
+
+    def extend(self, key: str, grant: Grant, ends: float) -> None:
+        """The target is held until ``ends`` at least."""
+        entry = self._entries.get(key)
+        before = None if entry is None else entry.ends
+        self._entries[key] = Held(grant, ends if before is None else max(before, ends), extended=True)
 
     def remove(self, key: str) -> None:
         """The target is free."""
@@ -96,5 +107,5 @@ class Ledger:
 
 
 def _lost(entry: Held) -> AlreadyClaimed:
-    by = entry.holder
+    by = entry.grant.holder
     return AlreadyClaimed(Holder(by.agent_id, by.owner, by.ts, by.msg_id))
