@@ -98,7 +98,7 @@ class Core:
         position = self.journal.record(event, evidence)
         self.counts.recorded(event, position)
         self.state.apply(event, position, self.journal.durable, now, evidence)
-        if isinstance(event, Stepped):
+        if isinstance(event, Stepped) and self.feeds.is_watched:
             for said in event.said:
                 self.feeds.appended(said.channel, position)
 

@@ -21,6 +21,11 @@ class Feeds:
         self._watchers: dict[str, list[Wake]] = {}
         self.grown: list[str] = []
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody watches anything."""
+        return bool(self._watchers)
+
     def watch(self, channel: str, pending: Iterable[int], wake: Wake) -> Callable[[], None]:
         """Call ``wake`` whenever the channel's durable head has advanced; returns what ends that.
 

@@ -35,12 +35,12 @@ _TARGET = re.compile(rb"/|\*\Z|[A-Za-z][A-Za-z0-9+.-]*://")
 
 def check_head(request: Request, *, http_1_1: bool) -> None:
     """Raises `BadRequest` for a head that no two servers might read alike."""
-    if request.method != request.method.upper() or not _TARGET.match(request.uri):
+    if not request.method.isupper() or not (request.uri[:1] == b"/" or _TARGET.match(request.uri)):
         raise BadRequest  # a method has its case, and Werkzeug would not mind it
-    hosts = request.values(b"host")
-    codings = request.values(b"transfer-encoding")
-    if len(hosts) > 1 or (http_1_1 and not hosts):
+    count = len(request.values(b"host"))
+    if count > 1 or (http_1_1 and not count):
         raise BadRequest
+    codings = request.values(b"transfer-encoding")
     # One way to frame a body and no other: RFC 9112, section 6.1. HTTP/1.0 has no chunks.
     if codings and (not http_1_1 or [coding.lower() for coding in codings] != [b"chunked"]):
         raise BadRequest

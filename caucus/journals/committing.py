@@ -31,7 +31,7 @@ from caucus.model.text import one_line
 MOST_EVENTS: Final = 4096
 MOST_BYTES: Final = 16 * 1024 * 1024
 STALL_SECONDS: Final = 5.0
-"""With so many events, so many bytes, or one so old, waiting for the disk, no more are taken."""
+"""With so many events or bytes waiting for the disk, or after so long without progress, no more are taken."""
 CLOSE_SECONDS: Final = 1.5
 """How long `CommittingJournal.close` waits for the disk."""
 CHUNK: Final = 2000
@@ -86,8 +86,8 @@ class CommittingJournal:
         self._worker = worker
         self._release = release
         self._queue: deque[Entry] = deque()  # filled by the reactor's thread, emptied by the other
-        self._pending: deque[tuple[float, int]] = deque()
         self._pending_bytes = 0
+        self._since = 0.0  # when the disk was last seen to get on, while something is pending
         self._is_committing = False
         self._waits = Waits()
         self._undo: Callable[[int], None] = _undo_nothing
@@ -121,11 +121,11 @@ class CommittingJournal:
     def refusal(self) -> CaucusError | None:
         if self._has_failed:
             return StorageUnavailable("failed")
-        pending = self._pending
+        pending = self.position - self.durable
         if pending and (
-            len(pending) >= MOST_EVENTS
+            pending >= MOST_EVENTS
             or self._pending_bytes >= MOST_BYTES
-            or self._clock.seconds() - pending[0][0] >= STALL_SECONDS
+            or self._clock.seconds() - self._since >= STALL_SECONDS
         ):
             return StorageUnavailable("stalled")
         return None
@@ -139,9 +139,9 @@ class CommittingJournal:
         if refusal is not None:
             raise refusal
         body = encode_event(event)
-        size = len(body) + len(evidence)
-        self._pending.append((self._clock.seconds(), size))
-        self._pending_bytes += size
+        if self.position == self.durable:
+            self._since = self._clock.seconds()
+        self._pending_bytes += len(body) + len(evidence)
         self._queue.append((body, evidence))
         self.position += 1
         if not self._is_committing:
@@ -174,8 +174,9 @@ class CommittingJournal:
             self._store.append(position, entries)
             seconds = self._clock.seconds() - began
             count, position = len(entries), position + len(entries)
+            size = sum(len(body) + len(evidence) for body, evidence in entries)
             entries = self._take_queued()
-            self._reactor.callFromThread(self._committed, count, seconds)
+            self._reactor.callFromThread(self._committed, count, size, seconds)
 
     def _take_queued(self) -> list[Entry]:
         entries = []
@@ -184,12 +185,12 @@ class CommittingJournal:
                 entries.append(self._queue.popleft())
         return entries
 
-    def _committed(self, count: int, seconds: float) -> None:
+    def _committed(self, count: int, size: int, seconds: float) -> None:
         self._commit_events.observe(count)
         self._commit_seconds.observe(seconds)
         self.durable += count
-        for _ in range(count):
-            self._pending_bytes -= self._pending.popleft()[1]
+        self._pending_bytes -= size
+        self._since = self._clock.seconds()
         self._waits.fire(self.durable)
 
     def _stop_committing(self, _result: None) -> None:
@@ -214,7 +215,6 @@ class CommittingJournal:
         """The events up to the store's tail were kept, and no more. Says whether memory is as it is."""
         self.position = self.durable = tail
         self._queue.clear()
-        self._pending.clear()
         self._pending_bytes = 0
         self._in_doubt = False
         try:

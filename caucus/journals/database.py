@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,14 +67,11 @@ class Database:
 
     def append(self, position: int, entries: Sequence[tuple[bytes, bytes]]) -> None:
         """Add events after ``position``, which is the last; they are durable when this returns."""
-        head = self._head
-        chained, evidence = [], []
-        for number, (body, data) in enumerate(entries, position + 1):
-            head = link(head, body)
-            chained.append(head + body)
-            if data:
-                evidence.append((number, data))
-        given = (position, apsw.carray(tuple(chained)))
+        bodies = tuple(body for body, _data in entries)
+        digests = list(accumulate(bodies, link, initial=self._head))
+        head = digests[-1]
+        evidence = [(number, data) for number, (_body, data) in enumerate(entries, position + 1) if data]
+        given = (position, apsw.carray(bodies), b"".join(digests[1:]))
         if self._log_is_new or evidence:
             with self._connection:
                 if self._log_is_new:

@@ -20,14 +20,15 @@ def _from_1(connection: apsw.Connection) -> None:
     connection.execute(f"{tables.EVENTS}; {tables.EVIDENCE}")
     before, position = BEGINNING, 0
     while rows := tables.read(connection, position, CHUNK, version=1, table="event_1"):
-        chained, evidence = [], []
+        bodies, digests, evidence = [], [], []
         for row in rows:
             body = encode_event(row.event)
             before = link(before, body)
-            chained.append(before + body)
+            bodies.append(body)
+            digests.append(before)
             if row.evidence:
                 evidence.append((row.position, row.evidence))
-        connection.execute(tables.APPEND, (position, apsw.carray(tuple(chained))))
+        connection.execute(tables.APPEND, (position, apsw.carray(tuple(bodies)), b"".join(digests)))
         connection.executemany(tables.ADD_EVIDENCE, evidence)
         position += len(rows)
     connection.execute("DROP TABLE event_1")

@@ -19,6 +19,7 @@ from caucus.model.events import (
     Stepped,
     TokensChanged,
 )
+from caucus.model.fields import MessageType
 from caucus.rules.seatbelts import post_digest
 
 
@@ -55,7 +56,7 @@ class _Passed(_Old, frozen=True, tag=5):
 
 
 class _Message(msgspec.Struct):
-    type: str
+    type: MessageType
     body: str
     agent_id: str = ""
 

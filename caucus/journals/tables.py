@@ -23,9 +23,9 @@ INSERT INTO meta VALUES ('journal_id', randomblob(16));
 TABLES: Final = f"{EVENTS};{EVIDENCE};{_META}"
 APPEND: Final = """
 INSERT INTO event (position, body, digest)
-SELECT ?1 + rowid, substr(value, 33), substr(value, 1, 32) FROM carray(?2)
+SELECT ?1 + rowid, value, substr(?3, rowid * 32 - 31, 32) FROM carray(?2)
 """
-"""Adds events after a position, each given as its digest and its bytes, joined."""
+"""Adds events after a position, given as their bytes, and as their digests in one."""
 ADD_EVIDENCE: Final = "INSERT INTO evidence (position, data) VALUES (?1, ?2)"
 _READ: Final = """
 SELECT position, body, digest, data FROM {table} LEFT JOIN evidence USING (position)

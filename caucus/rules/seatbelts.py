@@ -8,13 +8,18 @@ from __future__ import annotations
 import math
 from array import array
 from collections import OrderedDict
+from typing import Final
 from zlib import crc32
 
 from caucus.errors import DuplicatePost, RateLimited, RateScope
+from caucus.model.fields import TYPES, MessageType
 from caucus.model.text import trim
 
 _FORGOTTEN_AT_ONCE = 4096
 """Instants that are kept though they count no more: moving the others up costs as much as they are many."""
+
+
+_SEEDS: Final = {kind: crc32(kind.encode()) for kind in TYPES}
 
 
 class RateBudget:
@@ -73,10 +78,9 @@ class _Charges:
         return self._times[self._forgotten]
 
     def add(self, now: float, window: int) -> None:
-        times, first = self._times, self._forgotten
-        if first < len(times) and now >= times[first] + window:
-            self.count(window, now)
         self._times.append(now)
+        if not len(self._times) % _FORGOTTEN_AT_ONCE:
+            self.count(window, now)
 
     def pop(self) -> None:
         if len(self._times) > self._forgotten:
@@ -141,11 +145,11 @@ class Duplicates:
             self._last.popitem(last=False)
 
 
-def post_digest(kind: str, body: str) -> int:
+def post_digest(kind: MessageType, body: str) -> int:
     """What two posts of one agent have in common if the second repeats the first; never 0.
 
     It is their length, above 32 bits of check sum. Two that only look alike are as rare as one in four
     billion, and cost their author one refusal.
     """
-    text = f"{kind} {trim(body)}".encode("utf-8", "surrogatepass")
-    return len(text) << 32 | crc32(text)
+    text = trim(body).encode("utf-8", "surrogatepass")
+    return (len(text) + 1) << 32 | crc32(text, _SEEDS[kind])

@@ -126,42 +126,48 @@ class State:
             self.creates.charge(event.descriptor.created_by, at)
         elif isinstance(event, Stepped):
             for said in event.said:
-                if said.author:
-                    self._charge(said, 0, 0, at)
+                self._charge(self.channels[said.channel], said, at)
 
-    def _charge(self, said: Said, position: int, durable: int, at: float) -> None:
+    def _charge(self, room: Channel, said: Said, at: float) -> None:
         """Charge the budgets of a message's author, and remember what a repetition is known by."""
-        room, author = self.channels[said.channel], said.author
-        is_lasting = position <= durable
-        room.posts.charge(author, at)
-        self.posts.charge(author, at)
-        if not is_lasting:
-            self.on_undo(position, durable, room.posts.take_back, author)
-            self.on_undo(position, durable, self.posts.take_back, author)
-        if said.post:
-            if not is_lasting:
-                self.on_undo(position, durable, room.duplicates.restore, author, room.duplicates.last(author))
-            room.duplicates.remember(author, said.post, at)
+        if said.author:
+            room.posts.charge(said.author, at)
+            self.posts.charge(said.author, at)
+            if said.post:
+                room.duplicates.remember(said.author, said.post, at)
 
     def _step(self, event: Stepped, position: int, durable: int, at: float, *, charges: bool) -> None:
-        is_lasting = position <= durable
+        undoing: list[tuple[Callable[..., None], tuple[object, ...]]] | None = None
+        if position > durable:
+            undoing = []
+            self.on_undo(position, durable, _call_backwards, undoing)
         for said in event.said:
             room = self.channels[said.channel]
+            if undoing is not None:
+                last = room.duplicates.last(said.author) if said.post else None
+                undoing.append((self._take_back, (room, said, last)))
             room.append(said.message_json, position, durable)
-            if not is_lasting:
-                self.on_undo(position, durable, room.take_back)
-            if charges and said.author:
-                self._charge(said, position, durable, at)
+            if charges:
+                self._charge(room, said, at)
         for moved in event.moved:
-            ledger = self.channels[moved.channel].ledger
-            if not is_lasting:
-                self.on_undo(position, durable, ledger.restore, moved.target, ledger.entry(moved.target))
-            if moved.grant is None:
-                ledger.remove(moved.target)
+            ledger, target, grant = self.channels[moved.channel].ledger, moved.target, moved.grant
+            if undoing is not None:
+                undoing.append((ledger.restore, (target, ledger.entry(target))))
+            if grant is None:
+                ledger.remove(target)
             elif moved.manner == "extended":
-                ledger.extend(moved.target, moved.grant, at + moved.seconds)
+                ledger.extend(target, grant, at + moved.seconds)
             else:
-                ledger.put(moved.target, moved.grant, at)
+                ledger.put(target, grant, at)
+
+    def _take_back(self, room: Channel, said: Said, last: tuple[int, float] | None) -> None:
+        """Undo that a message was said, and what it was charged; ``last`` was its author's last post."""
+        room.take_back()
+        if said.author:
+            room.posts.take_back(said.author)
+            self.posts.take_back(said.author)
+            if said.post:
+                room.duplicates.restore(said.author, last)
 
     def _add_evidence(self, event: EvidenceAdded, data: bytes, position: int, durable: int) -> None:
         room = self.channels[event.channel]
@@ -219,3 +225,8 @@ def stamp_of(event: ChannelCreated | Stepped) -> str:
     if isinstance(event, ChannelCreated):
         return event.descriptor.created_ts
     return _decode_stamped(event.said[-1].message_json).ts
+
+
+def _call_backwards(steps: list[tuple[Callable[..., None], tuple[object, ...]]]) -> None:
+    for step, arguments in reversed(steps):
+        step(*arguments)
