@@ -141,6 +141,8 @@ async def _start(reactor: Any, settings: Settings) -> Server:
         for description, endpoint in zip(settings.endpoints, endpoints, strict=True):
             site, names = make_site(), settings.names
             listeners.append(await listen(description, endpoint, site, names, settings.metrics))
+        if isinstance(backbone, Backbone):
+            backbone.begin_run()
     except BaseException:
         await _take_down(listeners, None)
         if journal is not None:

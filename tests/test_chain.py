@@ -184,6 +184,7 @@ async def test_a_retry_of_what_the_first_version_answered_is_answered_as_it_was(
     journal = await open_sqlite(file, reactor, clock)
     backbone = Backbone(journal, clock, wall=lambda: WRITTEN + 3600, tokens=tokens)
     await backbone.replay()
+    backbone.begin_run()
     start = journal.position
     await journal.when_durable(start)
     edge = make_edge(backbone=backbone, clock=clock, tokens=tokens)

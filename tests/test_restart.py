@@ -26,6 +26,7 @@ def _after(first: Room, wall: float, boot: float, boot_id: bytes = b"") -> Run:
     clock.advance(boot)
     backbone = Backbone(journal, clock, wall=lambda: wall + clock.seconds() - boot, boot_id=boot_id)
     backbone.replay()
+    backbone.begin_run()
     return clock, backbone, journal
 
 
@@ -152,6 +153,7 @@ def _lives(first: Room, restarts: int, chance: random.Random, lease: int) -> flo
         clock.advance(elapsed)
         backbone = Backbone(journal, clock, wall=lambda now=elapsed: 1e9 + now, boot_id=b"boot")  # type: ignore[misc]
         backbone.replay()
+        backbone.begin_run()
         journal.sync()
         if of(backbone.metrics, "caucus_claims") == 0:
             return elapsed
@@ -234,3 +236,49 @@ def test_a_clock_that_was_set_back_by_far_goes_on_from_there() -> None:
     for wall in (1e9, 1e9 + 10, 1e9 - 86_400, 1e9 - 86_400 + 10):
         timeline.advance(Instant(wall, 0.0))
     assert timeline.now == 20
+
+
+def test_a_start_that_never_listened_takes_no_grace() -> None:
+    first = Room()
+    first.claim(ALICE, lease_ttl=60)
+    first.journal.sync()
+    count = len(first.journal.events)
+    for downtime in (40, 60, 80):
+        clock, journal = Clock(), SlowJournal(first.journal.events)
+        Backbone(journal, clock, wall=lambda now=downtime: 1e9 + now).replay()  # type: ignore[misc]
+    assert len(first.journal.events) == count
+    assert _claim(_after(first, 1e9 + 100, boot=0)) == "already_claimed"
+
+
+def test_an_extension_that_was_lost_is_given_again() -> None:
+    first = Room()
+    first.claim(ALICE, lease_ttl=60)
+    first.journal.sync()
+    run = _after(first, 1e9 + 61, boot=0)
+    run[2].lose()
+    run[2].refusing = False
+    assert _claim(run) == "already_claimed"
+
+
+def test_a_boot_that_is_behind_goes_on_from_where_it_is_met_again() -> None:
+    timeline = Timeline()
+    timeline.advance(Instant(1e9, 0.0, b"a"))
+    timeline.advance(Instant(1e9 + 3600, 0.0, b"b"))
+    for boot, wall in ((15.0, 15), (815.0, 815)):
+        timeline.advance(Instant(1e9 + wall, boot, b"a"))
+    assert timeline.now == 3600 + 800
+
+
+def test_a_clock_that_was_wrong_for_one_boot_does_not_make_time_run_fast() -> None:
+    timeline = Timeline()
+    for wall, boot in ((1.7e9, b"a"), (0.0, b"b"), (1.7e9 + 60, b"c")):
+        timeline.advance(Instant(wall, 10.0, boot))
+    assert timeline.now == 60
+
+
+def test_two_walls_far_apart_do_not_make_time_run_fast() -> None:
+    timeline = Timeline()
+    for second in range(0, 60, 2):
+        timeline.advance(Instant(1e9 + 3610 + second, 0.0))
+        timeline.advance(Instant(1e9 + second + 1, 0.0))
+    assert 58 <= timeline.now <= 60

@@ -67,6 +67,10 @@ class Backbone:
         """Apply what the journal holds of earlier runs."""
         return restart.replay(self._core)
 
+    def begin_run(self) -> None:
+        """Requests come from now on: leases that they could not renew meanwhile get their grace."""
+        restart.begin_run(self._core)
+
     def end_run(self) -> None:
         """The run ends here: a later one counts the downtime from now."""
         restart.end_run(self._core)

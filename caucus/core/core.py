@@ -17,7 +17,7 @@ from caucus.core.feeds import Feeds
 from caucus.errors import IdempotencyMismatch
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
-from caucus.model.events import Event, RequestKey, Stepped
+from caucus.model.events import Event, Moved, RequestKey, Stepped
 from caucus.model.stamps import Stamps
 from caucus.rules.channel import Channel
 from caucus.rules.state import State
@@ -41,6 +41,9 @@ class Core:
         self.stamps = Stamps()
         self.feeds = Feeds(journal)
         self.counts = Counts(self.state, journal, clock)
+        self.down: float | None = (
+            None  # when the last run was last heard of, while leases are owed their grace
+        )
 
     def write(
         self,
@@ -65,6 +68,8 @@ class Core:
         if refusal is not None:
             self.counts.decided[decide, type(refusal)] += 1
             return defer.fail(refusal)
+        if self.down is not None:
+            self.extend_leases()
         try:
             decided = decide(self, request, *args, **kwargs)
         except Exception as error:
@@ -84,6 +89,22 @@ class Core:
             return defer.succeed(look(self, *args, **kwargs))
         except Exception:
             return defer.fail()
+
+    def extend_leases(self) -> None:
+        """Give what was live when the last run was last heard of its grace, as an event."""
+        down, now, grace = self.down or 0.0, self.clock.now(), self.limits.restart_grace
+        moved = tuple(
+            Moved(channel.name, target, grant, "extended", grace)
+            for channel in self.state.channels.values()
+            for target, grant in channel.ledger.live_ones(down, now + grace)
+        )
+        self.down = None
+        if moved:
+            self.record(Stepped(self.clock.instant(now), (), moved), now)
+            self.on_undo(self._owe_grace, down)
+
+    def _owe_grace(self, down: float) -> None:
+        self.down = down
 
     def channel(self, name: str) -> Channel:
         """The channel, durable or not. Raises `InvalidChannelName` or `UnknownChannel`."""

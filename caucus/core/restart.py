@@ -7,7 +7,7 @@ from collections import deque
 from twisted.internet.defer import Deferred
 
 from caucus.core.core import Core
-from caucus.model.events import ChannelCreated, Event, Moved, RunEnded, Stepped
+from caucus.model.events import ChannelCreated, Event, RunEnded, Stepped
 from caucus.rules.state import stamp_of
 from caucus.rules.timeline import Timeline
 
@@ -15,9 +15,7 @@ from caucus.rules.timeline import Timeline
 def replay(core: Core) -> Deferred[None]:
     """Apply what the journal holds of earlier runs; afterwards, undo what it loses.
 
-    A lease goes on while nothing runs, but not to its end: whoever could not renew one that was live at
-    the last event before has ``restart_grace`` seconds, once until its holder is heard of again. Budgets
-    are charged with what lies within one window of the last event.
+    Budgets are charged with what lies within one window of the last event.
     """
     began = core.clock.now()
     timeline = Timeline()
@@ -51,21 +49,19 @@ def replay(core: Core) -> Deferred[None]:
         if stamped is not None:
             core.stamps.resume(stamp_of(stamped))
             core.clock.go_on(timeline)
-        _extend_leases(core, down)
+        core.down = down
 
     return core.journal.replay(apply, undo).addCallback(go_on)
 
 
-def _extend_leases(core: Core, down: float) -> None:
-    """Give what was live at ``down`` its grace, as an event."""
-    now, grace = core.clock.now(), core.limits.restart_grace
-    moved = tuple(
-        Moved(channel.name, target, grant, "extended", grace)
-        for channel in core.state.channels.values()
-        for target, grant in channel.ledger.live_ones(down, now + grace)
-    )
-    if moved and core.journal.refusal is None:
-        core.record(Stepped(core.clock.instant(now), (), moved), now)
+def begin_run(core: Core) -> None:
+    """Whoever has claims can be heard of from now on.
+
+    A lease goes on while nothing runs, but not to its end: whoever could not renew one that was live at
+    the last event before has ``restart_grace`` seconds, once until its holder is heard of again.
+    """
+    if core.down is not None and core.journal.refusal is None:
+        core.extend_leases()
 
 
 def end_run(core: Core) -> None:

@@ -100,6 +100,7 @@ class CommittingJournal:
             position=lambda: self.position,
             doubt=self._begin_to_doubt,
             settle=self._settle,
+            tell=self._tell,
             opened=self._go_on,
             rest=self._tell_if_idle,
         )
@@ -224,9 +225,10 @@ class CommittingJournal:
             # Whoever waits must be told all the same; but what is in memory is not what the file says.
             _log.failure("{store}: what was lost could not be undone", store=self._store.name)
             self._is_beyond_repair = True
-        self._waits.fire(self.durable)
-        self._waits.fail(partial(StorageUnavailable, "failed"))
         return not self._is_beyond_repair
+
+    def _tell(self) -> None:
+        self._waits.settle(self.durable, partial(StorageUnavailable, "failed"))
 
     def _go_on(self) -> None:
         self._has_failed = False

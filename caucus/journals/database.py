@@ -8,6 +8,7 @@ SQLite or the system fails, and `DatabaseError` for a file that is not what it s
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -196,8 +197,7 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
             connection.pragma("user_version", SCHEMA)
     version = require_ours(connection)
     if version < SCHEMA:
-        copy = Path(f"{path}.schema-{version}")
-        copy_to(connection, copy)
+        _keep_copy(connection, path, version)
         with connection:
             for step in range(version, SCHEMA):
                 MIGRATIONS[step](connection)
@@ -205,6 +205,17 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
     mode = connection.pragma("journal_mode", "wal")
     if mode != "wal":
         raise DatabaseError(f"SQLite keeps no write-ahead log there, but {mode}")
+
+
+def _keep_copy(connection: apsw.Connection, path: Path, version: int) -> None:
+    """Copy a file that is to be migrated; a copy of it that an attempt before has left is replaced."""
+    made = Path(f"{path}.schema-{version}.new")
+    made.unlink(missing_ok=True)
+    copy_to(connection, made)
+    mine = _journal_id(connection)
+    names = (Path(f"{path}.schema-{version}{f'-{n}' if n > 1 else ''}") for n in itertools.count(1))
+    made.replace(next(name for name in names if not name.exists() or _id_in_file(name) == mine))
+    sync(path.parent)
 
 
 def has_log(path: Path) -> bool:
@@ -253,6 +264,8 @@ def require_ours(connection: apsw.Connection) -> int:
     if connection.pragma("application_id") != APPLICATION_ID:
         raise DatabaseError("it is a database of something else")
     version = int(connection.pragma("user_version"))
+    if version < 1:
+        raise DatabaseError(f"it says that it is of version {version}, which there never was")
     if version > SCHEMA:
         raise DatabaseError(f"a newer version made it (schema {version}, this one knows {SCHEMA})")
     return version

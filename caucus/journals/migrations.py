@@ -11,7 +11,8 @@ from caucus.journals import tables
 from caucus.journals.chain import BEGINNING, link
 from caucus.journals.codec import encode_event
 
-CHUNK: Final = 1000
+CHUNK: Final = 50
+"""Events at a time: each may bring a megabyte of evidence."""
 
 
 def _from_1(connection: apsw.Connection) -> None:

@@ -47,8 +47,11 @@ class Reader:
         Raises `DatabaseError` at the first that is missing, cannot be read, or does not follow from the
         one before it; a file of the first version has no chain.
         """
-        position, before = 0, BEGINNING
+        position, before, is_first = 0, BEGINNING, False
         while rows := self._read(position):
+            if position and (rows[0].digest is None) != is_first:
+                raise DatabaseError("it was migrated meanwhile: begin again")
+            is_first = rows[0].digest is None
             for row in rows:
                 if row.digest is not None:
                     before = link(before, row.body)

@@ -48,8 +48,8 @@ class Situation:
 
     ``durable`` and ``position`` look up how far it was. ``doubt`` is called when it takes too long, and
     ``settle`` with the store's tail, once that is known for good: it says whether what is in memory is
-    what the store holds. ``opened`` is called when events are taken again, and ``rest`` whenever an
-    attempt is over. Once it ``is_closing``, nothing is begun.
+    what the store holds; ``tell`` then tells whoever waits. ``opened`` is called when events are taken
+    again, and ``rest`` whenever an attempt is over. Once it ``is_closing``, nothing is begun.
     """
 
     store: Recoverable
@@ -59,6 +59,7 @@ class Situation:
     position: Callable[[], int]
     doubt: Callable[[], None]
     settle: Callable[[int], bool]
+    tell: Callable[[], None]
     opened: Callable[[], None]
     rest: Callable[[], None]
     is_closing: bool = field(default=False, init=False)
@@ -139,6 +140,7 @@ def _look(inputs: Recovery, at: Situation, trouble: Trouble) -> Trouble:
         if tail == at.durable():  # nothing was kept, so nothing has to be synced first
             trouble.end()
             at.settle(tail)
+            at.tell()
         inputs.looked(trouble)
 
     def not_yet(failure: Failure) -> None:
@@ -157,6 +159,7 @@ def _reopen(inputs: Recovery, at: Situation, trouble: Trouble) -> Trouble:
             inputs.reopened(tail)
         else:
             inputs.ruined()
+        at.tell()  # only now, since whoever is told may close it
 
     def not_yet(failure: Failure) -> None:
         inputs.not_yet(trouble, failure)
@@ -229,6 +232,7 @@ def _give_up_pause(_inputs: Recovery, _at: Situation, pause: Pause) -> bool:
 
 
 # What comes too late: the disk did not answer before it was closed.
+closed.upon(Recovery.close).loop().returns(False)
 closed.upon(Recovery.fail).loop().returns(None)
 closed.upon(Recovery.abandoned).loop().returns(None)
 closed.upon(Recovery.looked).loop().returns(None)

@@ -29,6 +29,17 @@ class Waits:
             if not waiting.called:
                 waiting.callback(None)
 
+    def settle(self, durable: int, refuse: Callable[[], CaucusError]) -> None:
+        """End those there are: as `fire` what is durable, as `fail` the others. New ones may come now."""
+        waits, self._waits = self._waits, []
+        for position, waiting in sorted(waits, key=_position_of):
+            if waiting.called:
+                continue
+            if position <= durable:
+                waiting.callback(None)
+            else:
+                waiting.errback(refuse())
+
     def fail(self, refuse: Callable[[], CaucusError]) -> None:
         """End all with what ``refuse`` makes, which is made anew for each."""
         waits, self._waits = self._waits, []

@@ -22,37 +22,38 @@ class Timeline:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._last: Instant | None = None
         self._boots: OrderedDict[bytes, float] = OrderedDict()
-        self._wall = 0.0
+        self._highest: float | None = None
+        self._offset = self._lower_offset = 0.0
 
     def advance(self, when: Instant) -> float:
         """Go on to ``when``, and give the seconds from the first instant to there."""
-        if self._last is None:
-            self._wall = -when.wall
+        if self._highest is None:
+            self._highest, self._offset = when.wall, -when.wall
         if when.boot_id:
-            self._advance_boot(when)
+            self._advance_boot(when, self._highest)
         else:
-            self._advance_wall(when)
-        self._last = when
+            self._advance_wall(when, self._highest)
+        self._highest = max(self._highest, when.wall)
         return self.now
 
-    def _advance_boot(self, when: Instant) -> None:
+    def _advance_boot(self, when: Instant, highest: float) -> None:
         offset = self._boots.get(when.boot_id)
         if offset is None:
-            if self._last is not None:
-                self.now += max(0.0, when.wall - self._last.wall)
-            self._boots[when.boot_id] = self.now - when.boot
-            if len(self._boots) > BOOTS:
-                self._boots.popitem(last=False)
+            self.now += max(0.0, when.wall - highest)
         else:
             self.now = max(self.now, when.boot + offset)
             self._boots.move_to_end(when.boot_id)
-        self._wall = self.now - when.wall
+        # Where it is behind, it goes on from here: as it did for whoever went by it at the time.
+        self._boots[when.boot_id] = self.now - when.boot
+        if len(self._boots) > BOOTS:
+            self._boots.popitem(last=False)
+        self._offset = self.now - max(highest, when.wall)
 
-    def _advance_wall(self, when: Instant) -> None:
-        there = when.wall + self._wall
-        if there < self.now - STEP_SECONDS:
-            self._wall = self.now - when.wall
-        else:
-            self.now = max(self.now, there)
+    def _advance_wall(self, when: Instant, highest: float) -> None:
+        if when.wall >= highest - STEP_SECONDS:
+            self.now = max(self.now, when.wall + self._offset)
+            return
+        if when.wall + self._lower_offset < self.now - STEP_SECONDS or not self._lower_offset:
+            self._lower_offset = self.now - when.wall
+        self.now = max(self.now, when.wall + self._lower_offset)

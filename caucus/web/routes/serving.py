@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from attrs import frozen
@@ -16,6 +15,7 @@ from caucus.edge.response import Response
 from caucus.errors import IdempotencyMismatch
 from caucus.interfaces import IBackbone, IRepeatable
 from caucus.metrics import Metric
+from caucus.model.events import RequestKey
 from caucus.model.evidence import Hashed
 from caucus.model.records import Answer
 from caucus.web.idempotency import earlier_key
@@ -44,15 +44,16 @@ class Serving:
             return cast("Deferred[T]", getattr(self.backbone, operation.name)(*args, **kwargs))
         answer = repeatable.once(request.key, operation.name, *args, **kwargs)
         if isinstance(request.value, Hashed):
-            again = partial(repeatable.once, earlier_key(request, request.key), operation.name)
-            answer.addErrback(_as_before, partial(again, *args, **kwargs))
+            answer.addErrback(_as_before, repeatable, request, operation.name, *args, **kwargs)
         return cast("Deferred[T]", answer)
 
 
-def _as_before(failure: Failure, again: Callable[[], Deferred[Answer]]) -> Deferred[Answer]:
+def _as_before(
+    failure: Failure, repeatable: IRepeatable, request: Request, *args: Any, **kwargs: Any
+) -> Deferred[Answer]:
     """An earlier version may have answered it, under another fingerprint."""
     failure.trap(IdempotencyMismatch)
-    return again()
+    return repeatable.once(earlier_key(request, cast("RequestKey", request.key)), *args, **kwargs)
 
 
 Route = Callable[..., Coroutine[Any, Any, Response]]
