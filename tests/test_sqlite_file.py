@@ -74,6 +74,7 @@ async def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path
 
 async def test_a_file_of_an_older_version_is_copied_and_migrated(path: Path, clock: Clock) -> None:
     shutil.copy(OLD, path)
+    path.chmod(0o600)
     journal = await opened(path, clock)
     assert journal.position == 15
     await journal.close()

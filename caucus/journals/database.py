@@ -197,6 +197,8 @@ def _prepare(connection: apsw.Connection, path: Path) -> None:
             connection.pragma("user_version", SCHEMA)
     version = require_ours(connection)
     if version < SCHEMA:
+        if version not in MIGRATIONS:
+            raise DatabaseError(f"it says that it is of schema {version}, which there never was")
         _keep_copy(connection, path, version)
         with connection:
             for step in range(version, SCHEMA):
@@ -264,8 +266,6 @@ def require_ours(connection: apsw.Connection) -> int:
     if connection.pragma("application_id") != APPLICATION_ID:
         raise DatabaseError("it is a database of something else")
     version = int(connection.pragma("user_version"))
-    if version < 1:
-        raise DatabaseError(f"it says that it is of version {version}, which there never was")
     if version > SCHEMA:
         raise DatabaseError(f"a newer version made it (schema {version}, this one knows {SCHEMA})")
     return version

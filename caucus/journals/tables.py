@@ -65,6 +65,8 @@ def read(
     connection: apsw.Connection, position: int, count: int, version: int = 2, table: str = "event"
 ) -> list[Row]:
     """At most ``count`` events after ``position``. Raises `DatabaseError` if one is missing or is none."""
+    if version not in _READERS:
+        raise DatabaseError(f"it says that it is of schema {version}, which there never was")
     statement, decode = _READERS[version]
     rows = []
     found = connection.execute(statement.format(table=table), (position, count))
