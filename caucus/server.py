@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from os import getpid
+from socket import gethostname
 from typing import Any, cast
 
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from caucus.access.issuer import Issuer
 from caucus.access.tokens import Tokens
@@ -18,7 +21,7 @@ from caucus.edge.crowd import Crowd
 from caucus.edge.llhttp.site import FastSite
 from caucus.edge.plain.site import PlainSite
 from caucus.edge.site import Shared
-from caucus.errors import ConfigurationError
+from caucus.errors import CaucusError, ConfigurationError
 from caucus.interfaces import IBackbone, IJournal, IMeasured, ITokenKeeper
 from caucus.journals import open_journal
 from caucus.listening import AnySite, Listener, endpoint_of, listen
@@ -72,7 +75,7 @@ class Server:
         finally:
             if self._journal is not None:
                 if isinstance(self.backbone, Backbone):
-                    self.backbone.end_run()
+                    self.backbone.end_run().addErrback(_unless_refused)
                 await self._journal.close()
 
 
@@ -127,7 +130,8 @@ async def _start(reactor: Any, settings: Settings) -> Server:
         if backbone is None:
             asked = settings.journal
             journal = await open_journal(asked, reactor, clock) if isinstance(asked, str) else asked
-            mine = Backbone(journal, clock, settings.limits, wall, settings.boot_id, tokens)
+            writer = f"{gethostname()}:{getpid()}"
+            mine = Backbone(journal, clock, settings.limits, wall, settings.boot_id, tokens, writer)
             backbone = await _replayed(mine)
         access = AccessLog(clock, wall, is_on=settings.access_log)
         streams = Streams(backbone, settings.limits, clock)
@@ -142,7 +146,7 @@ async def _start(reactor: Any, settings: Settings) -> Server:
             site, names = make_site(), settings.names
             listeners.append(await listen(description, endpoint, site, names, settings.metrics))
         if isinstance(backbone, Backbone):
-            backbone.begin_run()
+            backbone.begin_run().addErrback(_unless_refused)
     except BaseException:
         await _take_down(listeners, None)
         if journal is not None:
@@ -186,6 +190,11 @@ async def _replayed(backbone: Backbone) -> Backbone:
     except Exception as error:  # a store fails in its own way
         raise ConfigurationError(f"the journal cannot be replayed: {one_line(error)}") from error
     return backbone
+
+
+def _unless_refused(failure: Failure) -> None:
+    """The journal takes nothing now, and has said so."""
+    failure.trap(CaucusError)
 
 
 async def _take_down(listeners: Sequence[Listener], streams: Streams | None) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from caucus.errors import OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal
+from caucus.journals.doors import look_now, nobody_to_tell, nothing_to_undo, refuse_to_record
+from caucus.journals.waits import Waits
 from caucus.model.events import Event, EvidenceAdded
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @implementer(IJournal)
@@ -27,8 +33,10 @@ class SlowJournal:
         self.durable = 0
         self.closed = False
         self.refusing = False
-        self._waits: list[tuple[int, Deferred[None]]] = []
-        self._undo: Callable[[int], None] = lambda kept: None
+        self._waits = Waits()
+        self._is_deciding = False
+        self._undo: Callable[[int], None] = nothing_to_undo
+        self._advanced: Callable[[], None] = nobody_to_tell
 
     @property
     def refusal(self) -> StorageUnavailable | None:
@@ -38,38 +46,50 @@ class SlowJournal:
     def position(self) -> int:
         return len(self.events)
 
-    def replay(self, apply: Callable[[Event, bytes], None], undo: Callable[[int], None]) -> Deferred[None]:
+    def replay(
+        self, apply: Callable[[Event, bytes, int], None], undo: Callable[[int], None]
+    ) -> Deferred[None]:
         self._undo = undo
-        for event in self.events:
-            apply(event, self.kept[event.sha256] if isinstance(event, EvidenceAdded) else b"")
+        for position, event in enumerate(self.events, start=1):
+            evidence = self.kept[event.sha256] if isinstance(event, EvidenceAdded) else b""
+            apply(event, evidence, position)
         self.durable = self.position
         return succeed(None)
 
-    def record(self, event: Event, evidence: bytes = b"") -> int:
+    def follow(self, advanced: Callable[[], None]) -> None:
+        self._advanced = advanced
+
+    def write(self, decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         if self.refusing:
-            raise StorageUnavailable
+            return fail(StorageUnavailable())
+        answer: T | Failure
+        self._is_deciding = True
+        try:
+            answer = decide(*args, **kwargs)
+        except Exception:
+            answer = Failure()
+        self._is_deciding = False
+        waiting = self._waits.add(self.position, answer)
+        if self.position <= self.durable:
+            self._waits.fire(self.durable)
+        return waiting
+
+    def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        return look_now(look, *args, **kwargs)
+
+    def record(self, event: Event, evidence: bytes = b"") -> int:
+        if not self._is_deciding:
+            refuse_to_record()
         self.events.append(event)
         if isinstance(event, EvidenceAdded):
             self.kept[event.sha256] = evidence
         return self.position
 
-    def when_durable(self, position: int) -> Deferred[None]:
-        if position <= self.durable:
-            return succeed(None)
-        if self.refusing:
-            return fail(StorageUnavailable())
-        waiting: Deferred[None] = Deferred()
-        self._waits.append((position, waiting))
-        return waiting
-
     def sync(self, position: int | None = None) -> None:
         """Everything up to ``position``, or all, is durable."""
         self.durable = self.position if position is None else position
-        ready = [waiting for at, waiting in self._waits if at <= self.durable]
-        self._waits = [(at, waiting) for at, waiting in self._waits if at > self.durable]
-        for waiting in ready:
-            if not waiting.called:  # else it was cancelled
-                waiting.callback(None)
+        self._advanced()
+        self._waits.fire(self.durable)
 
     def lose(self, kept: int | None = None) -> None:
         """What is not durable is not kept, but for what is up to ``kept``; nothing more is taken."""
@@ -77,17 +97,17 @@ class SlowJournal:
         self.sync(self.durable if kept is None else kept)
         del self.events[self.durable :]
         self._undo(self.durable)
-        waits, self._waits = self._waits, []
-        for _, waiting in waits:
-            waiting.errback(StorageUnavailable())
+        self._waits.fail(StorageUnavailable)
 
     def give_up(self) -> None:
         """Nobody knows whether what waits is kept."""
-        waits, self._waits = self._waits, []
-        for _, waiting in waits:
-            waiting.errback(OutcomeUnknown())
+        self._waits.fail(OutcomeUnknown)
 
     def close(self) -> Deferred[None]:
         self.sync()
         self.closed = True
         return succeed(None)
+
+
+def nothing_applied(_event: Event, _evidence: bytes, _position: int) -> None:
+    """What was recorded before does not matter."""

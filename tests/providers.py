@@ -10,7 +10,7 @@ from attrs import define, field
 from treq.client import HTTPClient
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.internet.error import ConnectionRefusedError  # noqa: A004
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import Clock, LoopingCall
@@ -36,6 +36,7 @@ from caucus.model.records import Identity
 from caucus.server import Server, site_maker
 from caucus.settings import Settings
 from caucus.testing import IBackboneProvider
+from caucus.testing.shared import SharedLog
 from caucus.web.dispatch import Dispatch
 from caucus.web.operation import Gate
 from caucus.web.routes.serving import Serving
@@ -171,14 +172,7 @@ class HTTPInMemory:
             self.pumping = LoopingCall(self.settle)
             self.pumping.start(0.001)
         site = make_site(Backbone(self.journal, clock, limits), token_entries(identities), limits, clock)
-        endpoints = MemoryEndpoints(MemoryEndpoint(site, self.pumps))
-        opened: list[IBackbone] = []
-        for identity in identities:
-            pool = HTTPConnectionPool(clock, persistent=True)
-            pool.cachedConnectionTimeout = 4
-            treq = HTTPClient(Agent.usingEndpointFactory(clock, endpoints, pool))
-            opened.append(HTTPBackbone(clock, "http://localhost", token_of(identity), treq=treq, clock=clock))
-        return opened
+        return [client_in_memory(site, self.pumps, clock, identity) for identity in identities]
 
     def settle(self) -> None:
         while sum(pump.pump() for pump in self.pumps):  # every pump, each time
@@ -188,6 +182,78 @@ class HTTPInMemory:
         if self.pumping is not None:
             self.pumping.stop()
         return self.journal.close()
+
+
+def client_in_memory(site: AnySite, pumps: list[IOPump], clock: Clock, identity: Identity) -> IBackbone:
+    """A client of a site, with an identity's token; ``pumps`` gains what moves its bytes."""
+    pool = HTTPConnectionPool(clock, persistent=True)
+    pool.cachedConnectionTimeout = 4
+    endpoints = MemoryEndpoints(MemoryEndpoint(site, pumps))
+    treq = HTTPClient(Agent.usingEndpointFactory(clock, endpoints, pool))
+    return HTTPBackbone(clock, "http://localhost", token_of(identity), treq=treq, clock=clock)
+
+
+@define
+class SeveralHands:
+    """Backbones over one log in memory, each identity at another: so many, in an order that a seed says."""
+
+    hands: int
+    seed: int = 0
+    log: SharedLog | None = None
+    journals: list[IJournal] = field(factory=list)
+
+    async def backbones(self, clock: Clock, limits: Limits) -> list[Backbone]:
+        self.log = SharedLog(clock, self.seed)
+        self.journals = [self.log.journal() for _ in range(self.hands)]
+        opened = [Backbone(journal, clock, limits) for journal in self.journals]
+        for backbone in opened:
+            await backbone.replay()
+            backbone.begin_run()
+        self.log.run()
+        return opened
+
+    def settle(self) -> None:
+        if self.log is not None:
+            self.log.run()
+
+    def close(self) -> Deferred[None]:
+        return gatherResults([one.close() for one in self.journals]).addCallback(lambda _: None)
+
+
+@implementer(IBackboneProvider)
+@define
+class SharedInProcess(SeveralHands):
+    """`Backbone` itself, several over one log."""
+
+    def open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> Deferred[list[IBackbone]]:
+        return Deferred.fromCoroutine(self._open(clock, limits, identities))
+
+    async def _open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> list[IBackbone]:
+        opened = await self.backbones(clock, limits)
+        return [opened[number % self.hands] for number in range(len(identities))]
+
+
+@implementer(IBackboneProvider)
+@define
+class SharedOverHTTP(SeveralHands):
+    """`HTTPBackbone` and several edges, each over a backbone of its own, all of one log."""
+
+    pumps: list[IOPump] = field(factory=list)
+
+    def open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> Deferred[list[IBackbone]]:
+        return Deferred.fromCoroutine(self._open(clock, limits, identities))
+
+    async def _open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> list[IBackbone]:
+        entries = token_entries(identities)
+        sites = [make_site(one, entries, limits, clock) for one in await self.backbones(clock, limits)]
+        return [
+            client_in_memory(sites[number % self.hands], self.pumps, clock, identity)
+            for number, identity in enumerate(identities)
+        ]
+
+    def settle(self) -> None:
+        while sum(pump.pump() for pump in self.pumps):
+            super().settle()
 
 
 @implementer(IBackboneProvider)

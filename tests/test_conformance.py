@@ -13,12 +13,13 @@ from twisted.internet.task import Clock
 from caucus.interfaces import IJournal
 from caucus.journals import installed_journals, open_journal
 from caucus.testing import BACKBONE_CASES, Case, run_case
-from tests.providers import HTTPInMemory, HTTPOnASocket, InProcess
+from tests.providers import HTTPInMemory, HTTPOnASocket, InProcess, SharedInProcess, SharedOverHTTP
 
 JOURNALS: dict[str, Callable[[Path], str]] = {
     "memory": lambda folder: "memory:",
     "sqlite": lambda folder: f"sqlite:{folder / 'room.db'}",
 }
+SHARED = {"in_process": SharedInProcess, "http_in_memory": SharedOverHTTP}
 WAYS = {"in_process": InProcess, "http_in_memory": HTTPInMemory, "http_on_a_socket": HTTPOnASocket}
 
 
@@ -30,6 +31,16 @@ async def test_conformance(way: str, journal: str, case: Case, tmp_path: Path) -
         return open_journal(JOURNALS[journal](tmp_path), reactor, clock)
 
     await run_case(case, WAYS[way](open_one))
+
+
+@pytest.mark.parametrize("case", BACKBONE_CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("hands", [2, 4])
+@pytest.mark.parametrize("way", SHARED)
+async def test_conformance_of_several_hands(
+    way: str, hands: int, case: Case, request: pytest.FixtureRequest
+) -> None:
+    for seed in range(request.config.getoption("--seeds")):
+        await run_case(case, SHARED[way](hands, seed))
 
 
 def test_there_is_a_row_for_every_registered_journal() -> None:

@@ -177,7 +177,7 @@ def test_a_revocation_is_not_believed_before_it_is_durable() -> None:
     journal.lose()
     for revoking in (first, second):
         revoking.addErrback(lambda failure: failure.trap(StorageUnavailable))
-    assert tokens.minted_for("dave-agent") != []
+    assert tokens.named(None, "dave-agent") != []
 
 
 def test_minting_that_storage_refuses_is_audited_so() -> None:
@@ -243,4 +243,4 @@ def test_what_was_asked_for_is_done_and_audited_though_the_peer_has_gone(action:
     assert lines == []
     journal.sync()
     assert [json.loads(line)["result"] for line in lines] == ["ok"]
-    assert len(tokens.minted_for("dave-agent")) == 1
+    assert len(tokens.named(None, "dave-agent")) == 1

@@ -26,6 +26,7 @@ from caucus.journals.sqlite import open_sqlite
 from caucus.server import start_server
 from tests.daemon import BIN
 from tests.disk import Disk, fail_at
+from tests.journals import nothing_applied
 from tests.test_journal_command import command
 from tests.test_sqlite import SMALL, opened
 
@@ -52,8 +53,7 @@ async def filled(path: Path, clock: Clock, count: int) -> CommittingJournal:
     """An open journal of so many events more."""
     journal = await opened(path, clock)
     for _ in range(count):
-        journal.record(SMALL)
-    await journal.when_durable(journal.position)
+        await journal.write(journal.record, SMALL)
     return journal
 
 
@@ -153,8 +153,7 @@ async def test_a_backup_beside_the_log_of_what_was_there_is_refused(path: Path, 
     journal = await filled(path, clock, 2)
     copy, killed = path.with_name("copy.db"), path.with_name("killed.db")
     Reader(path).copy_to(copy)
-    journal.record(SMALL)
-    await journal.when_durable(3)
+    await journal.write(journal.record, SMALL)
     leave_behind(path, killed)
     await journal.close()
     shutil.copy(copy, killed)
@@ -175,10 +174,9 @@ async def test_another_journal_beside_the_log_of_what_was_there_is_refused(
     await (await filled(other, clock, 5)).close()
     journal = await opened(path, clock)
     for number in range(count):
-        journal.record(SMALL)
-        if number % 3 == 0:
-            await journal.when_durable(journal.position)
-    await journal.when_durable(count)
+        writing = journal.write(journal.record, SMALL)
+        if number % 3 == 0 or number == count - 1:
+            await writing
     leave_behind(path, killed)
     shutil.copy(other, killed)
     assert "killed.db-wal beside it belongs to another file" in await refusal(killed)
@@ -203,7 +201,7 @@ async def test_a_log_that_is_its_own_is_taken(path: Path, clock: Clock) -> None:
     leave_behind(path, killed)
     await journal.close()
     again = await open_sqlite(killed, reactor, clock)
-    await again.replay(lambda _event, _evidence: None, lambda _kept: None)
+    await again.replay(nothing_applied, lambda _kept: None)
     assert again.position == 3
     await again.close()
 
@@ -211,8 +209,7 @@ async def test_a_log_that_is_its_own_is_taken(path: Path, clock: Clock) -> None:
 async def test_the_log_begins_anew_when_it_is_long(path: Path, clock: Clock) -> None:
     journal = await opened(path, clock)
     for _ in range(1500):
-        journal.record(SMALL)
-        await journal.when_durable(journal.position)
+        await journal.write(journal.record, SMALL)
     assert Path(f"{path}-wal").stat().st_size < 2 * database_room.LOG_PAGES * 4200
     assert path.stat().st_size > 1500 * len(b"x" * 30)
     await journal.close()
@@ -226,8 +223,7 @@ async def test_a_backup_is_put_in_place_and_what_was_there_is_kept(path: Path, c
     copy, killed = path.with_name("copy.db"), path.with_name("killed.db")
     Reader(path).copy_to(copy)
     for _ in range(3):
-        journal.record(SMALL)
-    await journal.when_durable(5)
+        await journal.write(journal.record, SMALL)
     in_use = command("restore", copy, path)
     assert (in_use.returncode, in_use.stderr) == (
         1,
@@ -320,19 +316,17 @@ async def test_after_an_undo_that_failed_nothing_is_taken_until_a_restart(
     def undo(_kept: int) -> None:
         raise RuntimeError("beyond repair")
 
-    await journal.replay(lambda _event, _evidence: None, undo)
-    journal.record(SMALL)
-    await journal.when_durable(1)
+    await journal.replay(nothing_applied, undo)
+    await journal.write(journal.record, SMALL)
     disk.before = fail_at(1)
-    journal.record(SMALL)
     with pytest.raises(StorageUnavailable):
-        await journal.when_durable(2)
+        await journal.write(journal.record, SMALL)
     for _ in range(20):
         clock.advance(1)
         await deferLater(reactor, 0.01)
     assert isinstance(journal.refusal, StorageUnavailable)
     with pytest.raises(StorageUnavailable):
-        journal.record(SMALL)
+        await journal.write(journal.record, SMALL)
     assert [str(one.value) for one in logged_failures] == ["beyond repair"]
     logged_failures.clear()
     await journal.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from attrs import define, field
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.plugin import IPlugin, getPlugins
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -20,25 +22,34 @@ from caucus.errors import ConfigurationError
 from caucus.interfaces import IJournal, IJournalFactory
 from caucus.journals import installed_journals, open_journal
 from caucus.journals.memory import MemoryJournal, MemoryJournalFactory
-from caucus.journals.sqlite import SQLiteJournalFactory
+from caucus.journals.sqlite import open_sqlite
 from caucus.model.events import Event
 from caucus.testing import JOURNAL_CASES, IJournalProvider, JournalKit, run_journal_case
 from caucus.testing.journaling import JournalCase
+from caucus.testing.shared import SharedLog
+from tests.disk import Disk, fail_at, nothing
 from tests.journals import SlowJournal
 
 
-@implementer(IJournalProvider)
-@define
-class InMemory:
-    """The memory journal."""
+class Faultless:
+    """A provider whose store neither fails nor stalls."""
 
-    lasting = False
-
-    def open(self, clock: Clock) -> Deferred[IJournal]:
-        return MemoryJournalFactory().open("", reactor, clock)
+    lasting = fallible = False
 
     def settle(self) -> None:
         """Nothing is in flight."""
+
+    def turn(self) -> Deferred[None]:
+        return succeed(None)
+
+    def fail(self) -> None:
+        """It cannot."""
+
+    def stall(self) -> None:
+        """It cannot."""
+
+    def heal(self) -> None:
+        """There is nothing to heal."""
 
     def close(self) -> Deferred[None]:
         return succeed(None)
@@ -46,7 +57,16 @@ class InMemory:
 
 @implementer(IJournalProvider)
 @define
-class Slow:
+class InMemory(Faultless):
+    """The memory journal."""
+
+    def open(self, clock: Clock) -> Deferred[IJournal]:
+        return MemoryJournalFactory().open("", reactor, clock)
+
+
+@implementer(IJournalProvider)
+@define
+class Slow(Faultless):
     """The tests' own journal, so that the suite is tried on a lasting one."""
 
     lasting = True
@@ -59,33 +79,85 @@ class Slow:
         return succeed(opened)
 
     def settle(self) -> None:
-        self.journal.sync()
+        if self.journal.durable < self.journal.position:
+            self.journal.sync()
 
-    def close(self) -> Deferred[None]:
-        return succeed(None)
+
+@implementer(IJournalProvider)
+@define
+class Shared(Faultless):
+    """One hand of a log in memory that another one extends too, though it has nothing to say."""
+
+    fallible = lasting = True
+    log: SharedLog | None = None
+
+    def open(self, clock: Clock) -> Deferred[IJournal]:
+        if self.log is None:
+            self.log = SharedLog(clock)
+            self.log.journal()
+        opened: IJournal = self.log.journal()
+        return succeed(opened)
+
+    def settle(self) -> None:
+        if self.log is not None:
+            self.log.run()
+
+    def fail(self) -> None:
+        if self.log is not None:
+            self.log.is_failing = True
+
+    def stall(self) -> None:
+        if self.log is not None:
+            self.log.is_stalled = True
+
+    def heal(self) -> None:
+        if self.log is not None:
+            self.log.is_failing = self.log.is_stalled = False
+            self.log.run()
 
 
 @implementer(IJournalProvider)
 @define
 class InSQLite:
-    """The SQLite journal, on a file of its own."""
+    """The SQLite journal, on a file of its own and a disk that does what it is told."""
 
-    lasting = True
+    lasting = fallible = True
     folder: TemporaryDirectory[str] = field(factory=TemporaryDirectory)
+    disk: Disk = field(factory=Disk)
+    going_on: threading.Event = field(factory=threading.Event)
 
     def open(self, clock: Clock) -> Deferred[IJournal]:
-        return SQLiteJournalFactory().open(f"{self.folder.name}/room.db", reactor, clock)
+        path = Path(f"{self.folder.name}/room.db")
+        return Deferred.fromCoroutine(open_sqlite(path, reactor, clock, self.disk.name))
 
     def settle(self) -> None:
         """The journal's thread does it."""
 
+    def turn(self) -> Deferred[None]:
+        return deferLater(reactor, 0.002)
+
+    def fail(self) -> None:
+        self.disk.before = fail_at(1, times=10**9)
+
+    def stall(self) -> None:
+        def wait(_operation: str) -> None:
+            self.going_on.wait(20)
+
+        self.going_on.clear()
+        self.disk.before = wait
+
+    def heal(self) -> None:
+        self.disk.before = nothing
+        self.going_on.set()
+
     def close(self) -> Deferred[None]:
+        self.heal()
         self.folder.cleanup()
         return succeed(None)
 
 
 @pytest.mark.parametrize("case", JOURNAL_CASES, ids=lambda case: case.__name__)
-@pytest.mark.parametrize("provider", [InMemory, Slow, InSQLite])
+@pytest.mark.parametrize("provider", [InMemory, Slow, InSQLite, Shared])
 async def test_journal_suite(provider: Callable[[], IJournalProvider], case: JournalCase) -> None:
     await run_journal_case(case, provider())
 

@@ -8,8 +8,8 @@ import pytest
 from twisted.internet.task import Clock
 
 from caucus.core.backbone import Backbone
-from caucus.errors import DuplicatePost, RateLimited
-from caucus.model.events import Instant, Stepped
+from caucus.errors import DuplicatePost, RateLimited, StorageUnavailable
+from caucus.model.events import Instant, RunBegan
 from caucus.model.messages import Message
 from caucus.model.records import Identity
 from caucus.rules.timeline import Timeline
@@ -26,7 +26,7 @@ def _after(first: Room, wall: float, boot: float, boot_id: bytes = b"") -> Run:
     clock.advance(boot)
     backbone = Backbone(journal, clock, wall=lambda: wall + clock.seconds() - boot, boot_id=boot_id)
     backbone.replay()
-    backbone.begin_run()
+    backbone.begin_run().addErrback(lambda failure: failure.trap(StorageUnavailable))
     return clock, backbone, journal
 
 
@@ -180,13 +180,12 @@ def test_an_extension_is_an_event_and_is_given_once_between_two_of_the_holders()
     first.claim(ALICE, lease_ttl=60)
     first.journal.sync()
     _, _, journal = _after(first, 1e9 + 50, boot=0)
-    extended = journal.events[-1]
-    assert isinstance(extended, Stepped)
-    assert [(one.target, one.manner, one.seconds) for one in extended.moved] == [("t", "extended", GRACE)]
+    began = journal.events[-1]
+    assert isinstance(began, RunBegan)
+    assert [(one.target, one.manner, one.seconds) for one in began.extended] == [("t", "extended", GRACE)]
     again = Room(journal.events)
-    count = len(journal.events)
     _after(again, 1e9 + 70, boot=0)
-    assert len(journal.events) == count
+    assert journal.events[-1] == RunBegan(Instant(1e9 + 70, 0.0), "")
     renewed = _after(again, 1e9 + 71, boot=0)
     beat = Message(
         "claim", "mine", target="t", agent_id="alice-agent", owner="alice", lease_ttl=60, heartbeat=True
@@ -194,8 +193,8 @@ def test_an_extension_is_an_event_and_is_given_once_between_two_of_the_holders()
     renewed[1].claim("room", beat)
     renewed[2].sync()
     _after(Room(renewed[2].events), 1e9 + 71 + 50, boot=0)
-    assert isinstance(journal.events[-1], Stepped)
-    assert [one.manner for one in journal.events[-1].moved] == ["extended"]
+    assert isinstance(journal.events[-1], RunBegan)
+    assert [one.manner for one in journal.events[-1].extended] == ["extended"]
 
 
 def test_what_was_left_of_a_budget_is_left_after_a_restart_within_the_window() -> None:

@@ -280,7 +280,7 @@ async def test_what_one_server_mints_is_nothing_to_another_of_the_same_settings(
     one, two = await start_server(reactor, settings), await start_server(reactor, settings)
     minted: Any = one.backbone
     digest = sha256(b"minted").digest()
-    await minted.change_tokens((digest, Identity("a", "o")), ())
+    await minted.change_tokens((digest, Identity("a", "o")))
     for server, taken in ((one, True), (two, False)):
         client = HTTPBackbone(reactor, server.url, "minted")
         making = client.create_channel("room")

@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 from twisted.internet import reactor
+from twisted.internet.defer import gatherResults
 from twisted.internet.task import Clock, deferLater
 
 from caucus.core.backbone import Backbone
@@ -21,6 +22,7 @@ from caucus.journals.sqlite import open_sqlite
 from caucus.model.events import EvidenceAdded, Instant
 from caucus.model.messages import Message
 from tests.disk import Disk, fail_at, nothing
+from tests.journals import nothing_applied
 
 SMALL = EvidenceAdded(Instant(0.0, 0.0), "room", sha256(b"").hexdigest(), 0)
 
@@ -58,7 +60,7 @@ def disk() -> Iterator[Disk]:
 
 async def opened(path: Path, clock: Clock, disk: Disk | None = None) -> CommittingJournal:
     journal = await open_sqlite(path, reactor, clock, disk.name if disk else "")
-    await journal.replay(lambda _event, _evidence: None, lambda _kept: None)
+    await journal.replay(nothing_applied, lambda _kept: None)
     return journal
 
 
@@ -78,13 +80,9 @@ async def test_what_is_recorded_during_a_commit_is_the_next_one(path: Path, cloc
     journal = await opened(path, clock, disk)
     syncs: list[str] = []
     disk.before = syncs.append
-    for _ in range(100):
-        journal.record(SMALL)
-    await journal.when_durable(100)
+    await gatherResults([journal.write(journal.record, SMALL) for _ in range(100)])
     syncs.clear()
-    for _ in range(100):
-        journal.record(SMALL)
-    await journal.when_durable(200)
+    await gatherResults([journal.write(journal.record, SMALL) for _ in range(100)])
     assert syncs.count("sync") <= 2  # the first goes off with what is there when the thread looks
     await journal.close()
 
@@ -94,10 +92,9 @@ async def test_the_next_commit_is_under_way_before_anybody_is_answered(
 ) -> None:
     journal = await opened(path, clock, disk)
     stall = Stall(disk)
-    journal.record(SMALL)
-    first = journal.when_durable(1)
+    first = journal.write(journal.record, SMALL)
     await turns(2)
-    journal.record(SMALL)
+    journal.write(journal.record, SMALL)
     queued: list[int] = []
     first.addCallback(lambda _: queued.append(len(journal._queue)))
     stall.end()
@@ -111,14 +108,13 @@ async def test_what_waits_too_long_for_the_disk_stops_writes_until_it_is_through
 ) -> None:
     journal = await opened(path, clock, disk)
     stall = Stall(disk)
-    journal.record(SMALL)
-    waiting = journal.when_durable(1)
+    waiting = journal.write(journal.record, SMALL)
     clock.advance(4.9)
     assert journal.refusal is None
     clock.advance(0.1)
     assert trouble(journal) == "stalled"
     with pytest.raises(StorageUnavailable):
-        journal.record(SMALL)
+        await journal.write(journal.record, SMALL)
     clock.advance(60)
     assert not waiting.called
     stall.end()
@@ -133,11 +129,10 @@ async def test_only_so_many_events_and_bytes_may_wait(
 ) -> None:
     journal = await opened(path, clock, disk)
     stall = Stall(disk)
-    for _ in range(most):
-        journal.record(SMALL, bytes(size))
+    waits = [journal.write(journal.record, SMALL, bytes(size)) for _ in range(most)]
     assert trouble(journal) == "stalled"
     stall.end()
-    await journal.when_durable(most)
+    await gatherResults(waits)
     assert journal.refusal is None
     await journal.close()
 
@@ -166,8 +161,7 @@ async def test_closing_waits_for_a_stalled_disk_only_so_long(
     monkeypatch.setattr(committing, "CLOSE_SECONDS", 0.05)
     journal = await opened(path, clock, disk)
     stall = Stall(disk)
-    journal.record(SMALL)
-    waiting = journal.when_durable(1)
+    waiting = journal.write(journal.record, SMALL)
     await turns(2)
     await journal.close()
     with pytest.raises(OutcomeUnknown):
@@ -182,11 +176,10 @@ async def test_when_nobody_knows_in_time_the_waits_end_and_the_tail_decides_late
 ) -> None:
     journal = await open_sqlite(path, reactor, clock, disk.name)
     undone: list[int] = []
-    await journal.replay(lambda _event, _evidence: None, undone.append)
+    await journal.replay(nothing_applied, undone.append)
     moved = path.with_name("moved.db")
     disk.before = fail_at(1)
-    journal.record(SMALL)
-    waiting = journal.when_durable(1)
+    waiting = journal.write(journal.record, SMALL)
     path.rename(moved)
     await turns()
     clock.advance(4.9)
@@ -194,8 +187,6 @@ async def test_when_nobody_knows_in_time_the_waits_end_and_the_tail_decides_late
     clock.advance(0.1)
     with pytest.raises(OutcomeUnknown):
         await waiting
-    with pytest.raises(OutcomeUnknown):
-        await journal.when_durable(1)
     assert (trouble(journal), undone) == ("failed", [])
     moved.rename(path)
     for _ in range(5):
@@ -203,8 +194,7 @@ async def test_when_nobody_knows_in_time_the_waits_end_and_the_tail_decides_late
         await turns()
     undone = sorted(set(undone))
     assert (journal.refusal, undone, journal.position) == (None, [0], 0)
-    journal.record(SMALL)
-    await journal.when_durable(1)
+    await journal.write(journal.record, SMALL)
     await journal.close()
 
 
@@ -212,8 +202,7 @@ async def test_a_row_that_a_failed_sync_left_behind_is_acknowledged(
     path: Path, clock: Clock, disk: Disk
 ) -> None:
     journal = await opened(path, clock, disk)
-    journal.record(SMALL)
-    await journal.when_durable(1)
+    await journal.write(journal.record, SMALL)
     failing = iter([True])
 
     def fail_a_sync(operation: str) -> None:
@@ -221,8 +210,7 @@ async def test_a_row_that_a_failed_sync_left_behind_is_acknowledged(
             raise apsw.IOError("injected")
 
     disk.before = fail_a_sync
-    journal.record(SMALL)
-    await journal.when_durable(2)
+    await journal.write(journal.record, SMALL)
     await turns()
     assert (journal.refusal, journal.position) == (None, 2)
     await journal.close()
@@ -243,15 +231,13 @@ async def test_writing_on_to_a_file_that_was_taken_away_is_noticed(
     path: Path, clock: Clock, replaced: bool
 ) -> None:
     journal = await opened(path, clock)
-    journal.record(SMALL)
-    await journal.when_durable(1)
+    await journal.write(journal.record, SMALL)
     moved = path.with_name("moved.db")
     move(path, moved)
     if replaced:
         path.touch()
         Database(path).close()
-    journal.record(SMALL)
-    waiting = journal.when_durable(2)
+    waiting = journal.write(journal.record, SMALL)
     await turns()
     assert not waiting.called
     assert trouble(journal) == "failed"
@@ -267,12 +253,10 @@ async def test_a_file_that_lost_what_was_acknowledged_takes_no_more(
     path: Path, clock: Clock, disk: Disk
 ) -> None:
     journal = await opened(path, clock, disk)
-    for position in (1, 2):
-        journal.record(SMALL)
-        await journal.when_durable(position)
+    for _ in range(2):
+        await journal.write(journal.record, SMALL)
     disk.before = fail_at(1)
-    journal.record(SMALL)
-    ending = journal.when_durable(3)
+    ending = journal.write(journal.record, SMALL)
     ending.addErrback(lambda _: None)
     connection = apsw.Connection(str(path))
     connection.execute("DELETE FROM event WHERE position = 2")
@@ -289,13 +273,11 @@ async def test_what_is_gone_between_looking_and_opening_again_is_not_acknowledge
     path: Path, clock: Clock, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = await opened(path, clock, disk)
-    journal.record(SMALL)
-    await journal.when_durable(1)
+    await journal.write(journal.record, SMALL)
     monkeypatch.setattr(Database, "look", lambda *_: 2)  # as if the cache still had it
     disk.before = fail_at(1)
-    journal.record(SMALL)
     with pytest.raises(StorageUnavailable):
-        await journal.when_durable(2)
+        await journal.write(journal.record, SMALL)
     await turns()
     assert (journal.refusal, journal.position) == (None, 1)
     await journal.close()
@@ -303,12 +285,10 @@ async def test_what_is_gone_between_looking_and_opening_again_is_not_acknowledge
 
 async def test_a_write_ahead_log_that_is_taken_away_is_noticed(path: Path, clock: Clock) -> None:
     journal = await opened(path, clock)
-    for position in (1, 2):
-        journal.record(SMALL)
-        await journal.when_durable(position)
+    for _ in range(2):
+        await journal.write(journal.record, SMALL)
     Path(f"{path}-wal").unlink()
-    journal.record(SMALL)
-    waiting = journal.when_durable(3)
+    waiting = journal.write(journal.record, SMALL)
     waiting.addErrback(lambda failure: failure.trap(OutcomeUnknown))
     await turns()
     assert (trouble(journal), waiting.called) == ("failed", False)
@@ -320,8 +300,7 @@ async def test_an_idle_journal_on_a_dead_disk_is_closed_in_time(
 ) -> None:
     monkeypatch.setattr(committing, "CLOSE_SECONDS", 0.05)
     journal = await opened(path, clock, disk)
-    journal.record(SMALL)
-    await journal.when_durable(1)
+    await journal.write(journal.record, SMALL)
     await turns(2)
     stall = Stall(disk)
     await journal.close()

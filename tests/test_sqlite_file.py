@@ -19,6 +19,7 @@ from caucus.journals.files import DatabaseError
 from caucus.journals.migrations import MIGRATIONS
 from caucus.journals.reader import sound
 from caucus.journals.sqlite import open_sqlite
+from tests.journals import nothing_applied
 from tests.test_sqlite import SMALL, opened
 
 OLD = Path(__file__).parent / "data" / "schema-1.db"
@@ -45,8 +46,7 @@ async def refused(path: Path) -> str:
 
 async def test_only_its_user_may_read_the_file(path: Path, clock: Clock) -> None:
     journal = await opened(path, clock)
-    journal.record(SMALL)
-    await journal.when_durable(1)
+    await journal.write(journal.record, SMALL)
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
     assert set(modes) == {"room.db", "room.db-wal", "room.db-shm", "room.db.lock"}
     assert set(modes.values()) == {0o600}
@@ -139,14 +139,14 @@ async def test_a_log_with_a_hole_or_a_bad_event_does_not_start(
 ) -> None:
     journal = await opened(path, clock)
     for _ in range(2):
-        journal.record(SMALL)
+        journal.write(journal.record, SMALL)
     await journal.close()
     connection = apsw.Connection(str(path))
     connection.execute(spoil)
     connection.close()
     journal = await open_sqlite(path, reactor, clock)
     with pytest.raises(DatabaseError, match=reason):
-        await journal.replay(lambda _event, _evidence: None, lambda _kept: None)
+        await journal.replay(nothing_applied, lambda _kept: None)
     await journal.close()
 
 
@@ -155,7 +155,7 @@ async def test_a_long_replay_shows_how_far_it_is(
 ) -> None:
     journal = await opened(path, clock)
     for _ in range(10):
-        journal.record(SMALL)
+        journal.write(journal.record, SMALL)
     await journal.close()
     monkeypatch.setattr(committing, "CHUNK", 4)
     told: list[str] = []
@@ -166,7 +166,7 @@ async def test_a_long_replay_shows_how_far_it_is(
 
     globalLogPublisher.addObserver(observe)
     journal = await open_sqlite(path, reactor, clock)
-    await journal.replay(lambda _event, _evidence: clock.advance(0.5), lambda _kept: None)
+    await journal.replay(lambda _event, _evidence, _position: clock.advance(0.5), lambda _kept: None)
     globalLogPublisher.removeObserver(observe)
     await journal.close()
     assert [line for line in told if "Replayed" in line] == [

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from twisted.internet.defer import fail
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -318,7 +317,7 @@ def test_a_message_that_is_found_after_its_waits_were_given_up_shows() -> None:
     posting.addErrback(lambda failure: failure.trap(OutcomeUnknown))
     journal.give_up()
     assert listener.bodies() == []
-    journal.lose(kept=2)
+    journal.lose(kept=3)
     assert listener.bodies() == ["found"]
 
 
@@ -326,7 +325,11 @@ def test_a_backbone_that_fails_to_answer_ends_the_streams_so_that_readers_come_b
     edge: Edge, monkeypatch: pytest.MonkeyPatch, logged_failures: list[Failure]
 ) -> None:
     listener = Listener(edge)
-    monkeypatch.setattr(edge.backbone, "read_since", lambda *_: fail(RuntimeError("lost it")))
+
+    def broken(*_given: object) -> None:
+        raise RuntimeError("lost it")
+
+    monkeypatch.setattr(edge.backbone, "look", broken)
     post(edge, "a")
     assert listener.peer.transport.value().endswith(b"0\r\n\r\n")
     assert [failure.type for failure in logged_failures] == [RuntimeError]

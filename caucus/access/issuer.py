@@ -49,7 +49,7 @@ class Issuer:
         self._admin = token_digest(admin_token.encode("utf-8", "surrogateescape")) if admin_token else None
         self._audit = audit
         self._wall = wall
-        self._keeper = keeper
+        self.keeper = keeper
         self._most = most
 
     def authorize(self, operation: str, authorization: Sequence[bytes], body: object, *, local: bool) -> None:
@@ -67,7 +67,7 @@ class Issuer:
     async def mint(self, body: object) -> tuple[str, Identity]:
         """A new token for ``agent_id`` and ``owner``. Raises `InvalidRequest` or `TokenLimit`."""
         identity = self._identity("mint", body)
-        token = await self._mint("mint", identity, [])
+        token = await self._mint("mint", identity, {})
         return token, identity
 
     async def revoke(self, body: object) -> bool:
@@ -79,17 +79,16 @@ class Issuer:
         if not given.keys() & {"digest", "agent_id"}:
             self._note("revoke", "invalid_request", {})
             raise InvalidRequest("An agent_id or a digest is needed, a non-empty string.")
-        gone = self._targets(given)
         named = {} if "digest" in given else {"agent_id": excerpt(given["agent_id"])}
         digest = given.get("digest")
-        await self._change("revoke", None, gone, named, digest)  # also if none: that may not be durable yet
+        gone = await self._change("revoke", None, given, named, digest)
         self._note("revoke", "revoked" if gone else "not_found", named, digest)
         return bool(gone)
 
     async def rotate(self, body: object) -> tuple[str, Identity]:
         """As `mint`; the minted tokens that ``digest`` or else ``agent_id`` names go once it is made."""
         identity = self._identity("rotate", body)
-        token = await self._mint("rotate", identity, self._targets(_texts(body)))
+        token = await self._mint("rotate", identity, _texts(body))
         return token, identity
 
     def _identity(self, operation: str, body: object) -> Identity:
@@ -102,43 +101,42 @@ class Issuer:
             raise InvalidRequest(f"{'; '.join(one.issue for one in problems)}.")
         return identity
 
-    async def _mint(self, operation: str, identity: Identity, revoked: Sequence[bytes]) -> str:
+    async def _mint(self, operation: str, identity: Identity, revoked: Mapping[str, str]) -> str:
         token = "tok_" + secrets.token_urlsafe(32)
         digest = token_digest(token.encode())
-        named, shown = {"agent_id": identity.agent_id, "owner": identity.owner}, digest.hex()
-        if self._tokens.minted_count + 1 - len(revoked) > self._most:
-            self._note(operation, TokenLimit.code, named)
-            raise TokenLimit(self._most)
-        await self._change(operation, (digest, identity), revoked, named, shown)
-        self._note(operation, "ok", named, shown)
+        named = {"agent_id": identity.agent_id, "owner": identity.owner}
+        await self._change(operation, (digest, identity), revoked, named, digest.hex())
+        self._note(operation, "ok", named, digest.hex())
         return token
 
     async def _change(
         self,
         operation: str,
         minted: tuple[bytes, Identity] | None,
-        revoked: Sequence[bytes],
+        revoked: Mapping[str, str],
         named: Mapping[str, str],
-        digest: str | None,
-    ) -> None:
-        if self._keeper is None:
-            if minted is not None:
-                self._tokens.add(*minted)
-            for one in revoked:
-                self._tokens.remove(one)
-            return
+        shown: str | None,
+    ) -> list[bytes]:
+        """Mint a token and revoke those that ``revoked`` names; gives the digests of what was revoked."""
+        agent_id, digest = revoked.get("agent_id"), None
+        if "digest" in revoked:
+            digest = bytes.fromhex(revoked["digest"]) if _DIGEST.fullmatch(revoked["digest"]) else b""
         try:
-            await self._keeper.change_tokens(minted, revoked)
+            if self.keeper is not None:
+                return await self.keeper.change_tokens(minted, digest=digest, agent_id=agent_id)
+            return self._change_here(minted, self._tokens.named(digest, agent_id))
         except CaucusError as error:
-            self._note(operation, error.code, named, digest)
+            self._note(operation, error.code, named, None if isinstance(error, TokenLimit) else shown)
             raise
 
-    def _targets(self, given: Mapping[str, str]) -> list[bytes]:
-        """The digests of the minted tokens that a body names."""
-        if "digest" not in given:
-            return self._tokens.minted_for(given["agent_id"])
-        digest = bytes.fromhex(given["digest"]) if _DIGEST.fullmatch(given["digest"]) else b""
-        return [digest] if self._tokens.minted(digest) is not None else []
+    def _change_here(self, minted: tuple[bytes, Identity] | None, gone: list[bytes]) -> list[bytes]:
+        if minted is not None:
+            if self._tokens.minted_count + 1 - len(gone) > self._most:
+                raise TokenLimit(self._most)
+            self._tokens.add(*minted)
+        for one in gone:
+            self._tokens.remove(one)
+        return gone
 
     def _note(self, operation: str, result: str, named: Mapping[str, str], digest: str | None = None) -> None:
         if self._audit is None:

@@ -68,10 +68,14 @@ class Tokens:
                 return principal
         raise Unauthorized
 
-    def require(self, principal: Principal) -> None:
-        """Raises `Unauthorized` if the principal's token has been revoked meanwhile."""
-        if principal.digest not in self._seeded and principal.digest not in self._minted:
+    def require(self, digest: bytes) -> None:
+        """Raises `Unauthorized` if the token with this digest has been revoked meanwhile."""
+        if digest not in self._seeded and digest not in self._minted:
             raise Unauthorized
+
+    def is_minted(self, principal: Principal) -> bool:
+        """Whether somebody speaks by a token that was minted, and can be revoked."""
+        return principal.digest not in self._seeded
 
     def add(self, digest: bytes, identity: Identity) -> None:
         """A token was minted; ``digest`` is its SHA-256, 32 bytes."""
@@ -96,8 +100,10 @@ class Tokens:
         """Forget a minted token; says whether there was one. Seeded tokens stay."""
         return self._minted.pop(digest, None) is not None
 
-    def minted_for(self, agent_id: str) -> list[bytes]:
-        """The digests of all tokens minted for an agent."""
+    def named(self, digest: bytes | None, agent_id: str | None) -> list[bytes]:
+        """The digests of the minted tokens that a digest names, or without one all that an agent has."""
+        if digest is not None:
+            return [digest] if digest in self._minted else []
         return [digest for digest, one in self._minted.items() if one.agent_id == agent_id]
 
 

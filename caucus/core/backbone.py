@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from copy import copy
+from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -13,7 +12,7 @@ from zope.interface import implementer
 from caucus.access.tokens import Tokens
 from caucus.core import channels, claiming, evidence, posting, restart, tokens as token_changes
 from caucus.core.clock import DecisionClock
-from caucus.core.core import Core
+from caucus.core.core import Asked, Core
 from caucus.errors import CaucusError
 from caucus.interfaces import (
     IBackbone,
@@ -41,6 +40,7 @@ class Backbone:
     :param boot_id: names the boot whose seconds ``clock`` counts, if it does that: downtime is
         then measured by it, and else by ``wall``.
     :param tokens: gains and loses the tokens that are minted and revoked.
+    :param writer: says in the journal who it is that writes, for people.
     """
 
     def __init__(
@@ -51,12 +51,14 @@ class Backbone:
         wall: Callable[[], float] | None = None,
         boot_id: bytes = b"",
         tokens: Tokens | None = None,
+        writer: str = "",
     ) -> None:
         self.journal = journal
-        self._request: RequestKey | None = None
+        self._asked: Asked | None = None
         self.limits = Limits() if limits is None else limits
         decisions = DecisionClock(clock.seconds, clock.seconds if wall is None else wall, boot_id)
-        self._core = Core(journal, decisions, self.limits, Tokens() if tokens is None else tokens)
+        given = Tokens() if tokens is None else tokens
+        self._core = Core(journal, clock, decisions, self.limits, given, writer)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -67,13 +69,16 @@ class Backbone:
         """Apply what the journal holds of earlier runs."""
         return restart.replay(self._core)
 
-    def begin_run(self) -> None:
-        """Requests come from now on: leases that they could not renew meanwhile get their grace."""
-        restart.begin_run(self._core)
+    def begin_run(self) -> Deferred[None]:
+        """Requests come from now on: leases that they could not renew meanwhile get their grace.
 
-    def end_run(self) -> None:
-        """The run ends here: a later one counts the downtime from now."""
-        restart.end_run(self._core)
+        Fires once that is recorded; where it cannot be now, the next write does it.
+        """
+        return restart.begin_run(self._core)
+
+    def end_run(self) -> Deferred[None]:
+        """The run ends here: a later one counts the downtime from now, and no lease is watched any more."""
+        return restart.end_run(self._core)
 
     def create_channel(
         self,
@@ -86,7 +91,7 @@ class Backbone:
     ) -> Deferred[Descriptor]:
         return self._core.write(
             channels.create_channel,
-            self._request,
+            self._asked,
             channel,
             purpose,
             created_by,
@@ -101,27 +106,27 @@ class Backbone:
         return self._core.read(channels.list_channels)
 
     def append(self, channel: str, message: MessageFields) -> Deferred[Appended]:
-        return self._core.write(posting.append, self._request, channel, message)
+        return self._core.write(posting.append, self._asked, channel, message)
 
     def read_since(self, channel: str, cursor: int, limit: int | None = None) -> Deferred[Page]:
         return self._core.read(channels.read_since, channel, cursor, limit)
 
     def claim(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
-        return self._core.write(claiming.claim, self._request, channel, message)
+        return self._core.write(claiming.claim, self._asked, channel, message)
 
     def reassign_claim(
         self, channel: str, message: MessageFields, assignee: Identity
     ) -> Deferred[ClaimResult]:
-        return self._core.write(claiming.reassign_claim, self._request, channel, message, assignee)
+        return self._core.write(claiming.reassign_claim, self._asked, channel, message, assignee)
 
     def mark_claim_done(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
-        return self._core.write(claiming.mark_claim_done, self._request, channel, message)
+        return self._core.write(claiming.mark_claim_done, self._asked, channel, message)
 
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._core.read(channels.subscribe, channel)
 
     def put_artifact(self, channel: str, sha256: str, data: bytes) -> Deferred[StoredArtifact]:
-        return self._core.write(evidence.put_artifact, self._request, channel, sha256, data)
+        return self._core.write(evidence.put_artifact, self._asked, channel, sha256, data)
 
     def get_artifact(self, channel: str, sha256: str) -> Deferred[bytes | None]:
         return self._core.read(evidence.get_artifact, channel, sha256)
@@ -129,15 +134,31 @@ class Backbone:
     def watch(self, channel: str, wake: Callable[[], None]) -> Callable[[], None]:
         return channels.watch(self._core, channel, wake)
 
+    def look(self, channel: str, cursor: int, limit: int) -> Page:
+        return channels.read_since(self._core, channel, cursor, limit)
+
     def once(self, request: RequestKey, operation: str, *args: Any, **kwargs: Any) -> Deferred[Answer]:
-        asked = copy(self)  # the same backbone, asked under this key
-        asked._request = request
-        return cast("Deferred[Answer]", getattr(asked, operation)(*args, **kwargs))
+        asked = Asked(b"" if self._asked is None else self._asked.bearer, request)
+        return cast("Deferred[Answer]", getattr(self._as_asked(asked), operation)(*args, **kwargs))
+
+    def bearing(self, digest: bytes) -> Backbone:
+        return self._as_asked(Asked(digest, None if self._asked is None else self._asked.key))
+
+    def _as_asked(self, asked: Asked) -> Backbone:
+        """The same backbone, whose operations are asked like this."""
+        same = object.__new__(type(self))  # `copy.copy` takes five times as long
+        same.__dict__.update(self.__dict__)
+        same._asked = asked
+        return same
 
     def change_tokens(
-        self, minted: tuple[bytes, Identity] | None, revoked: Sequence[bytes]
-    ) -> Deferred[None]:
-        return self._core.write(token_changes.change_tokens, self._request, minted, revoked)
+        self,
+        minted: tuple[bytes, Identity] | None,
+        *,
+        digest: bytes | None = None,
+        agent_id: str | None = None,
+    ) -> Deferred[list[bytes]]:
+        return self._core.write(token_changes.change_tokens, self._asked, minted, digest, agent_id)
 
     def why_not_ready(self) -> CaucusError | None:
         return self.journal.refusal

@@ -15,6 +15,7 @@ from caucus.model.records import Descriptor, Page
 def create_channel(
     core: Core,
     request: RequestKey | None,
+    now: float,
     channel: str,
     purpose: str | None,
     created_by: str | None,
@@ -33,7 +34,6 @@ def create_channel(
         raise refusal([problem])
     if len(state.channels) >= core.limits.max_channels:
         raise ChannelLimit(core.limits.max_channels)
-    now = core.clock.now()
     state.creates.check(owner, now)
     fields = ChannelFields(
         channel=channel,
@@ -65,5 +65,4 @@ def subscribe(core: Core, channel: str) -> int:
 
 
 def watch(core: Core, channel: str, wake: Callable[[], None]) -> Callable[[], None]:
-    room = core.durable_channel(channel)
-    return core.feeds.watch(room.name, room.pending(core.journal.durable), wake)
+    return core.feeds.watch(("message",), core.durable_channel(channel).name, wake)

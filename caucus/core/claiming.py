@@ -8,59 +8,61 @@ from caucus.core import posting
 from caucus.core.core import Core
 from caucus.errors import InvalidRequest
 from caucus.model.drafts import Draft, drafted
-from caucus.model.events import RequestKey, Stepped
+from caucus.model.events import RequestKey
 from caucus.model.messages import MessageFields, fields_of, target_key
 from caucus.model.problems import identity_problems, refusal
-from caucus.model.records import ClaimResult, Granted, Identity, NotHeld
+from caucus.model.records import ClaimResult, Granted, Identity
 from caucus.rules.channel import Channel
 
 
-def claim(core: Core, request: RequestKey | None, channel: str, message: MessageFields) -> ClaimResult:
-    room, draft, key, now, author = _checked(core, channel, message)
+def claim(
+    core: Core, request: RequestKey | None, now: float, channel: str, message: MessageFields
+) -> ClaimResult:
+    room, draft, key, author = _checked(core, now, channel, message)
     lost = room.ledger.may_claim(key, author.owner, now, heartbeat=draft.heartbeat is True)
     return lost or _grant(core, request, room, draft, key, now, author)
 
 
 def reassign_claim(
-    core: Core, request: RequestKey | None, channel: str, message: MessageFields, assignee: Identity
+    core: Core,
+    request: RequestKey | None,
+    now: float,
+    channel: str,
+    message: MessageFields,
+    assignee: Identity,
 ) -> ClaimResult:
     parts = (getattr(assignee, "agent_id", None), getattr(assignee, "owner", None))
     if not all(isinstance(part, str) and part for part in parts):
         raise InvalidRequest("The assignee must have an agent_id and an owner, both non-empty strings.")
-    room, draft, key, now, author = _checked(core, channel, message, assignee)
+    room, draft, key, author = _checked(core, now, channel, message, assignee)
     lost = room.ledger.may_reassign(key, author.owner, now)
     return lost or _grant(core, request, room, draft, key, now, assignee)
 
 
 def mark_claim_done(
-    core: Core, request: RequestKey | None, channel: str, message: MessageFields
+    core: Core, request: RequestKey | None, now: float, channel: str, message: MessageFields
 ) -> ClaimResult:
     if isinstance(message, Draft):
         message.status = "resolved"
     else:
         message = {**fields_of(message), "status": "resolved"}
-    room, draft, key, now, author = _checked(core, channel, message)
-    was_there = room.ledger.entry(key) is not None
+    room, draft, key, author = _checked(core, now, channel, message)
     lost = room.ledger.may_finish(key, author.owner, now)
-    if was_there and isinstance(lost, NotHeld):
-        # It has lapsed, and a later run must know.
-        core.record(Stepped(core.clock.instant(now)), now)
     return lost or _grant(core, request, room, draft, key, now, None)
 
 
 def _checked(
-    core: Core, channel: str, message: MessageFields, assignee: Identity | None = None
-) -> tuple[Channel, Draft, str, float, Identity]:
+    core: Core, now: float, channel: str, message: MessageFields, assignee: Identity | None = None
+) -> tuple[Channel, Draft, str, Identity]:
     """What every claim operation checks before the ledger."""
     room = core.channel(channel)
     draft = drafted(message, claim=True)
     problems = () if assignee is None else identity_problems(assignee.agent_id, assignee.owner)
     if problems:
         raise refusal(problems, "assignee.")
-    now = core.clock.now()
     author, target = _author(draft), draft.target or ""
     posting.check_pace(core, room, author.agent_id, now)
-    return room, draft, target_key(target), now, author
+    return room, draft, target_key(target), author
 
 
 def _grant(

@@ -20,9 +20,12 @@ class DecisionClock:
     def __init__(self, seconds: Callable[[], float], wall: Callable[[], float], boot_id: bytes) -> None:
         self.now = seconds
         self.wall = wall
+        self.last: Instant | None = None
+        """When the last event of this run was decided."""
         self._seconds = seconds
         self._boot_id = boot_id
         self._offset = 0.0
+        self._timeline = Timeline()
 
     def instant(self, now: float) -> Instant:
         """The instant of an event that is decided ``now``."""
@@ -32,5 +35,13 @@ class DecisionClock:
         """Count on from the end of the earlier runs, and what has passed since."""
         seconds = self._seconds
         began = seconds()
+        self._timeline = timeline
         self._offset = offset = timeline.advance(self.instant(began)) - began
         self.now = lambda: seconds() + offset
+
+    def at(self, when: Instant) -> float:
+        """When it was here that somebody else decided an event."""
+        if self.last is not None:
+            self._timeline.advance(self.last)
+            self.last = None
+        return self._timeline.advance(when)

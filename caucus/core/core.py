@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
-from twisted.internet import defer
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
 
 from caucus.access.tokens import Tokens
+from caucus.core.alarm import Alarm
 from caucus.core.clock import DecisionClock
 from caucus.core.counts import Counts
-from caucus.core.durable import once_durable
 from caucus.core.feeds import Feeds
-from caucus.errors import IdempotencyMismatch
+from caucus.errors import CaucusError
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
-from caucus.model.events import Event, Moved, RequestKey, Stepped
+from caucus.model.events import Event, RequestKey
+from caucus.model.records import Answer
 from caucus.model.stamps import Stamps
 from caucus.rules.channel import Channel
 from caucus.rules.state import State
@@ -26,85 +27,121 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """How an operation was asked for, beside its arguments.
+
+    ``bearer`` is the digest of a minted token that must stand when it is decided, or empty; ``key`` is
+    what a repetition is known by.
+    """
+
+    bearer: bytes = b""
+    key: RequestKey | None = None
+
+
 class Core:
     """What the operations work on, which are functions that take it first.
 
-    An operation that decides is called in one turn of the reactor: it looks at what was decided
-    before, durable or not, and `record` carries out what it decides.
+    An operation that decides is one step: it looks at what was decided before, durable or not, and
+    `record` carries out what it decides.
     """
 
-    def __init__(self, journal: IJournal, clock: DecisionClock, limits: Limits, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        journal: IJournal,
+        reactor: IReactorTime,
+        clock: DecisionClock,
+        limits: Limits,
+        tokens: Tokens,
+        writer: str,
+    ) -> None:
         self.journal = journal
         self.clock = clock
         self.limits = limits
+        self.writer = writer
         self.state = State(limits, tokens)
         self.stamps = Stamps()
         self.feeds = Feeds(journal)
+        journal.follow(self.feeds.advanced)
         self.counts = Counts(self.state, journal, clock)
-        self.down: float | None = (
-            None  # when the last run was last heard of, while leases are owed their grace
-        )
+        self.alarm = Alarm(reactor, self)
+        self.begin: Callable[[float], None] | None = None
+        """What the first step of the run does before anything else, until it is done."""
+        self.has_begun = False
 
     def write(
         self,
-        decide: Callable[Concatenate[Core, RequestKey | None, P], T],
-        request: RequestKey | None,
+        decide: Callable[Concatenate[Core, RequestKey | None, float, P], T],
+        asked: Asked | None,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Deferred[T]:
-        """Decide now; answer, or refuse, once all that was decided up to then is durable.
+        """Decide in a step; answer, or refuse, once all that was decided up to then is durable.
 
-        A ``request`` that was answered before gets that answer, also while nothing new is taken.
+        A request that was answered before gets that answer, also while nothing new is taken.
         """
-        if request is not None:
-            try:
-                known = self.state.answered.find(request, self.clock.now())
-            except IdempotencyMismatch:
-                return once_durable(self.journal, Failure(), self.journal.position)
-            if known is not None:
-                answer = cast("T", self.state.answer_at(known.place))
-                return once_durable(self.journal, answer, known.position)
-        refusal = self.journal.refusal
-        if refusal is not None:
-            self.counts.decided[decide, type(refusal)] += 1
-            return defer.fail(refusal)
-        if self.down is not None:
-            self.extend_leases()
-        try:
-            decided = decide(self, request, *args, **kwargs)
-        except Exception as error:
-            self.counts.decided[decide, type(error)] += 1
-            # It waits too: it may rest on something that is not durable yet. No name here holds it,
-            # since its traceback holds this frame.
-            return once_durable(self.journal, Failure(), self.journal.position)
-        self.counts.decided[decide, type(decided)] += 1
-        waiting = once_durable(self.journal, decided, self.journal.position)
-        if self.feeds.grown:
-            self.feeds.decided()
-        return waiting
+        if asked is not None and asked.key is not None and self.journal.refusal is not None:
+            answer = self._durable_answer(asked)
+            if answer is not None:
+                return succeed(cast("T", answer))
+        step = cast("Callable[..., T]", self._step)
+        return self.journal.write(step, decide, asked, *args, **kwargs)
 
     def read(self, look: Callable[Concatenate[Core, P], T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        """Look at durable state, at once."""
+        """Look at durable state."""
+        return self.journal.read(look, self, *args, **kwargs)
+
+    def _step(
+        self,
+        decide: Callable[Concatenate[Core, RequestKey | None, float, P], T],
+        asked: Asked | None,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Judge what has to be judged here, carry out what is due, and decide."""
+        now = self.clock.now()
+        key: RequestKey | None = None
+        if asked is not None:
+            if asked.bearer:
+                self.state.tokens.require(asked.bearer)
+            key = asked.key
+            known = None if key is None else self.state.answered.find(key, now)
+            if known is not None:
+                return cast("T", self.state.answer_at(known.place))
+        self.carry_out(now)
         try:
-            return defer.succeed(look(self, *args, **kwargs))
-        except Exception:
-            return defer.fail()
+            decided = decide(self, key, now, *args, **kwargs)
+        except Exception as error:
+            self.counts.decided[decide, type(error)] += 1
+            raise
+        self.counts.decided[decide, type(decided)] += 1
+        if self.state.leases.next < self.alarm.at:
+            self.alarm.set(self.state.leases.next, now)
+        return decided
 
-    def extend_leases(self) -> None:
-        """Give what was live when the last run was last heard of its grace, as an event."""
-        down, now, grace = self.down or 0.0, self.clock.now(), self.limits.restart_grace
-        moved = tuple(
-            Moved(channel.name, target, grant, "extended", grace)
-            for channel in self.state.channels.values()
-            for target, grant in channel.ledger.live_ones(down, now + grace)
-        )
-        self.down = None
-        if moved:
-            self.record(Stepped(self.clock.instant(now), (), moved), now)
-            self.on_undo(self._owe_grace, down)
+    def set_alarm(self) -> None:
+        """Have what others did fall due too."""
+        if self.state.leases.next < self.alarm.at:
+            self.alarm.set(self.state.leases.next, self.clock.now())
 
-    def _owe_grace(self, down: float) -> None:
-        self.down = down
+    def carry_out(self, now: float) -> None:
+        """Before anything is decided ``now``, what is due happens: in the step that this is called in."""
+        if self.begin is not None:
+            self.begin(now)
+        if self.state.leases.next <= now:
+            for event in self.state.lapses(self.clock.instant(now), now):
+                self.record(event, now)
+
+    def _durable_answer(self, asked: Asked) -> Answer | None:
+        """What a request was answered with before, if that is remembered and durable."""
+        try:
+            if asked.bearer:
+                self.state.tokens.require(asked.bearer)
+            known = None if asked.key is None else self.state.answered.find(asked.key, self.clock.now())
+        except CaucusError:
+            return None  # which is for a step to say
+        if known is None or known.position > self.journal.durable:
+            return None
+        return self.state.answer_at(known.place)
 
     def channel(self, name: str) -> Channel:
         """The channel, durable or not. Raises `InvalidChannelName` or `UnknownChannel`."""
@@ -115,13 +152,16 @@ class Core:
         return self.state.durable_channel(name, self.journal.durable)
 
     def record(self, event: Event, now: float, evidence: bytes = b"") -> None:
-        """Take one decision down, and carry it out."""
+        """Take down what is decided ``now``, and carry it out."""
         position = self.journal.record(event, evidence)
         self.counts.recorded(event, position)
-        self.state.apply(event, position, self.journal.durable, now, evidence)
-        if isinstance(event, Stepped) and self.feeds.is_watched:
-            for said in event.said:
-                self.feeds.appended(said.channel, position)
+        self.clock.last = event.when
+        self.apply(event, position, self.journal.durable, now, evidence)
+
+    def apply(self, event: Event, position: int, durable: int, at: float, evidence: bytes) -> None:
+        """Carry out an event of this run, whoever decided it."""
+        self.state.apply(event, position, durable, at, evidence)
+        self.feeds.applied(event, position, durable)
 
     def on_undo(self, step: Callable[..., object], *arguments: object) -> None:
         """Have ``step`` called if the event that was just recorded is lost."""

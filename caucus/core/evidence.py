@@ -11,7 +11,7 @@ from caucus.rules.state import stored_artifact
 
 
 def put_artifact(
-    core: Core, request: RequestKey | None, channel: str, sha256: str, data: bytes
+    core: Core, request: RequestKey | None, now: float, channel: str, sha256: str, data: bytes
 ) -> StoredArtifact:
     limits, state = core.limits, core.state
     if len(data) > limits.max_artifact_bytes:
@@ -25,7 +25,6 @@ def put_artifact(
             raise ArtifactTooLarge(limits.max_total_artifact_bytes, "backbone")
         if state.artifacts >= limits.max_artifacts:
             raise ArtifactLimit(limits.max_artifacts)
-        now = core.clock.now()
         event = EvidenceAdded(core.clock.instant(now), room.name, sha256, len(data), request)
         core.record(event, now, bytes(data))
     return stored_artifact(room.name, sha256, len(data), deduplicated=deduplicated)

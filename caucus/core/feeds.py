@@ -1,75 +1,93 @@
-"""What changed: who watches a channel is woken once what can be read there has grown."""
+"""What changed: who watches is woken once for all that can be seen now and could not before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
 
 from twisted.logger import Logger
 
 from caucus.interfaces import IJournal
+from caucus.model.events import ChannelCreated, Event, RunBegan, Stepped
 
 Wake = Callable[[], None]
+Kind = Literal["channel", "message", "claims"]
+"""What can change: there is a new channel, a channel's log has grown, its claims are not what they were."""
 
 _log = Logger("caucus")
 
 
 class Feeds:
-    """Who watches which channel; ``grown`` are the channels whose watchers are to be woken."""
+    """Who watches what, and what was applied that nobody could see yet.
+
+    A decision is whole, and the journal has said that it is durable, before anybody is woken.
+    """
 
     def __init__(self, journal: IJournal) -> None:
         self._journal = journal
-        self._watchers: dict[str, list[Wake]] = {}
-        self.grown: list[str] = []
+        self._watchers: dict[tuple[Kind, str], list[Wake]] = {}
+        self._unseen: deque[tuple[int, Event]] = deque()
 
-    @property
-    def is_watched(self) -> bool:
-        """Whether anybody watches anything."""
-        return bool(self._watchers)
+    def watch(self, kinds: Iterable[Kind], channel: str, wake: Wake) -> Callable[[], None]:
+        """Call ``wake`` whenever something of these kinds has changed; returns what ends that.
 
-    def watch(self, channel: str, pending: Iterable[int], wake: Wake) -> Callable[[], None]:
-        """Call ``wake`` whenever the channel's durable head has advanced; returns what ends that.
-
-        ``pending`` are the positions of its messages that are not durable yet.
+        :param channel: where, or empty for everywhere.
         """
-        watchers = self._watchers.setdefault(channel, [])
-        watchers.append(wake)
-        for position in pending:
-            self._wake_when_durable(channel, position)  # it was recorded when nobody watched
+        places = [(kind, channel) for kind in kinds]
+        for place in places:
+            self._watchers.setdefault(place, []).append(wake)
 
         def end() -> None:
-            watchers.remove(wake)
-            if not watchers and self._watchers.get(channel) is watchers:
-                del self._watchers[channel]
+            for place in places:
+                watchers = self._watchers[place]
+                watchers.remove(wake)
+                if not watchers:
+                    del self._watchers[place]
 
         return end
 
-    def appended(self, channel: str, position: int) -> None:
-        """The event at ``position``, just recorded, has brought a message."""
-        if channel not in self._watchers:
+    def applied(self, event: Event, position: int, durable: int) -> None:
+        """An event was applied, which is at ``position``."""
+        if position > durable or self._watchers:
+            self._unseen.append((position, event))
+
+    def advanced(self) -> None:
+        """More is durable: wake those who watch what can be seen now."""
+        unseen, durable = self._unseen, self._journal.durable
+        seen: list[Event] = []
+        while unseen and unseen[0][0] <= durable:
+            seen.append(unseen.popleft()[1])
+        if not self._watchers:
             return
-        if self._journal.durable >= position:
-            self.grown.append(channel)
-        else:
-            self._wake_when_durable(channel, position)
-
-    def decided(self) -> None:
-        """A decision is whole: wake those who watch what it made longer."""
-        while self.grown:
-            self._wake(self.grown.pop())
-
-    def undone(self) -> None:
-        """Events were lost: whoever waits for one may have been told that nobody knows."""
-        for channel in list(self._watchers):
-            self._wake(channel)
-
-    def _wake_when_durable(self, channel: str, position: int) -> None:
-        # If it is lost, nothing became readable; the writer is told by its own wait.
-        shown = self._journal.when_durable(position)
-        shown.addCallbacks(lambda _: self._wake(channel), lambda _: None)
-
-    def _wake(self, channel: str) -> None:
-        for wake in list(self._watchers.get(channel, ())):
+        for wake in self._watching(seen):
             try:
                 wake()
             except Exception:
-                _log.failure("A watcher failed")  # what it was told of is recorded all the same
+                _log.failure("A watcher failed")  # what it was told of is durable all the same
+
+    def undone(self, kept: int) -> None:
+        """The events after the position ``kept`` were lost."""
+        while self._unseen and self._unseen[-1][0] > kept:
+            self._unseen.pop()
+
+    def _watching(self, seen: Iterable[Event]) -> Iterable[Wake]:
+        """Those who watch what these events have changed, each once."""
+        changed = dict.fromkeys(change for event in seen for change in _changes(event))
+        return dict.fromkeys(
+            wake
+            for kind, channel in changed
+            for watched in (channel, "")
+            for wake in self._watchers.get((kind, watched), ())
+        )
+
+
+def _changes(event: Event) -> Iterator[tuple[Kind, str]]:
+    match event:
+        case Stepped(said=said, moved=moved):
+            yield from (("message", one.channel) for one in said)
+            yield from (("claims", one.channel) for one in moved)
+        case RunBegan(extended=moved):
+            yield from (("claims", one.channel) for one in moved)
+        case ChannelCreated(descriptor=descriptor):
+            yield "channel", descriptor.channel

@@ -12,10 +12,11 @@ from caucus.rules.claims.ledger import LONGEST_LEASE
 from caucus.rules.seatbelts import post_digest
 
 
-def append(core: Core, request: RequestKey | None, channel: str, message: MessageFields) -> Appended:
+def append(
+    core: Core, request: RequestKey | None, now: float, channel: str, message: MessageFields
+) -> Appended:
     room = core.channel(channel)
     draft = drafted(message, claim=False)
-    now = core.clock.now()
     cursor = room.next_cursor()
     agent_id: str = draft.agent_id  # type: ignore[assignment]  # `drafted` has seen to it
     check_pace(core, room, agent_id, now)

@@ -3,69 +3,119 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from twisted.internet.defer import Deferred
 
 from caucus.core.core import Core
-from caucus.model.events import ChannelCreated, Event, RunEnded, Stepped
+from caucus.model.events import ChannelCreated, Event, Moved, RequestKey, RunBegan, RunEnded, Stepped
 from caucus.rules.state import stamp_of
 from caucus.rules.timeline import Timeline
 
 
-def replay(core: Core) -> Deferred[None]:
-    """Apply what the journal holds of earlier runs; afterwards, undo what it loses.
+class _Replay:
+    """Applies what the journal hands over: of earlier runs, and then of others.
 
-    Budgets are charged with what lies within one window of the last event.
+    Budgets are charged with what lies within one window of the last event of the earlier runs.
     """
-    began = core.clock.now()
-    timeline = Timeline()
-    stamped: ChannelCreated | Stepped | None = None
-    window = core.limits.window_seconds
-    last: Event | None = None
-    recent: deque[tuple[float, Event]] = deque()
 
-    def apply(event: Event, evidence: bytes) -> None:
-        nonlocal stamped, last
-        last = event
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._began = core.clock.now()
+        self._timeline = Timeline()
+        self._stamped: ChannelCreated | Stepped | None = None
+        self._last: Event | None = None
+        self._recent: deque[tuple[float, Event]] = deque()
+        self.apply = self._apply_earlier
+
+    def _apply_earlier(self, event: Event, evidence: bytes, position: int) -> None:
+        self._last = event
         if isinstance(event, ChannelCreated) or (isinstance(event, Stepped) and event.said):
-            stamped = event
-        at = timeline.advance(event.when)
-        core.state.apply(event, 0, 0, at, evidence, charges=False)
+            self._stamped = event
+        at = self._timeline.advance(event.when)
+        self._core.state.apply(event, position, position, at, evidence, charges=False)
+        recent = self._recent
         recent.append((at, event))
-        while recent[0][0] + window <= at:
+        while recent[0][0] + self._core.limits.window_seconds <= at:
             recent.popleft()
 
-    def undo(kept: int) -> None:
-        core.state.undo(kept)
-        core.counts.lost(kept)
-        core.feeds.undone()
+    def _apply_anothers(self, event: Event, evidence: bytes, position: int) -> None:
+        core = self._core
+        if isinstance(event, ChannelCreated) or (isinstance(event, Stepped) and event.said):
+            core.stamps.resume(stamp_of(event))
+        core.apply(event, position, position, core.clock.at(event.when), evidence)
+        core.set_alarm()
 
-    def go_on(_result: None) -> None:
-        core.counts.replayed(core.clock.now() - began, 0.0 if last is None else last.when.wall)
-        for at, event in recent:
+    def undo(self, kept: int) -> None:
+        self._core.state.undo(kept)
+        self._core.counts.lost(kept)
+        self._core.feeds.undone(kept)
+
+    def go_on(self, _result: None) -> None:
+        core = self._core
+        self.apply = self._apply_anothers
+        core.counts.replayed(
+            core.clock.now() - self._began, 0.0 if self._last is None else self._last.when.wall
+        )
+        for at, event in self._recent:
             core.state.charge(event, at)
-        recent.clear()
-        down = timeline.now
-        if stamped is not None:
-            core.stamps.resume(stamp_of(stamped))
-            core.clock.go_on(timeline)
-        core.down = down
+        self._recent.clear()
+        down = self._timeline.now
+        if self._stamped is not None:
+            core.stamps.resume(stamp_of(self._stamped))
+        core.clock.go_on(self._timeline)
+        _have_begun(core, down)
+        core.set_alarm()
 
-    return core.journal.replay(apply, undo).addCallback(go_on)
+
+def replay(core: Core) -> Deferred[None]:
+    """Apply what the journal holds of earlier runs; afterwards, what others write, and undo what is lost."""
+    replaying = _Replay(core)
+
+    def apply(event: Event, evidence: bytes, position: int) -> None:
+        replaying.apply(event, evidence, position)
+
+    return core.journal.replay(apply, replaying.undo).addCallback(replaying.go_on)
 
 
-def begin_run(core: Core) -> None:
+def begin_run(core: Core) -> Deferred[None]:
     """Whoever has claims can be heard of from now on.
 
     A lease goes on while nothing runs, but not to its end: whoever could not renew one that was live at
     the last event before has ``restart_grace`` seconds, once until its holder is heard of again.
     """
-    if core.down is not None and core.journal.refusal is None:
-        core.extend_leases()
+    if core.begin is None and not core.has_begun:
+        _have_begun(core, inf)
+    return core.write(_begin_run, None)
 
 
-def end_run(core: Core) -> None:
+def end_run(core: Core) -> Deferred[None]:
     """Record that it was this late: a later run counts the downtime from here."""
-    if core.journal.position and core.journal.refusal is None:
-        now = core.clock.now()
+    core.alarm.stop()
+    return core.write(_end_run, None)
+
+
+def _begin_run(_core: Core, _request: RequestKey | None, _now: float) -> None:
+    """The first step of the run has seen to it."""
+
+
+def _end_run(core: Core, _request: RequestKey | None, now: float) -> None:
+    if core.journal.position:
         core.record(RunEnded(core.clock.instant(now)), now)
+
+
+def _have_begun(core: Core, down: float) -> None:
+    """Have the first step of this run record that there is one, with what it owes; ``down`` is since when."""
+
+    def begin(now: float) -> None:
+        core.begin, core.has_begun = None, True
+        grace = core.limits.restart_grace
+        extended = tuple(
+            Moved(channel.name, target, grant, "extended", grace)
+            for channel in core.state.channels.values()
+            for target, grant in channel.ledger.live_ones(down, now + grace)
+        )
+        core.record(RunBegan(core.clock.instant(now), core.writer, extended), now)
+        core.on_undo(_have_begun, core, down)
+
+    core.begin = begin

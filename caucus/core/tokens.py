@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from caucus.core.core import Core
+from caucus.errors import TokenLimit
 from caucus.model.events import Author, RequestKey, TokensChanged
 from caucus.model.records import Identity
 
@@ -12,11 +11,17 @@ from caucus.model.records import Identity
 def change_tokens(
     core: Core,
     _request: RequestKey | None,
+    now: float,
     minted: tuple[bytes, Identity] | None,
-    revoked: Sequence[bytes],
-) -> None:
+    digest: bytes | None,
+    agent_id: str | None,
+) -> list[bytes]:
+    tokens, most = core.state.tokens, core.limits.max_minted_tokens
+    revoked = tokens.named(digest, agent_id)
     if minted is None and not revoked:
-        return  # it was asked for what is durable
-    now = core.clock.now()
+        return []
+    if minted is not None and tokens.minted_count + 1 - len(revoked) > most:
+        raise TokenLimit(most)
     told = None if minted is None else (minted[0], Author(minted[1].agent_id, minted[1].owner))
     core.record(TokensChanged(core.clock.instant(now), told, tuple(revoked)), now)
+    return revoked

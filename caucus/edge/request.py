@@ -50,7 +50,8 @@ class Request:
     Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
     path leads, or ``None`` if it cannot be decoded; ``value``, what the body says, which is ``None``
     if it says nothing; ``principal``, who speaks, once that is known; ``key``, by what a
-    repetition of the request is known, if by anything; and ``route``, the operation's name. ``error``
+    repetition of the request is known, if by anything; ``bearer``, the digest of its token, if that can
+    be revoked; and ``route``, the operation's name. ``error``
     is the code of the refusal that it was answered with, if it was. ``waits_for`` is what a route
     waits for that may be given up once the peer has gone.
     """
@@ -66,6 +67,7 @@ class Request:
     value: Any = None
     principal: Principal | None = None
     key: RequestKey | None = None
+    bearer: bytes = b""
     route = NO_ROUTE
     error = ""
 

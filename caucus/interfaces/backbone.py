@@ -6,7 +6,7 @@ The errors named here are the classes of `caucus.errors`. Every operation answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -163,6 +163,9 @@ class IWatchable(Interface):
         Returns a function that ends it. Raises `InvalidChannelName` or `UnknownChannel`.
         """
 
+    def look(channel: str, cursor: int, limit: int) -> Page:
+        """What `read_since` gives of what is known here: at once, and without asking anybody."""
+
 
 class IRepeatable(Interface):
     """What a backbone may provide beside `IBackbone`: a retry is safe where it does."""
@@ -182,11 +185,23 @@ class IRepeatable(Interface):
 class ITokenKeeper(Interface):
     """What a backbone may provide beside `IBackbone`: minted tokens are kept with its state where it does."""
 
-    def change_tokens(minted: tuple[bytes, Identity] | None, revoked: Sequence[bytes]) -> Deferred[None]:
-        """A token was minted and others are revoked; fires once that is durable.
+    def change_tokens(
+        minted: tuple[bytes, Identity] | None, *, digest: bytes | None = None, agent_id: str | None = None
+    ) -> Deferred[list[bytes]]:
+        """Mint a token, and revoke the minted ones that are named; gives the digests of those, once durable.
 
-        Tokens are their SHA-256 digests, 32 bytes each. Neither minted nor revoked, it fires once what
-        was decided before is durable.
+        :param minted: a token's SHA-256 digest, 32 bytes, and whom it stands for.
+        :param digest: names one token to revoke; without one,
+        :param agent_id: names all that were minted for an agent.
+
+        Which tokens these are, and whether there is room, is judged in the step of the write. Fails
+        with `TokenLimit` when there are ``max_minted_tokens``; then none is revoked.
+        """
+
+    def bearing(digest: bytes) -> Any:
+        """The same provider, for whoever bears a minted token, which is named by its digest.
+
+        What it is asked to write fails with `Unauthorized` if the token is revoked at the step of the write.
         """
 
 

@@ -7,7 +7,7 @@ The errors named here are the classes of `caucus.errors`. Every operation answer
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -16,58 +16,80 @@ from zope.interface import Attribute, Interface
 from caucus.errors import CaucusError
 from caucus.model.events import Event
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 
 class IJournal(Interface):
-    """Where a backbone's state lives: an ordered record of events.
+    """Where a backbone's state lives: one log of events, in order, which several backbones may extend.
 
-    A backbone decides on the reactor's thread and records each decision as one event; the journal
-    makes them durable in that order. It calls back on the reactor's thread only.
+    It has two doors. Whatever a backbone decides, it decides within a `write`, and whatever must not be
+    staler than the call it looks up within a `read`. A journal that is its backbone's own calls both at
+    once; one that is shared has to take a turn first. It calls on the reactor's thread only.
 
     **Failure.** When events that were recorded may be lost, the journal takes no more until it knows
     which were kept: those up to some position, and none after it. Then ``durable`` and ``position``
-    are both there, the events after it are undone (see `replay`), their waits fail with
-    `StorageUnavailable`, and it goes on when it can. If that takes too long, the waits fail with
+    are both there, the events after it are undone (see `replay`), the writes that wait for them fail
+    with `StorageUnavailable`, and it goes on when it can. If that takes too long, they fail with
     `OutcomeUnknown` before it is known.
     """
 
-    position: int = Attribute("The position of the last event recorded: from 0, one more with each event.")
+    position: int = Attribute("The position of the last event applied here: from 0, one more with each.")
     durable: int = Attribute(
-        "The position up to which every event is safe. It never falls and never passes ``position``."
+        "The position up to which every event is applied here, and safe: what may be shown. "
+        "It never falls and never passes ``position``."
     )
     refusal: CaucusError | None = Attribute(
-        "Why no event is taken now, as a `StorageUnavailable`; ``None`` while they are. Cheap to read."
+        "Why every write is refused now, as a `StorageUnavailable`; ``None`` while they are not."
     )
 
-    def replay(apply: Callable[[Event, bytes], None], undo: Callable[[int], None]) -> Deferred[None]:
-        """Hand every event of earlier runs to ``apply``, in order; called once, before any `record`.
+    def replay(
+        apply: Callable[[Event, bytes, int], None],
+        undo: Callable[[int], None],
+    ) -> Deferred[None]:
+        """Hand over every event of earlier runs, in order; called once, before any `write`.
 
-        It is given the event, and the evidence that was recorded with it.
+        :param apply: takes an event, the evidence that was recorded with it, and its position: now, and
+            whenever another backbone's event has come later.
+        :param undo: is called, whenever events may have been lost and once it is known which, with the
+            position of the last that was kept, before the writes that wait for the others fail.
 
-        Fires when all were applied. ``position`` and ``durable`` then count them. Whenever events
-        may have been lost later, ``undo`` is called once it is known, with the position of the last
-        that was kept, before the waits for the others fail.
+        Fires when all were applied. ``position`` and ``durable`` then count them.
         """
+
+    def follow(advanced: Callable[[], None]) -> None:
+        """Call ``advanced`` whenever ``durable`` has advanced.
+
+        No decision is under way then, and the writes that wait for it have not fired yet.
+        """
+
+    def write(decide: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        """Call ``decide`` once, with the other arguments, and fire with what it gives or raises.
+
+        It is called in the order of the calls, at once or when the turn has come, with everything applied
+        that was recorded before, by anybody. It may `record` events, as one step, and must not
+        wait. It fires once everything that was recorded up to then is durable, in that order: what
+        was refused may rest on it too. Cancelling it ends the wait, and neither the decision nor its events.
+
+        Fails with ``refusal``, undecided, where there is one.
+        """
+
+    def read(look: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        """Call ``look`` once all that was durable anywhere is applied here; fire with what it gives."""
 
     def record(event: Event, evidence: bytes = b"") -> int:
         """Take one event and return its position, at once; what makes it durable happens later.
 
+        Only the ``decide`` of a `write` may call it, and applies the event itself.
+
         :param evidence: the bytes of an `EvidenceAdded`, kept beside it.
-
-        Raises ``refusal`` if there is one: then nothing was recorded.
-        """
-
-    def when_durable(position: int) -> Deferred[None]:
-        """Fires once ``durable`` has reached ``position``, in the order of the positions.
-
-        Every call returns a Deferred of its own; cancelling it ends the wait, and never the write.
-        `close` fires those that still wait. Fails with `StorageUnavailable` if the event is known
-        not to have been kept, with `OutcomeUnknown` if that cannot be told.
         """
 
     def close() -> Deferred[None]:
         """Make what was recorded durable and let go of the store; fires when that is done.
 
-        If that cannot be done in a few seconds, the waits fail with `OutcomeUnknown` and it fires.
+        Nothing is written any more from then on. If it cannot be done in a few seconds, the writes
+        that wait fail with `OutcomeUnknown` and it fires.
         """
 
 

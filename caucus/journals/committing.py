@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, succeed  # noqa: A004
 from twisted.internet.interfaces import IReactorTime
@@ -21,10 +21,11 @@ from zope.interface import implementer
 from caucus.errors import CaucusError, OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal, IMeasured
 from caucus.journals.codec import encode_event
+from caucus.journals.doors import look_now, nobody_to_tell, nothing_to_undo, refuse_to_record
 from caucus.journals.recovery import Recoverable, Situation, recovery
 from caucus.journals.waits import Waits
 from caucus.journals.worker import Worker
-from caucus.metrics import SECONDS, SIZES, Histogram, Reading
+from caucus.metrics import SECONDS, SIZES, Counter, Histogram, Reading
 from caucus.model.events import Event
 from caucus.model.text import one_line
 
@@ -39,7 +40,8 @@ CHUNK: Final = 2000
 PROGRESS_SECONDS: Final = 1.0
 
 _log = Logger("caucus.journals")
-
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Entry = tuple[bytes, bytes]
 """An event's bytes, and the evidence that is kept beside it."""
@@ -64,6 +66,8 @@ class Store(Recoverable, Protocol):
 @implementer(IJournal, IMeasured)
 class CommittingJournal:
     """A thread commits what is recorded; what comes during a commit goes into the next one.
+
+    The log is this journal's alone, so that its turn is always there.
 
     :param store: is used by ``worker`` alone.
     :param release: is called when the journal is closed.
@@ -90,7 +94,9 @@ class CommittingJournal:
         self._since = 0.0  # when the disk was last seen to get on, while something is pending
         self._is_committing = False
         self._waits = Waits()
-        self._undo: Callable[[int], None] = _undo_nothing
+        self._undo: Callable[[int], None] = nothing_to_undo
+        self._advanced: Callable[[], None] = nobody_to_tell
+        self._is_deciding = False
         self._has_failed = self._in_doubt = self._is_beyond_repair = False
         self._situation = Situation(
             store=store,
@@ -116,7 +122,10 @@ class CommittingJournal:
             lambda: self._commit_events.counts()[()],
             kind="counter",
         )
-        self.metrics = (commits, self._commit_seconds, self._commit_events)
+        self._refused = Counter(
+            "caucus_writes_not_taken_total", "Writes that were refused, since storage had failed or stalled."
+        )
+        self.metrics = (commits, self._commit_seconds, self._commit_events, self._refused)
 
     @property
     def refusal(self) -> CaucusError | None:
@@ -131,14 +140,44 @@ class CommittingJournal:
             return StorageUnavailable("stalled")
         return None
 
-    def replay(self, apply: Callable[[Event, bytes], None], undo: Callable[[int], None]) -> Deferred[None]:
+    def replay(
+        self,
+        apply: Callable[[Event, bytes, int], None],
+        undo: Callable[[int], None],
+    ) -> Deferred[None]:
         self._undo = undo
         return Deferred.fromCoroutine(self._replay(apply))
 
-    def record(self, event: Event, evidence: bytes = b"") -> int:
+    def follow(self, advanced: Callable[[], None]) -> None:
+        self._advanced = advanced
+
+    def write(self, decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         refusal = self.refusal
         if refusal is not None:
-            raise refusal
+            self._refused.add()
+            return fail(refusal)
+        answer: T | Failure
+        self._is_deciding = True
+        try:
+            answer = decide(*args, **kwargs)
+        except Exception:
+            # No name here holds it, since its traceback holds this frame.
+            return self._once_durable(Failure())
+        finally:
+            self._is_deciding = False
+        return self._once_durable(answer)
+
+    def _once_durable(self, answer: T | Failure) -> Deferred[T]:
+        if self.durable < self.position:
+            return self._waits.add(self.position, answer)
+        return fail(answer) if isinstance(answer, Failure) else succeed(answer)
+
+    def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        return look_now(look, *args, **kwargs)
+
+    def record(self, event: Event, evidence: bytes = b"") -> int:
+        if not self._is_deciding:
+            refuse_to_record()
         body = encode_event(event)
         if self.position == self.durable:
             self._since = self._clock.seconds()
@@ -148,13 +187,6 @@ class CommittingJournal:
         if not self._is_committing:
             self._start_committing()
         return self.position
-
-    def when_durable(self, position: int) -> Deferred[None]:
-        if position <= self.durable:
-            return succeed(None)
-        if self._in_doubt:
-            return fail(OutcomeUnknown())
-        return self._waits.add(position)
 
     def close(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._close())
@@ -192,6 +224,7 @@ class CommittingJournal:
         self.durable += count
         self._pending_bytes -= size
         self._since = self._clock.seconds()
+        self._advanced()
         self._waits.fire(self.durable)
 
     def _stop_committing(self, _result: None) -> None:
@@ -235,13 +268,13 @@ class CommittingJournal:
 
     # The beginning and the end
 
-    async def _replay(self, apply: Callable[[Event, bytes], None]) -> None:
+    async def _replay(self, apply: Callable[[Event, bytes, int], None]) -> None:
         total = await self._worker.run(self._store.tail)
         told = self._clock.seconds()
         while True:
             events = await self._worker.run(self._store.read, self.position, CHUNK)
-            for event, evidence in events:
-                apply(event, evidence)
+            for position, (event, evidence) in enumerate(events, start=self.position + 1):
+                apply(event, evidence, position)
             self.position += len(events)
             self.durable = self.position
             self._tell_if_idle()
@@ -287,7 +320,3 @@ class CommittingJournal:
         if self._idle is not None and settled:
             idle, self._idle = self._idle, None
             idle.callback(None)
-
-
-def _undo_nothing(_kept: int) -> None:
-    """Nothing was recorded before `CommittingJournal.replay`."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from attrs import define, field
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.plugin import IPlugin
@@ -13,27 +12,55 @@ from zope.interface import implementer
 
 from caucus.errors import ConfigurationError
 from caucus.interfaces import IJournal, IJournalFactory
+from caucus.journals.doors import look_now, nobody_to_tell, refuse_to_record
 from caucus.model.events import Event
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @implementer(IJournal)
-@define
 class MemoryJournal:
     """Counts the events and keeps none: the backbone's own state is all there is."""
 
-    position: int = field(default=0, init=False)
-    durable: int = field(default=0, init=False)
-    refusal: None = field(default=None, init=False)
+    refusal: None = None
 
-    def replay(self, apply: Callable[[Event, bytes], None], undo: Callable[[int], None]) -> Deferred[None]:  # noqa: ARG002
+    def __init__(self) -> None:
+        self.position = self.durable = 0
+        self._is_deciding = False
+        self._advanced: Callable[[], None] = nobody_to_tell
+
+    def replay(
+        self,
+        apply: Callable[[Event, bytes, int], None],  # noqa: ARG002
+        undo: Callable[[int], None],  # noqa: ARG002
+    ) -> Deferred[None]:
         return succeed(None)
+
+    def follow(self, advanced: Callable[[], None]) -> None:
+        self._advanced = advanced
+
+    def write(self, decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        before = self.position
+        self._is_deciding = True
+        try:
+            answer = succeed(decide(*args, **kwargs))
+        except Exception:
+            answer = fail()
+        finally:
+            self._is_deciding = False
+        if self.position > before:
+            self._advanced()
+        return answer
+
+    def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        return look_now(look, *args, **kwargs)
 
     def record(self, event: Event, evidence: bytes = b"") -> int:  # noqa: ARG002
+        if not self._is_deciding:
+            refuse_to_record()
         self.position = self.durable = self.position + 1
         return self.position
-
-    def when_durable(self, position: int) -> Deferred[None]:  # noqa: ARG002
-        return succeed(None)
 
     def close(self) -> Deferred[None]:
         return succeed(None)

@@ -14,6 +14,7 @@ from caucus.model.events import (
     Event,
     EvidenceAdded,
     Moved,
+    RunBegan,
     RunEnded,
     Stepped,
     TokensChanged,
@@ -40,6 +41,9 @@ def exported(row: Row) -> dict[str, Any]:
         case EvidenceAdded(channel=channel, sha256=sha256):
             added = {"event": "evidence_added", "channel": channel, "sha256": sha256}
             return {**line, **added, "data": row.evidence}
+        case RunBegan(writer=writer, extended=extended):
+            began = {"event": "run_began", "writer": writer}
+            return {**line, **began, "extended": [_moved(one) for one in extended]}
         case RunEnded():
             return {**line, "event": "run_ended"}
         case _:

@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from caucus.errors import CaucusError
 
 
 class Waits:
-    """Each wait is a Deferred of its own; one that was cancelled is passed over."""
+    """Each wait is a Deferred of its own, which fires with its answer; one that was cancelled is passed over.
+
+    They come in the order of their positions.
+    """
 
     def __init__(self) -> None:
-        self._waits: list[tuple[int, Deferred[None]]] = []
+        self._waits: deque[tuple[int, Deferred[Any], Any]] = deque()
 
-    def add(self, position: int) -> Deferred[None]:
-        """Fires once the position is durable, or fails once it is known that it will not be."""
-        waiting: Deferred[None] = Deferred()
-        self._waits.append((position, waiting))
+    def add(self, position: int, answer: Any) -> Deferred[Any]:
+        """Fires with the answer, which may be a ``Failure``, once the position is durable.
+
+        It fails otherwise once it is known that it will not be.
+        """
+        waiting: Deferred[Any] = Deferred()
+        self._waits.append((position, waiting, answer))
         return waiting
 
     def fire(self, durable: int) -> None:
-        """End the waits for what is durable, in the order of their positions."""
-        ready = [one for one in self._waits if one[0] <= durable]
-        self._waits = [one for one in self._waits if one[0] > durable]
-        for _position, waiting in sorted(ready, key=_position_of):
+        """End the waits for what is durable."""
+        while self._waits and self._waits[0][0] <= durable:
+            _position, waiting, answer = self._waits.popleft()
             if not waiting.called:
-                waiting.callback(None)
+                waiting.callback(answer)
+            elif isinstance(answer, Failure):
+                answer.cleanFailure()
 
     def settle(self, durable: int, refuse: Callable[[], CaucusError]) -> None:
         """End those there are: as `fire` what is durable, as `fail` the others. New ones may come now."""
-        waits, self._waits = self._waits, []
-        for position, waiting in sorted(waits, key=_position_of):
-            if waiting.called:
-                continue
-            if position <= durable:
-                waiting.callback(None)
-            else:
-                waiting.errback(refuse())
+        waits, self._waits = self._waits, deque()
+        for position, waiting, answer in waits:
+            if not waiting.called:
+                waiting.callback(answer if position <= durable else Failure(refuse()))
 
     def fail(self, refuse: Callable[[], CaucusError]) -> None:
         """End all with what ``refuse`` makes, which is made anew for each."""
-        waits, self._waits = self._waits, []
-        for _position, waiting in sorted(waits, key=_position_of):
-            if not waiting.called:
-                waiting.errback(refuse())
-
-
-def _position_of(wait: tuple[int, Deferred[None]]) -> int:
-    return wait[0]
+        self.settle(-1, refuse)

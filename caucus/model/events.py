@@ -154,5 +154,17 @@ class RunEnded(Record, frozen=True, tag=5):
     when: Instant
 
 
-Event = ChannelCreated | Stepped | EvidenceAdded | TokensChanged | RunEnded
+class RunBegan(Record, frozen=True, tag=6):
+    """Event: a run began, and may write from here on.
+
+    ``writer`` says who that is, for people. What was ``extended`` was live when the run before was last
+    heard of, and its holders could not say so meanwhile.
+    """
+
+    when: Instant
+    writer: str
+    extended: tuple[Moved, ...] = ()
+
+
+Event = ChannelCreated | Stepped | EvidenceAdded | TokensChanged | RunEnded | RunBegan
 """What a journal records."""

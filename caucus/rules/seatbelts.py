@@ -25,8 +25,9 @@ _SEEDS: Final = {kind: crc32(kind.encode()) for kind in TYPES}
 class RateBudget:
     """A sliding window of ``limit`` charges in ``window`` seconds for each of ``tracked`` names.
 
-    A charge counts until exactly one window has passed. The name used least recently is
-    forgotten when there are more than ``tracked``.
+    A charge counts until exactly one window has passed. The name that was charged least recently is
+    forgotten when there are more than ``tracked``: that depends on what is in the log alone, so every
+    daemon and every run forgets the same.
     """
 
     def __init__(self, limit: int, window: int, tracked: int, scope: RateScope) -> None:
@@ -41,7 +42,6 @@ class RateBudget:
         charges = self._charges.get(name)
         if charges is None:
             return
-        self._charges.move_to_end(name)
         if charges.count(self._window, now) >= self._limit:
             wait = charges.oldest + self._window - now
             raise RateLimited(limit=self._limit, scope=self._scope, retry_after=max(1, math.ceil(wait)))
@@ -121,7 +121,7 @@ class Duplicates:
         if now >= touched + self._window:
             del self._last[agent_id]
         elif digest == post:
-            self.remember(agent_id, digest, now)
+            self._last[agent_id] = (digest, now)
             raise DuplicatePost
         elif touched != last[1]:
             self._last[agent_id] = (digest, touched)

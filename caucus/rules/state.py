@@ -7,7 +7,9 @@ never validates, refuses or reads a clock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Final
 
 import msgspec
 
@@ -19,6 +21,9 @@ from caucus.model.events import (
     ChannelCreated,
     Event,
     EvidenceAdded,
+    Instant,
+    Moved,
+    RunBegan,
     RunEnded,
     Said,
     Stepped,
@@ -27,7 +32,14 @@ from caucus.model.events import (
 from caucus.model.records import Answer, Appended, Granted, Identity, StoredArtifact
 from caucus.rules.answered import AnsweredRequests, AnswerPlace
 from caucus.rules.channel import Channel
+from caucus.rules.claims.leases import Leases
+from caucus.rules.claims.ledger import Held
 from caucus.rules.seatbelts import RateBudget
+
+LAPSES: Final = 1000
+"""So many lapses at most are one event."""
+
+Undoing = list[tuple[Callable[..., None], tuple[object, ...]]]
 
 
 class _Stamped(msgspec.Struct):
@@ -51,8 +63,14 @@ class State:
         window, tracked = limits.window_seconds, limits.max_tracked_agents
         self.posts = RateBudget(limits.global_max_posts_per_minute, window, tracked, "all_channels")
         self.creates = RateBudget(limits.max_channel_creates_per_minute, window, tracked, "channel_creates")
+        self.leases = Leases(self._ends)
         self._limits = limits
         self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
+
+    def _ends(self, channel: str, target: str) -> float | None:
+        room = self.channels.get(channel)
+        held = None if room is None else room.ledger.entry(target)
+        return None if held is None else held.ends
 
     def channel(self, name: str) -> Channel:
         """The channel, durable or not. Raises `InvalidChannelName` or `UnknownChannel`."""
@@ -99,6 +117,9 @@ class State:
             case TokensChanged():
                 self._change_tokens(event, position, durable)
                 return
+            case RunBegan(extended=extended):
+                self._move(extended, at, self._undoing(position, durable))
+                return
             case RunEnded():
                 return
         if event.request is not None:
@@ -137,10 +158,7 @@ class State:
                 room.duplicates.remember(said.author, said.post, at)
 
     def _step(self, event: Stepped, position: int, durable: int, at: float, *, charges: bool) -> None:
-        undoing: list[tuple[Callable[..., None], tuple[object, ...]]] | None = None
-        if position > durable:
-            undoing = []
-            self.on_undo(position, durable, _call_backwards, undoing)
+        undoing = self._undoing(position, durable)
         for said in event.said:
             room = self.channels[said.channel]
             if undoing is not None:
@@ -149,16 +167,44 @@ class State:
             room.append(said.message_json, position, durable)
             if charges:
                 self._charge(room, said, at)
-        for moved in event.moved:
+        if event.moved:
+            self._move(event.moved, at, undoing)
+
+    def _undoing(self, position: int, durable: int) -> Undoing | None:
+        """What takes the steps that undo the event at ``position``, unless that is durable."""
+        if position <= durable:
+            return None
+        undoing: Undoing = []
+        self.on_undo(position, durable, _call_backwards, undoing)
+        return undoing
+
+    def _move(self, moves: Iterable[Moved], at: float, undoing: Undoing | None) -> None:
+        for moved in moves:
             ledger, target, grant = self.channels[moved.channel].ledger, moved.target, moved.grant
             if undoing is not None:
-                undoing.append((ledger.restore, (target, ledger.entry(target))))
+                undoing.append((self._restore, (moved.channel, target, ledger.entry(target))))
             if grant is None:
                 ledger.remove(target)
-            elif moved.manner == "extended":
-                ledger.extend(target, grant, at + moved.seconds)
+                continue
+            ends: float | None
+            if moved.manner == "extended":
+                ends = ledger.extend(target, grant, at + moved.seconds)
             else:
-                ledger.put(target, grant, at)
+                ends = ledger.put(target, grant, at)
+            if ends is not None:
+                self.leases.add(ends, moved.channel, target)
+
+    def _restore(self, channel: str, target: str, entry: Held | None) -> None:
+        """Put back what was there for a target."""
+        self.channels[channel].ledger.restore(target, entry)
+        if entry is not None and entry.ends is not None:
+            self.leases.add(entry.ends, channel, target)
+
+    def lapses(self, when: Instant, now: float) -> Iterator[Stepped]:
+        """The steps by which the leases lapse that have ended ``now``, in the order of their ends."""
+        lapsed = iter(self.leases.take(now))
+        while moved := tuple(Moved(*one, None, "lapsed") for one in islice(lapsed, LAPSES)):
+            yield Stepped(when, (), moved)
 
     def _take_back(self, room: Channel, said: Said, last: tuple[int, float] | None) -> None:
         """Undo that a message was said, and what it was charged; ``last`` was its author's last post."""
@@ -227,6 +273,6 @@ def stamp_of(event: ChannelCreated | Stepped) -> str:
     return _decode_stamped(event.said[-1].message_json).ts
 
 
-def _call_backwards(steps: list[tuple[Callable[..., None], tuple[object, ...]]]) -> None:
+def _call_backwards(steps: Undoing) -> None:
     for step, arguments in reversed(steps):
         step(*arguments)

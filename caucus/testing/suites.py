@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from caucus.testing import channels, claiming, evidence, journaling, pacing, posting, reading, shape
+from caucus.testing import beside, channels, claiming, evidence, journaling, pacing, posting, reading, shape
 from caucus.testing.journaling import JournalCase
 from caucus.testing.kit import Case
 
@@ -14,5 +14,6 @@ BACKBONE_CASES: tuple[Case, ...] = (
     *claiming.CASES,
     *pacing.CASES,
     *evidence.CASES,
+    *beside.CASES,
 )
 JOURNAL_CASES: tuple[JournalCase, ...] = tuple(journaling.CASES)

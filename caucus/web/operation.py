@@ -98,7 +98,7 @@ class Gate:
         if principal is None:
             principal = self.identify(request)
         else:  # known since its first byte
-            self._tokens.require(principal)
+            self._tokens.require(principal.digest)
         if is_draft:
             value.agent_id, value.owner = principal.identity.agent_id, principal.identity.owner
         elif kind == "message":
@@ -107,6 +107,8 @@ class Gate:
             request.value = Hashed.of(body) if request.values(IDEMPOTENCY_KEY) else body
         if request.values(IDEMPOTENCY_KEY):
             request.key = request_key(request, principal)
+        if self._tokens.is_minted(principal):
+            request.bearer = principal.digest
 
     def _judge_other(self, operation: Operation[Any], request: Request) -> None:
         if operation.authority == "admin":

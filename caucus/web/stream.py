@@ -37,7 +37,7 @@ class Streams:
     """All open streams of a server."""
 
     def __init__(self, backbone: IBackbone, limits: Limits, clock: IReactorTime) -> None:
-        self.backbone = backbone
+        self.watchable = cast("IWatchable", backbone)
         self.clock = clock
         self.page = min(PAGE, limits.max_read_limit)
         self.buffer_bytes = limits.max_stream_buffer_bytes
@@ -60,7 +60,7 @@ class Streams:
         """
         if self._open >= self._limit:
             raise StreamCapacity(self._limit)
-        if not IWatchable.providedBy(self.backbone):
+        if not IWatchable.providedBy(self.watchable):
             raise NotFound
         return lambda request: self.attach(request, channel, start, head, comment)
 
@@ -108,12 +108,12 @@ class Feed:
         self._advancing = False
         self._woken = False
         self._quiet_since = streams.clock.seconds()
-        self._unwatch = cast("IWatchable", streams.backbone).watch(channel, self._wake)
+        self._unwatch = streams.watchable.watch(channel, self._wake)
         self._timer: IDelayedCall = streams.clock.callLater(QUIET_SECONDS, self._tick)
 
-    def read(self, cursor: int) -> Deferred[Page]:
-        """A page of the channel after ``cursor``."""
-        return self.streams.backbone.read_since(self.channel, cursor, self.streams.page)
+    def look(self, cursor: int) -> Page:
+        """A page of what there is to see of the channel after ``cursor``."""
+        return self.streams.watchable.look(self.channel, cursor, self.streams.page)
 
     def next_turn(self) -> Deferred[None]:
         """Fires in the reactor's next turn, so that whoever reads much leaves room for others."""
@@ -138,8 +138,8 @@ class Feed:
         self._advancing = True
         try:
             while self._woken:
-                self._woken = False  # a backbone that answers later may wake us again meanwhile
-                while self.readers and (page := await self.read(self.cursor)).messages_json:
+                self._woken = False
+                while self.readers and (page := self.look(self.cursor)).messages_json:
                     self._push(page)
                     if self.cursor < page.cursor or len(page.messages_json) >= self.streams.page:
                         await self.next_turn()
@@ -238,7 +238,7 @@ class Reader:
         try:
             while not (self._done or self._paused):
                 start = self.cursor
-                page = await self.feed.read(start)
+                page = self.feed.look(start)
                 if page.messages_json:
                     self._write(*frames(page, start))
                     if self.cursor < page.cursor or len(page.messages_json) >= self.feed.streams.page:

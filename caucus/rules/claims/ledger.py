@@ -33,14 +33,9 @@ class Ledger:
         self._entries: dict[str, Held] = {}
 
     def live(self, key: str, now: float) -> Held | None:
-        """The entry of ``key``, unless its lease has lapsed: at its end it has."""
+        """The entry of ``key``, unless its lease has ended: at its end it has."""
         entry = self._entries.get(key)
-        if entry is None:
-            return None
-        if entry.ends is not None and now >= entry.ends:
-            del self._entries[key]  # lapsed is lapsed, also if the clock steps back after this
-            return None
-        return entry
+        return None if entry is None or (entry.ends is not None and now >= entry.ends) else entry
 
     def count(self, now: float) -> int:
         """How many targets are held."""
@@ -89,17 +84,20 @@ class Ledger:
             if entry.ends is not None and down < entry.ends < until and not entry.extended
         ]
 
-    def put(self, key: str, grant: Grant, at: float) -> None:
-        """The target is held from ``at`` on."""
+    def put(self, key: str, grant: Grant, at: float) -> float | None:
+        """The target is held from ``at`` on; gives when its lease ends, if it does."""
         # As the sum of floats, so that 0.4 + 1 has lapsed at 1.4; any lease fits a float.
         ends = None if grant.lease_ttl is None else at + float(grant.lease_ttl)
         self._entries[key] = Held(grant, ends)
+        return ends
 
-    def extend(self, key: str, grant: Grant, ends: float) -> None:
-        """The target is held until ``ends`` at least."""
+    def extend(self, key: str, grant: Grant, ends: float) -> float:
+        """The target is held until ``ends`` at least; gives when its lease ends."""
         entry = self._entries.get(key)
-        before = None if entry is None else entry.ends
-        self._entries[key] = Held(grant, ends if before is None else max(before, ends), extended=True)
+        if entry is not None and entry.ends is not None:
+            ends = max(entry.ends, ends)
+        self._entries[key] = Held(grant, ends, extended=True)
+        return ends
 
     def remove(self, key: str) -> None:
         """The target is free."""

@@ -37,11 +37,13 @@ class Serving:
     def once(self, request: Request, operation: Operation[T], *args: Any, **kwargs: Any) -> Deferred[T]:
         """Have the backbone do an operation that writes, unless the request is known by its key.
 
-        A backbone that remembers nothing repeats.
+        A backbone that remembers nothing repeats. A token that can be revoked must stand when it is done.
         """
-        repeatable = None if request.key is None else IRepeatable(self.backbone, None)
+        keeper = self.issuer.keeper
+        backbone = keeper.bearing(request.bearer) if request.bearer and keeper else self.backbone
+        repeatable = None if request.key is None else IRepeatable(backbone, None)
         if request.key is None or repeatable is None:
-            return cast("Deferred[T]", getattr(self.backbone, operation.name)(*args, **kwargs))
+            return cast("Deferred[T]", getattr(backbone, operation.name)(*args, **kwargs))
         answer = repeatable.once(request.key, operation.name, *args, **kwargs)
         if isinstance(request.value, Hashed):
             answer.addErrback(_as_before, repeatable, request, operation.name, *args, **kwargs)
