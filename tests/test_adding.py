@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PATCHES = Path(__file__).with_name("patches")
-FILES = {"operation": 6, "field": 3, "error": 3}
+FILES = {"operation": 6, "field": 3, "error": 3, "event": 4}
 """The most files of ``caucus/`` for each."""
 
 OPERATION = """
@@ -54,6 +54,33 @@ ERROR = """
     else:
         raise AssertionError("it was not refused")
 """
+EVENT_PROGRAM = """
+import json
+from pathlib import Path
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+from caucus.core import channels
+from caucus.core.backbone import Backbone
+from caucus.journals import open_journal
+from caucus.journals.reader import Reader
+from caucus.journals.shown import exported
+
+async def main(reactor):
+    for purpose in ("disk", "network"):
+        journal = await open_journal("sqlite:room.db", reactor, reactor)
+        backbone = Backbone(journal, reactor)
+        await backbone.replay()
+        if purpose == "disk":
+            await backbone.create_channel("room", purpose="disk")
+            await backbone._core.write(channels.change_purpose, None, "room", "network")
+        described = await backbone.describe_channel("room")
+        assert described.purpose == "network"
+        await backbone.end_run()
+        await journal.close()
+    print(json.dumps([exported(row) for row in Reader(Path("room.db")).rows()]))
+
+react(lambda reactor: Deferred.fromCoroutine(main(reactor)))
+"""
 PROGRAM = """
 import json
 from twisted.internet.defer import Deferred
@@ -78,14 +105,20 @@ react(lambda reactor: Deferred.fromCoroutine(main(reactor)))
 
 def applied(name: str, folder: Path) -> Mapping[str, object]:
     """The OpenAPI description of a copy with this patch, once a client has used what it adds."""
+    body = {"operation": OPERATION, "field": FIELD, "error": ERROR}[name]
+    described: Mapping[str, object] = json.loads(run_with(name, folder, PROGRAM.replace("{body}", body)))
+    return described
+
+
+def run_with(name: str, folder: Path, program: str) -> str:
+    """What a program prints that runs in a copy with this patch."""
     for part in ("caucus", "twisted"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.cache"))
     patch = PATCHES / f"{name}.patch"
     environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
     subprocess.run(["git", "apply", "-C1", str(patch)], cwd=folder, env=environment, check=True)
-    body = {"operation": OPERATION, "field": FIELD, "error": ERROR}[name]
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.replace("{body}", body)],
+        [sys.executable, "-c", program],
         cwd=folder,
         env={**environment, "PYTHONPATH": str(folder)},
         capture_output=True,
@@ -94,8 +127,7 @@ def applied(name: str, folder: Path) -> Mapping[str, object]:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    described: Mapping[str, object] = json.loads(done.stdout)
-    return described
+    return done.stdout
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -119,3 +151,9 @@ def test_a_made_up_message_field_works_from_end_to_end(tmp_path: Path) -> None:
 def test_a_made_up_error_works_from_end_to_end(tmp_path: Path) -> None:
     described = json.dumps(applied("error", tmp_path))
     assert "quiet_hours" in described
+
+
+def test_a_made_up_event_works_from_its_decision_to_its_replay_and_its_export(tmp_path: Path) -> None:
+    lines = json.loads(run_with("event", tmp_path, EVENT_PROGRAM))
+    told = [line for line in lines if line["event"] == "purpose_changed"]
+    assert [(line["channel"], line["purpose"]) for line in told] == [("room", "network")]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
+import itertools
 import json
 import random
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +160,44 @@ def whole_log(url: str) -> list[Any]:
         if not page["messages"]:
             return log
         log += page["messages"]
+
+
+def test_what_a_flood_left_of_a_budget_is_left_after_a_kill(start: Start, tmp_path: Path) -> None:
+    budget, arguments = 60, ["--max-posts-per-minute=60", f"--journal=sqlite:{tmp_path / 'room.db'}"]
+    chance = random.Random(7)
+    daemon = start("caucus-backbone", *arguments, CAUCUS_TOKENS="tok:a:o")
+    (url,) = daemon.until_listening()
+    ask(f"{url}/channels", {"channel": "room"}, "tok")
+    flood = [threading.Thread(target=_post_until_killed, args=(url, f"{number}")) for number in range(4)]
+    for one in flood:
+        one.start()
+    while len(whole_log(url)) < chance.randint(5, 30):
+        time.sleep(0.001)
+    daemon.process.kill()
+    for one in flood:
+        one.join()
+    daemon = start("caucus-backbone", *arguments, CAUCUS_TOKENS="tok:a:o")
+    (url,) = daemon.until_listening()
+    kept = whole_log(url)
+    assert 5 <= len(kept) < budget
+    assert _post(url, kept[-1]["body"]) == 409  # the last post is remembered too
+    statuses = [_post(url, f"after {number}") for number in range(budget)]
+    assert statuses == [201] * (budget - len(kept)) + [429] * len(kept)
+
+
+def _post_until_killed(url: str, name: str) -> None:
+    with suppress(OSError, http.client.HTTPException):
+        for number in itertools.count():
+            if _post(url, f"{name} {number}") != 201:
+                return
+
+
+def _post(url: str, body: str) -> int:
+    try:
+        ask(f"{url}/channels/room/append", {"type": "note", "msg_id": ULID, "body": body}, "tok")
+    except urllib.error.HTTPError as error:
+        return error.code
+    return 201
+
+
+ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"

@@ -5,7 +5,7 @@ A token is kept as its SHA-256 digest only, and found by it: nothing is compared
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from caucus.access.principals import Principal
@@ -80,6 +80,15 @@ class Tokens:
     def add(self, digest: bytes, identity: Identity) -> None:
         """A token was minted; ``digest`` is its SHA-256, 32 bytes."""
         self._minted[digest] = Principal(identity, digest)
+
+    def dump(self) -> list[tuple[bytes, str, str]]:
+        """The minted tokens: their digests and whom they stand for, as agent_id and owner; for `load`."""
+        return [(digest, one.agent_id, one.owner) for digest, one in self._minted.items()]
+
+    def load(self, dumped: Iterable[tuple[bytes, str, str]]) -> None:
+        """Know these minted tokens."""
+        for digest, agent_id, owner in dumped:
+            self.add(digest, Identity(agent_id, owner))
 
     @property
     def minted_count(self) -> int:

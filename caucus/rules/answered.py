@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -56,6 +57,18 @@ class AnsweredRequests:
 
     def __len__(self) -> int:
         return self._count
+
+    def dump(self) -> list[tuple[bytes, list[tuple[bytes, bytes]]]]:
+        """For each scope its keys with what is kept of them, in the order in which they go; for `load`."""
+        return [(name, list(scope.answered.items())) for name, scope in self._scopes.items()]
+
+    def load(self, dumped: Iterable[tuple[bytes, Iterable[tuple[bytes, bytes]]]]) -> None:
+        """Be as these were; so far nothing is remembered."""
+        for name, answered in dumped:
+            scope = self._scopes[name] = _Scope()
+            scope.answered.update(answered)
+            scope.order.extend(scope.answered)
+            self._count += len(scope.order)
 
     def find(self, request: RequestKey, now: float) -> Answered | None:
         """What the request was answered with before, if that is remembered. Raises `IdempotencyMismatch`."""

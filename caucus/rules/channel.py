@@ -11,13 +11,25 @@ from collections import deque
 
 from caucus.errors import ChannelFull, InvalidCursor
 from caucus.limits import Limits
-from caucus.model.events import ChannelFields
+from caucus.model.events import ChannelFields, Record
 from caucus.model.fields import as_integer
 from caucus.model.records import Descriptor, Page
-from caucus.rules.claims.ledger import Ledger
+from caucus.rules.claims.ledger import Held, Ledger
 from caucus.rules.evidence import Evidence
 from caucus.rules.log import Log
 from caucus.rules.seatbelts import Duplicates, RateBudget
+
+
+class ChannelDump(Record, frozen=True):
+    """A channel with all that is in it: what its parts dump."""
+
+    fields: ChannelFields
+    created: int
+    log: list[bytes]
+    ledger: list[tuple[str, Held]]
+    posts: list[tuple[str, list[float]]]
+    duplicates: list[tuple[str, int, float]]
+    evidence: list[tuple[str, bytes]]
 
 
 class Channel:
@@ -39,6 +51,26 @@ class Channel:
         self._limits = limits
         self._log = Log()
         self._pending: deque[int] = deque()
+
+    def dump(self, now: float) -> ChannelDump:
+        """All that it is ``now``, if all of it is durable; for `load`."""
+        return ChannelDump(
+            self.fields,
+            self.created,
+            self._log.dump(),
+            self.ledger.dump(),
+            self.posts.dump(now),
+            self.duplicates.dump(),
+            self.evidence.dump(),
+        )
+
+    def load(self, dumped: ChannelDump) -> None:
+        """Be as the channel was that gave this; so far it is empty."""
+        self._log.load(dumped.log)
+        self.ledger.load(dumped.ledger)
+        self.posts.load(dumped.posts)
+        self.duplicates.load(dumped.duplicates)
+        self.evidence.load(dumped.evidence)
 
     @property
     def length(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from caucus.errors import ArtifactIntegrity, ArtifactTooLarge
 from caucus.model.evidence import ADDRESS, address_of
 
@@ -37,6 +39,15 @@ class Evidence:
     def take_back(self, sha256: str) -> None:
         """Undo the addition of an artifact."""
         self._size -= len(self._artifacts.pop(sha256)[0])
+
+    def dump(self) -> list[tuple[str, bytes]]:
+        """All artifacts under their addresses, for `load`: they are durable."""
+        return [(sha256, data) for sha256, (data, _position) in self._artifacts.items()]
+
+    def load(self, dumped: Iterable[tuple[str, bytes]]) -> None:
+        """Be as the evidence was that gave this; so far it is empty."""
+        for sha256, data in dumped:
+            self.add(sha256, data, 0)
 
     def get(self, sha256: str, durable: int) -> bytes | None:
         """The bytes at an address, if they are there and durable."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 CHUNK: Final = 64
@@ -35,6 +36,15 @@ class Log:
         if not self._tail:
             self._tail = list(self._chunks.pop())
         self._tail.pop()
+
+    def dump(self) -> list[bytes]:
+        """All messages, for `load`."""
+        return list(self.between(0, len(self)))
+
+    def load(self, dumped: Iterable[bytes]) -> None:
+        """Be as the log was that gave this; so far it is empty."""
+        for message_json in dumped:
+            self.append(message_json)
 
     def between(self, start: int, end: int) -> tuple[bytes, ...]:
         """The messages from the cursor ``start`` to the cursor ``end``, neither of them beyond the end."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Final
 from zlib import crc32
 
@@ -57,6 +58,15 @@ class RateBudget:
             self._charges.move_to_end(name)
         charges.add(now, self._window)
 
+    def dump(self, now: float) -> list[tuple[str, list[float]]]:
+        """The instants of what counts ``now``, by name, the first to be forgotten first; for `load`."""
+        return [(name, charges.dump(self._window, now)) for name, charges in self._charges.items()]
+
+    def load(self, dumped: Iterable[tuple[str, Iterable[float]]]) -> None:
+        """Be as the budget was that gave this; so far it is unused."""
+        for name, times in dumped:
+            self._charges[name] = _Charges(times)
+
     def take_back(self, name: str) -> None:
         """Undo the last charge of ``name``."""
         charges = self._charges.get(name)
@@ -69,9 +79,12 @@ class _Charges:
 
     __slots__ = ("_forgotten", "_times")
 
-    def __init__(self) -> None:
-        self._times = array("d")
+    def __init__(self, times: Iterable[float] = ()) -> None:
+        self._times = array("d", times)
         self._forgotten = 0
+
+    def dump(self, window: int, now: float) -> list[float]:
+        return [at for at in self._times[self._forgotten :] if now < at + window]
 
     @property
     def oldest(self) -> float:
@@ -125,6 +138,15 @@ class Duplicates:
             raise DuplicatePost
         elif touched != last[1]:
             self._last[agent_id] = (digest, touched)
+
+    def dump(self) -> list[tuple[str, int, float]]:
+        """Each agent's last post and when it was, in the order in which they are forgotten; for `load`."""
+        return [(agent_id, *last) for agent_id, last in self._last.items()]
+
+    def load(self, dumped: Iterable[tuple[str, int, float]]) -> None:
+        """Be as these were; so far nothing is remembered."""
+        for agent_id, digest, at in dumped:
+            self._last[agent_id] = (digest, at)
 
     def last(self, agent_id: str) -> tuple[int, float] | None:
         """What is remembered of the agent."""

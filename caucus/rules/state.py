@@ -23,6 +23,7 @@ from caucus.model.events import (
     EvidenceAdded,
     Instant,
     Moved,
+    Record,
     RunBegan,
     RunEnded,
     Said,
@@ -31,7 +32,7 @@ from caucus.model.events import (
 )
 from caucus.model.records import Answer, Appended, Granted, Identity, StoredArtifact
 from caucus.rules.answered import AnsweredRequests, AnswerPlace
-from caucus.rules.channel import Channel
+from caucus.rules.channel import Channel, ChannelDump
 from caucus.rules.claims.leases import Leases
 from caucus.rules.claims.ledger import Held
 from caucus.rules.seatbelts import RateBudget
@@ -47,6 +48,16 @@ class _Stamped(msgspec.Struct):
 
 
 _decode_stamped = msgspec.json.Decoder(_Stamped).decode
+
+
+class StateDump(Record, frozen=True):
+    """All that events have made: what the parts of a `State` dump."""
+
+    channels: list[ChannelDump]
+    posts: list[tuple[str, list[float]]]
+    creates: list[tuple[str, list[float]]]
+    answered: list[tuple[bytes, list[tuple[bytes, bytes]]]]
+    tokens: list[tuple[bytes, str, str]]
 
 
 class State:
@@ -125,6 +136,31 @@ class State:
         if event.request is not None:
             self.answered.keep(event.request, self._place_of(event), position, at)
             self.on_undo(position, durable, self.answered.forget_last, event.request)
+
+    def dump(self, now: float) -> StateDump:
+        """All that it is ``now``, if all of it is durable; for `load`."""
+        return StateDump(
+            [channel.dump(now) for channel in self.channels.values()],
+            self.posts.dump(now),
+            self.creates.dump(now),
+            self.answered.dump(),
+            self.tokens.dump(),
+        )
+
+    def load(self, dumped: StateDump) -> None:
+        """Be as the state was that gave this; so far it is empty."""
+        for one in dumped.channels:
+            channel = self.channels[one.fields.channel] = Channel(one.fields, self._limits, one.created)
+            channel.load(one)
+            self.artifacts += len(one.evidence)
+            self.artifact_bytes += sum(len(data) for _sha256, data in one.evidence)
+            for target, held in one.ledger:
+                if held.ends is not None:
+                    self.leases.add(held.ends, channel.name, target)
+        self.posts.load(dumped.posts)
+        self.creates.load(dumped.creates)
+        self.answered.load(dumped.answered)
+        self.tokens.load(dumped.tokens)
 
     def on_undo(self, position: int, durable: int, step: Callable[..., object], *arguments: object) -> None:
         """Call ``step`` if the event at ``position``, unless that is durable, is lost; later steps first."""

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from caucus.model.events import Instant
+from caucus.model.events import Instant, Record
 
 BOOTS: Final = 64
 """So many boots are remembered with where their clocks stood; another one is taken for new."""
 STEP_SECONDS: Final = 3600.0
 """A wall clock that falls back by more than that was set; by less, it may still get there by itself."""
+
+
+class TimelineDump(Record, frozen=True):
+    """What a timeline knows: the fields of `Timeline`, by their names."""
+
+    now: float
+    boots: list[tuple[bytes, float]]
+    highest: float | None
+    offset: float
+    lower_offset: float
 
 
 class Timeline:
@@ -36,6 +46,17 @@ class Timeline:
             self._advance_wall(when, self._highest)
         self._highest = max(self._highest, when.wall)
         return self.now
+
+    def dump(self) -> TimelineDump:
+        """All that it knows, for `load`."""
+        boots = list(self._boots.items())
+        return TimelineDump(self.now, boots, self._highest, self._offset, self._lower_offset)
+
+    def load(self, dumped: TimelineDump) -> None:
+        """Be as the timeline was that gave this."""
+        self.now, self._highest = dumped.now, dumped.highest
+        self._boots = OrderedDict(dumped.boots)
+        self._offset, self._lower_offset = dumped.offset, dumped.lower_offset
 
     def _advance_boot(self, when: Instant, highest: float) -> None:
         offset = self._boots.get(when.boot_id)

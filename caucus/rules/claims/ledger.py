@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from caucus.model.events import Grant, Record
@@ -61,6 +62,14 @@ class Ledger:
         if entry is None:
             return NotHeld()
         return None if entry.grant.holder.owner == owner else _lost(entry)
+
+    def dump(self) -> list[tuple[str, Held]]:
+        """The entries by target key, for `load`."""
+        return list(self._entries.items())
+
+    def load(self, dumped: Iterable[tuple[str, Held]]) -> None:
+        """Be as the ledger was that gave this."""
+        self._entries = dict(dumped)
 
     def entry(self, key: str) -> Held | None:
         """What is there for ``key``, live or lapsed."""
