@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from caucus.core.clock import DecisionClock
 from caucus.errors import CaucusError
 from caucus.interfaces import IJournal
-from caucus.rules.state import State
+from caucus.rules.claims.leases import Leases
 
 SHORTEST: Final = 0.001
 LONGEST: Final = 3600.0
@@ -28,7 +28,7 @@ class Due(Protocol):
 
     journal: IJournal
     clock: DecisionClock
-    state: State
+    leases: Leases
 
     def carry_out(self, now: float) -> None:
         """What is due ``now`` happens."""
@@ -74,7 +74,7 @@ class Alarm:
         self.at = inf
         core = self._core
         now = core.clock.now()
-        if core.state.leases.next > now:
+        if core.leases.next > now:
             core.set_alarm()
             return
         core.journal.write(lambda: core.carry_out(core.clock.now())).addCallbacks(

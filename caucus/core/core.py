@@ -59,6 +59,7 @@ class Core:
         self.limits = limits
         self.writer = writer
         self.state = State(limits, tokens)
+        self.leases = self.state.leases
         self.stamps = Stamps()
         self.feeds = Feeds(journal)
         journal.follow(self.feeds.advanced)
@@ -107,27 +108,28 @@ class Core:
             known = None if key is None else self.state.answered.find(key, now)
             if known is not None:
                 return cast("T", self.state.answer_at(known.place))
-        self.carry_out(now)
+        if self.begin is not None or self.leases.next <= now:
+            self.carry_out(now)
         try:
             decided = decide(self, key, now, *args, **kwargs)
         except Exception as error:
             self.counts.decided[decide, type(error)] += 1
             raise
         self.counts.decided[decide, type(decided)] += 1
-        if self.state.leases.next < self.alarm.at:
-            self.alarm.set(self.state.leases.next, now)
+        if self.leases.next < self.alarm.at:
+            self.alarm.set(self.leases.next, now)
         return decided
 
     def set_alarm(self) -> None:
         """Have what others did fall due too."""
-        if self.state.leases.next < self.alarm.at:
-            self.alarm.set(self.state.leases.next, self.clock.now())
+        if self.leases.next < self.alarm.at:
+            self.alarm.set(self.leases.next, self.clock.now())
 
     def carry_out(self, now: float) -> None:
         """Before anything is decided ``now``, what is due happens: in the step that this is called in."""
         if self.begin is not None:
             self.begin(now)
-        if self.state.leases.next <= now:
+        if self.leases.next <= now:
             for event in self.state.lapses(self.clock.instant(now), now):
                 self.record(event, now)
 

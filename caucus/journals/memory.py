@@ -44,14 +44,17 @@ class MemoryJournal:
         before = self.position
         self._is_deciding = True
         try:
-            answer = succeed(decide(*args, **kwargs))
+            decided = decide(*args, **kwargs)
         except Exception:
-            answer = fail()
-        finally:
-            self._is_deciding = False
+            self._stop_deciding(before)
+            return fail()  # no name here holds it, since its traceback holds this frame
+        self._stop_deciding(before)
+        return succeed(decided)
+
+    def _stop_deciding(self, before: int) -> None:
+        self._is_deciding = False
         if self.position > before:
             self._advanced()
-        return answer
 
     def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         return look_now(look, *args, **kwargs)
