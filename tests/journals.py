@@ -62,13 +62,15 @@ class SlowJournal:
     def write(self, decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         if self.refusing:
             return fail(StorageUnavailable())
-        answer: T | Failure
         self._is_deciding = True
         try:
-            answer = decide(*args, **kwargs)
+            return self._once_durable(decide(*args, **kwargs))
         except Exception:
-            answer = Failure()
-        self._is_deciding = False
+            return self._once_durable(Failure())
+        finally:
+            self._is_deciding = False
+
+    def _once_durable(self, answer: T | Failure) -> Deferred[T]:
         waiting = self._waits.add(self.position, answer)
         if self.position <= self.durable:
             self._waits.fire(self.durable)
