@@ -126,6 +126,7 @@ async def _start(reactor: Any, settings: Settings) -> Server:
     journal: IJournal | None = None
     listeners: list[Listener] = []
     backbone = settings.backbone
+    mine: Backbone | None = None
     try:
         if backbone is None:
             asked = settings.journal
@@ -145,8 +146,8 @@ async def _start(reactor: Any, settings: Settings) -> Server:
         for description, endpoint in zip(settings.endpoints, endpoints, strict=True):
             site, names = make_site(), settings.names
             listeners.append(await listen(description, endpoint, site, names, settings.metrics))
-        if isinstance(backbone, Backbone):
-            backbone.begin_run().addErrback(_unless_refused)
+        if mine is not None:
+            mine.begin_run().addErrback(_unless_refused)
     except BaseException:
         await _take_down(listeners, None)
         if journal is not None:

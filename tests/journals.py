@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, ParamSpec, TypeVar
+from typing import ClassVar, TypeVar, TypeVarTuple, Unpack
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
@@ -15,7 +15,7 @@ from caucus.journals.doors import look_now, nobody_to_tell, nothing_to_undo, ref
 from caucus.journals.waits import Waits
 from caucus.model.events import Event, EvidenceAdded
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
@@ -59,12 +59,12 @@ class SlowJournal:
     def follow(self, advanced: Callable[[], None]) -> None:
         self._advanced = advanced
 
-    def write(self, decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+    def write(self, decide: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
         if self.refusing:
             return fail(StorageUnavailable())
         self._is_deciding = True
         try:
-            return self._once_durable(decide(*args, **kwargs))
+            return self._once_durable(decide(*args))
         except Exception:
             return self._once_durable(Failure())
         finally:
@@ -76,8 +76,8 @@ class SlowJournal:
             self._waits.fire(self.durable)
         return waiting
 
-    def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        return look_now(look, *args, **kwargs)
+    def read(self, look: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
+        return look_now(look, *args)
 
     def record(self, event: Event, evidence: bytes = b"") -> int:
         if not self._is_deciding:
@@ -107,7 +107,7 @@ class SlowJournal:
 
     def close(self) -> Deferred[None]:
         self.sync()
-        self.closed = True
+        self.closed = self.refusing = True
         return succeed(None)
 
 

@@ -24,6 +24,7 @@ from caucus.limits import Limits
 from caucus.model.events import Event
 from caucus.model.messages import Message
 from caucus.model.records import Identity
+from caucus.testing.shared import SharedLog
 from tests.journals import SlowJournal
 
 ALICE, BOB = Identity("alice-agent", "alice"), Identity("bob-agent", "bob")
@@ -281,3 +282,21 @@ def test_the_record_of_a_post_is_its_exact_bytes() -> None:
     posted = room.post("text")
     room.journal.sync()
     assert posted.result.message_json == room.journal.events[-1].said[0].message_json  # type: ignore[union-attr]
+
+
+def test_what_its_caller_does_to_a_message_while_it_waits_for_its_turn_changes_nothing() -> None:
+    log = SharedLog(Clock())
+    backbone = Backbone(log.journal(), Clock())
+    backbone.create_channel("room")
+    log.run()
+    fields: Any = {"type": "note", "msg_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "agent_id": "a", "owner": "o"}
+    fields |= {"body": "as it was", "to": ["bob"]}
+    data: Any = bytearray(DATA)
+    posting = Pending(backbone.append("room", fields))
+    putting = Pending(backbone.put_artifact("room", ADDRESS, data))
+    fields["body"] = "otherwise"
+    fields["to"].append("carol")
+    data[0] ^= 1
+    log.run()
+    assert (posting.result.message.body, posting.result.message.to) == ("as it was", ("bob",))
+    assert putting.result.sha256 == ADDRESS

@@ -79,7 +79,7 @@ def test_a_log_gives_what_is_between_two_cursors(length: int, one: int, other: i
     for message in messages:
         log.append(message)
     start, end = sorted((min(one, length), min(other, length)))
-    assert len(log) == length
+    assert log.length == length
     assert log.between(start, end) == messages[start:end]
 
 

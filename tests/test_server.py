@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from caucus.edge.access_log import AccessLog
 from caucus.errors import ConfigurationError, InternalError, RateLimited, Unauthorized, Unreachable
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
+from caucus.journals.reader import Reader
+from caucus.model.events import ChannelCreated, RunBegan, RunEnded, Stepped
 from caucus.model.messages import fields_of
 from caucus.settings import Settings
 from tests.journals import SlowJournal
@@ -327,3 +330,21 @@ async def test_a_foreign_backbone_is_given_what_it_can_read_as_a_message() -> No
     assert {"agent_id", "owner", "msg_id", "type"} <= foreign.given[0].keys()
     await client.close()
     await server.close()
+
+
+async def test_a_start_that_cannot_listen_leaves_no_alarm_and_takes_no_grace(tmp_path: Path) -> None:
+    journal = f"sqlite:{tmp_path / 'room.db'}"
+    server = await start_server(reactor, journal=journal)
+    await server.backbone.create_channel("room")
+    lease = Message("claim", "mine", target="t", agent_id="a", owner="o", lease_ttl=60)
+    await server.backbone.claim("room", lease)
+    taken = await start_server(reactor)
+    await server.close()
+    for _ in range(2):
+        with pytest.raises(ConfigurationError):
+            await start_server(reactor, journal=journal, port=taken.port)
+    timers: Any = reactor
+    assert [call for call in timers.getDelayedCalls() if "Alarm" in repr(call)] == []
+    await taken.close()
+    events = [type(row.event) for row in Reader(tmp_path / "room.db").rows()]
+    assert events == [RunBegan, ChannelCreated, Stepped, RunEnded]

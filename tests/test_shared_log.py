@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from caucus.core.backbone import Backbone
-from caucus.errors import CaucusError, RateLimited, Unauthorized
+from caucus.errors import CaucusError, RateLimited, StorageUnavailable, Unauthorized
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
 from caucus.model.events import RunBegan, RunEnded, Stepped, TokensChanged
@@ -207,3 +207,37 @@ def test_a_hand_that_has_closed_writes_no_more_and_the_others_go_on() -> None:
     assert waiting.result.cursor == 1
     assert hands.ask(hands.all[0], "append", "room", note("late")).error is not None
     assert hands.read(hands.all[1]) == ["just in time"]
+
+
+def test_what_waits_when_a_hand_closes_is_told_so() -> None:
+    hands = Hands(2, seed=1)
+    journal = hands.all[0].journal
+    hands.log.is_stalled = True
+    reading, writing = Asked(journal.read(int)), Asked(journal.write(int))
+    journal.close()
+    journal.close()
+    late = Asked(journal.read(int))
+    assert {type(one.error) for one in (reading, writing, late)} == {StorageUnavailable}
+
+
+@pytest.mark.parametrize("skew", [-3600.0, 0.0, 3600.0])
+def test_a_hand_whose_wall_clock_is_off_makes_no_lease_lapse_early_or_late_at_another(skew: float) -> None:
+    clock, log = Clock(), SharedLog(Clock(), 1)
+    clock.advance(1e9)
+    one = Backbone(log.journal(), clock, boot_id=b"one")
+    other = Backbone(log.journal(), clock, wall=lambda: clock.seconds() + skew, boot_id=b"other")
+    for backbone in (one, other):
+        backbone.replay()
+        backbone.begin_run()
+        log.run()
+    one.create_channel("room")
+    log.run()
+    clock.advance(600)  # nobody says anything
+    other.claim("room", claim("alice", lease_ttl=60))
+    log.run()
+    other.end_run()
+    for after, outcome in ((59, "already_claimed"), (1, "granted")):
+        clock.advance(after)
+        asked = Asked(one.claim("room", claim("bob")))
+        log.run()
+        assert asked.result.outcome == outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +20,7 @@ from caucus.journals import committing
 from caucus.journals.committing import CommittingJournal
 from caucus.journals.database import Database
 from caucus.journals.sqlite import open_sqlite
-from caucus.model.events import EvidenceAdded, Instant
+from caucus.model.events import EvidenceAdded, Instant, RequestKey
 from caucus.model.messages import Message
 from tests.disk import Disk, fail_at, nothing
 from tests.journals import nothing_applied
@@ -210,7 +211,10 @@ async def test_a_row_that_a_failed_sync_left_behind_is_acknowledged(
             raise apsw.IOError("injected")
 
     disk.before = fail_a_sync
-    await journal.write(journal.record, SMALL)
+    told: list[object] = []
+    journal.follow(lambda: told.append(journal.durable))
+    await journal.write(journal.record, SMALL).addCallback(lambda _: told.append("written"))
+    assert told == [2, "written"]
     await turns()
     assert (journal.refusal, journal.position) == (None, 2)
     await journal.close()
@@ -307,3 +311,55 @@ async def test_an_idle_journal_on_a_dead_disk_is_closed_in_time(
     stall.end()
     await turns()
     journal._worker.stop()
+
+
+async def test_the_events_of_a_step_are_committed_together(path: Path, clock: Clock, disk: Disk) -> None:
+    journal = await opened(path, clock, disk)
+    before = journal._commit_events.counts()[()]
+
+    def decide() -> None:
+        journal.record(SMALL)
+        time.sleep(0.02)  # the thread would have had time to commit the first by itself
+        journal.record(SMALL)
+
+    await journal.write(decide)
+    assert journal._commit_events.counts()[()] == before + 1
+    await journal.close()
+
+
+async def test_a_write_made_while_others_are_told_is_told_after_them(path: Path, clock: Clock) -> None:
+    journal = await opened(path, clock)
+    told: list[str] = []
+
+    def tell(name: str) -> None:
+        told.append(name)
+        if name == "first":
+            journal.write(lambda: "later").addCallback(tell)
+
+    first, second = (journal.write(journal.record, SMALL) for _ in range(2))
+    first.addCallback(lambda _: tell("first"))
+    second.addCallback(lambda _: tell("second"))
+    await gatherResults([first, second])
+    await turns(2)
+    assert told == ["first", "second", "later"]
+    await journal.close()
+
+
+async def test_a_retry_of_what_is_in_doubt_is_not_told_that_nothing_was_written(
+    path: Path, clock: Clock, disk: Disk
+) -> None:
+    journal = await open_sqlite(path, reactor, clock, disk.name)
+    backbone = Backbone(journal, clock)
+    await backbone.replay()
+    await backbone.create_channel("room")
+    stall = Stall(disk)
+    key = RequestKey(b"scope", b"key", b"print")
+    message = Message("note", "text", agent_id="a", owner="o")
+    posting = backbone.once(key, "append", "room", message)
+    clock.advance(5)
+    assert trouble(journal) == "stalled"
+    with pytest.raises(OutcomeUnknown):
+        await backbone.once(key, "append", "room", message)
+    stall.end()
+    assert await posting == await backbone.once(key, "append", "room", message)
+    await journal.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -75,3 +76,19 @@ def test_a_watcher_that_fails_fails_neither_the_write_nor_the_others(
     assert woken == [1]
     assert [str(one.value) for one in logged_failures] == ["mine"]
     logged_failures.clear()
+
+
+def test_a_watch_that_another_watcher_ended_is_not_woken(backbone: Backbone) -> None:
+    woken: list[str] = []
+    ends: list[Callable[[], None]] = []
+
+    def first() -> None:
+        woken.append("first")
+        ends[0]()
+        ends[0]()  # which is nothing to anybody else
+
+    backbone.watch("room", first)
+    ends.append(backbone.watch("room", lambda: woken.append("second")))
+    backbone.append("room", note("one"))
+    settle(backbone)
+    assert woken == ["first"]

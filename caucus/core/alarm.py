@@ -77,6 +77,9 @@ class Alarm:
         if core.leases.next > now:
             core.set_alarm()
             return
+        if core.journal.refusal is not None:
+            self.set(now + AGAIN_SECONDS, now)
+            return
         core.journal.write(lambda: core.carry_out(core.clock.now())).addCallbacks(
             lambda _: core.set_alarm(), self._failed
         )

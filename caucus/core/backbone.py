@@ -26,7 +26,8 @@ from caucus.interfaces import (
 from caucus.limits import Limits
 from caucus.metrics import Metric
 from caucus.model.events import RequestKey
-from caucus.model.messages import MessageFields
+from caucus.model.evidence import kept_bytes
+from caucus.model.messages import MessageFields, taken_over
 from caucus.model.records import Answer, Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
 
 
@@ -106,27 +107,27 @@ class Backbone:
         return self._core.read(channels.list_channels)
 
     def append(self, channel: str, message: MessageFields) -> Deferred[Appended]:
-        return self._core.write(posting.append, self._asked, channel, message)
+        return self._core.write(posting.append, self._asked, channel, taken_over(message))
 
     def read_since(self, channel: str, cursor: int, limit: int | None = None) -> Deferred[Page]:
         return self._core.read(channels.read_since, channel, cursor, limit)
 
     def claim(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
-        return self._core.write(claiming.claim, self._asked, channel, message)
+        return self._core.write(claiming.claim, self._asked, channel, taken_over(message))
 
     def reassign_claim(
         self, channel: str, message: MessageFields, assignee: Identity
     ) -> Deferred[ClaimResult]:
-        return self._core.write(claiming.reassign_claim, self._asked, channel, message, assignee)
+        return self._core.write(claiming.reassign_claim, self._asked, channel, taken_over(message), assignee)
 
     def mark_claim_done(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
-        return self._core.write(claiming.mark_claim_done, self._asked, channel, message)
+        return self._core.write(claiming.mark_claim_done, self._asked, channel, taken_over(message))
 
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._core.read(channels.subscribe, channel)
 
     def put_artifact(self, channel: str, sha256: str, data: bytes) -> Deferred[StoredArtifact]:
-        return self._core.write(evidence.put_artifact, self._asked, channel, sha256, data)
+        return self._core.write(evidence.put_artifact, self._asked, channel, sha256, kept_bytes(data))
 
     def get_artifact(self, channel: str, sha256: str) -> Deferred[bytes | None]:
         return self._core.read(evidence.get_artifact, channel, sha256)

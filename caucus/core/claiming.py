@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from caucus.core import posting
 from caucus.core.core import Core
 from caucus.errors import InvalidRequest
@@ -60,7 +58,8 @@ def _checked(
     problems = () if assignee is None else identity_problems(assignee.agent_id, assignee.owner)
     if problems:
         raise refusal(problems, "assignee.")
-    author, target = _author(draft), draft.target or ""
+    # `drafted` has seen to it that they are there.
+    author, target = Identity(draft.agent_id or "", draft.owner or ""), draft.target or ""
     posting.check_pace(core, room, author.agent_id, now)
     return room, draft, target_key(target), author
 
@@ -77,7 +76,3 @@ def _grant(
     """Append a granted transition: ``to`` holds the target, or with ``None`` nobody does."""
     cursor = room.next_cursor()
     return Granted(posting.add(core, request, room, draft, now, given=(key, to)), cursor)
-
-
-def _author(draft: Draft) -> Identity:
-    return Identity(cast("str", draft.agent_id), cast("str", draft.owner))

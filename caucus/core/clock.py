@@ -40,8 +40,15 @@ class DecisionClock:
         self.now = lambda: seconds() + offset
 
     def at(self, when: Instant) -> float:
-        """When it was here that somebody else decided an event."""
+        """When it was here that somebody else decided an event, which has just been heard of.
+
+        That is not later than now, wherever the other's clock stands; and now where nothing is known of it.
+        """
+        now, timeline = self.now(), self._timeline
         if self.last is not None:
-            self._timeline.advance(self.last)
+            timeline.advance(self.last)
             self.last = None
-        return self._timeline.advance(when)
+        if when.boot_id and not timeline.knows(when.boot_id):
+            timeline.meet(when, now)
+            return now
+        return min(timeline.advance(when), now)

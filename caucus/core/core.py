@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import TypeVar, TypeVarTuple, Unpack, cast
 
 import msgspec
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from caucus.access.tokens import Tokens
@@ -14,7 +14,7 @@ from caucus.core.alarm import Alarm
 from caucus.core.clock import DecisionClock
 from caucus.core.counts import Counts
 from caucus.core.feeds import Feeds
-from caucus.errors import CaucusError
+from caucus.errors import CaucusError, OutcomeUnknown
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
 from caucus.model.events import Event, RequestKey
@@ -23,7 +23,7 @@ from caucus.model.stamps import Stamps
 from caucus.rules.channel import Channel
 from caucus.rules.state import State
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
@@ -60,10 +60,11 @@ class Core:
         self.writer = writer
         self.state = State(limits, tokens)
         self.leases = self.state.leases
+        self.channel = self.state.channel
         self.stamps = Stamps()
         self.feeds = Feeds(journal)
         journal.follow(self.feeds.advanced)
-        self.counts = Counts(self.state, journal, clock)
+        self.counts = Counts(self.state, journal, clock, self.feeds)
         self.alarm = Alarm(reactor, self)
         self.begin: Callable[[float], None] | None = None
         """What the first step of the run does before anything else, until it is done."""
@@ -71,32 +72,29 @@ class Core:
 
     def write(
         self,
-        decide: Callable[Concatenate[Core, RequestKey | None, float, P], T],
+        decide: Callable[[Core, RequestKey | None, float, Unpack[Ts]], T],
         asked: Asked | None,
-        *args: P.args,
-        **kwargs: P.kwargs,
+        *args: *Ts,
     ) -> Deferred[T]:
         """Decide in a step; answer, or refuse, once all that was decided up to then is durable.
 
         A request that was answered before gets that answer, also while nothing new is taken.
         """
         if asked is not None and asked.key is not None and self.journal.refusal is not None:
-            answer = self._durable_answer(asked)
-            if answer is not None:
-                return succeed(cast("T", answer))
-        step = cast("Callable[..., T]", self._step)
-        return self.journal.write(step, decide, asked, *args, **kwargs)
+            earlier = self._answered_earlier(asked)
+            if earlier is not None:
+                return cast("Deferred[T]", earlier)
+        return self.journal.write(self._step, decide, asked, *args)
 
-    def read(self, look: Callable[Concatenate[Core, P], T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+    def read(self, look: Callable[[Core, Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
         """Look at durable state."""
-        return self.journal.read(look, self, *args, **kwargs)
+        return self.journal.read(look, self, *args)
 
     def _step(
         self,
-        decide: Callable[Concatenate[Core, RequestKey | None, float, P], T],
+        decide: Callable[[Core, RequestKey | None, float, Unpack[Ts]], T],
         asked: Asked | None,
-        *args: P.args,
-        **kwargs: P.kwargs,
+        *args: *Ts,
     ) -> T:
         """Judge what has to be judged here, carry out what is due, and decide."""
         now = self.clock.now()
@@ -111,7 +109,7 @@ class Core:
         if self.begin is not None or self.leases.next <= now:
             self.carry_out(now)
         try:
-            decided = decide(self, key, now, *args, **kwargs)
+            decided = decide(self, key, now, *args)
         except Exception as error:
             self.counts.decided[decide, type(error)] += 1
             raise
@@ -121,8 +119,8 @@ class Core:
         return decided
 
     def set_alarm(self) -> None:
-        """Have what others did fall due too."""
-        if self.leases.next < self.alarm.at:
+        """Have the alarm ring for what is due next, once the run has begun."""
+        if self.begin is None and self.leases.next < self.alarm.at:
             self.alarm.set(self.leases.next, self.clock.now())
 
     def carry_out(self, now: float) -> None:
@@ -133,21 +131,19 @@ class Core:
             for event in self.state.lapses(self.clock.instant(now), now):
                 self.record(event, now)
 
-    def _durable_answer(self, asked: Asked) -> Answer | None:
-        """What a request was answered with before, if that is remembered and durable."""
+    def _answered_earlier(self, asked: Asked) -> Deferred[Answer] | None:
+        """What a request was answered with before, if that is remembered: while no step can be taken."""
         try:
             if asked.bearer:
                 self.state.tokens.require(asked.bearer)
             known = None if asked.key is None else self.state.answered.find(asked.key, self.clock.now())
         except CaucusError:
             return None  # which is for a step to say
-        if known is None or known.position > self.journal.durable:
+        if known is None:
             return None
-        return self.state.answer_at(known.place)
-
-    def channel(self, name: str) -> Channel:
-        """The channel, durable or not. Raises `InvalidChannelName` or `UnknownChannel`."""
-        return self.state.channel(name)
+        if known.position > self.journal.durable:
+            return fail(OutcomeUnknown())
+        return succeed(self.state.answer_at(known.place))
 
     def durable_channel(self, name: str) -> Channel:
         """The channel, if it is durable. Raises `InvalidChannelName` or `UnknownChannel`."""
@@ -156,13 +152,9 @@ class Core:
     def record(self, event: Event, now: float, evidence: bytes = b"") -> None:
         """Take down what is decided ``now``, and carry it out."""
         position = self.journal.record(event, evidence)
-        self.counts.recorded(event, position)
+        durable = self.journal.durable
         self.clock.last = event.when
-        self.apply(event, position, self.journal.durable, now, evidence)
-
-    def apply(self, event: Event, position: int, durable: int, at: float, evidence: bytes) -> None:
-        """Carry out an event of this run, whoever decided it."""
-        self.state.apply(event, position, durable, at, evidence)
+        self.state.apply(event, position, durable, now, evidence)
         self.feeds.applied(event, position, durable)
 
     def on_undo(self, step: Callable[..., object], *arguments: object) -> None:

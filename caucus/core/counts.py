@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from caucus.core.clock import DecisionClock
+from caucus.core.feeds import Feeds
 from caucus.errors import CaucusError
 from caucus.interfaces import IJournal
 from caucus.metrics import Labels, Metric, Reading
-from caucus.model.events import Event, Stepped
 from caucus.rules.state import State
-
-MOST_INSTANTS: Final = 100
-"""Of events that were durable when they were last looked at; then those that are now are forgotten."""
 
 
 class Counts:
-    """Operations that were decided and events that were recorded, and what the state holds."""
+    """Operations that were decided, and what the state holds."""
 
-    def __init__(self, state: State, journal: IJournal, clock: DecisionClock) -> None:
+    def __init__(self, state: State, journal: IJournal, clock: DecisionClock, feeds: Feeds) -> None:
         self._state = state
         self._journal = journal
         self._clock = clock
         self._replay_seconds = 0.0
-        self._durable_at = 0.0
-        self._recorded: deque[tuple[int, float]] = deque()
         self.decided = defaultdict[tuple[Callable[..., object], type], int](int)
         """How often each operation ended with something of a type: a result, or an error."""
-        self._messages = 0
+        self._earlier = 0
         self.metrics: tuple[Metric, ...] = (
             Reading(
                 "caucus_operations_total",
@@ -40,8 +34,8 @@ class Counts:
             ),
             Reading(
                 "caucus_messages_total",
-                "Messages recorded since the start.",
-                lambda: self._messages,
+                "Messages that came since the start and can be read.",
+                lambda: self._readable() - self._earlier,
                 kind="counter",
             ),
             Reading("caucus_channels", "Channels there are.", lambda: len(state.channels)),
@@ -59,7 +53,7 @@ class Counts:
             Reading(
                 "caucus_last_durable_event_timestamp_seconds",
                 "When the last durable event was decided, in seconds since the epoch; 0 if none was.",
-                self._last_durable,
+                lambda: feeds.last_seen,
             ),
             Reading(
                 "caucus_replay_seconds",
@@ -68,26 +62,10 @@ class Counts:
             ),
         )
 
-    def recorded(self, event: Event, position: int) -> None:
-        """An event was taken by the journal."""
-        if isinstance(event, Stepped):
-            self._messages += len(event.said)
-        if self._journal.durable >= position:
-            self._durable_at = event.when.wall
-        else:
-            self._recorded.append((position, event.when.wall))
-            if len(self._recorded) > MOST_INSTANTS:
-                self._forget_durable()
-
-    def replayed(self, seconds: float, last: float) -> None:
-        """It took so long to replay the journal, whose last event was decided at ``last``."""
+    def replayed(self, seconds: float) -> None:
+        """It took so long to replay the journal."""
         self._replay_seconds = seconds
-        self._durable_at = last
-
-    def lost(self, kept: int) -> None:
-        """The events after the position ``kept`` were lost."""
-        while self._recorded and self._recorded[-1][0] > kept:
-            self._recorded.pop()
+        self._earlier = self._readable()
 
     def _operations(self) -> Mapping[Labels, float]:
         found = defaultdict[Labels, float](float)
@@ -95,14 +73,9 @@ class Counts:
             found[decide.__name__, _outcome(kind)] += count
         return found
 
-    def _forget_durable(self) -> None:
-        durable, recorded = self._journal.durable, self._recorded
-        while recorded and recorded[0][0] <= durable:
-            self._durable_at = recorded.popleft()[1]
-
-    def _last_durable(self) -> float:
-        self._forget_durable()
-        return self._durable_at
+    def _readable(self) -> int:
+        durable = self._journal.durable
+        return sum(channel.head(durable) for channel in self._state.channels.values())
 
     def _claims(self) -> float:
         now = self._clock.now()

@@ -18,6 +18,16 @@ Kind = Literal["channel", "message", "claims"]
 _log = Logger("caucus")
 
 
+class _Watcher:
+    """Who watches, until that is over."""
+
+    __slots__ = ("is_over", "wake")
+
+    def __init__(self, wake: Wake) -> None:
+        self.wake = wake
+        self.is_over = False
+
+
 class Feeds:
     """Who watches what, and what was applied that nobody could see yet.
 
@@ -25,8 +35,10 @@ class Feeds:
     """
 
     def __init__(self, journal: IJournal) -> None:
+        self.last_seen = 0.0
+        """When the last event that can be seen was decided, in seconds since the epoch; 0 without any."""
         self._journal = journal
-        self._watchers: dict[tuple[Kind, str], list[Wake]] = {}
+        self._watchers: dict[tuple[Kind, str], list[_Watcher]] = {}
         self._unseen: deque[tuple[int, Event]] = deque()
 
     def watch(self, kinds: Iterable[Kind], channel: str, wake: Wake) -> Callable[[], None]:
@@ -34,35 +46,45 @@ class Feeds:
 
         :param channel: where, or empty for everywhere.
         """
+        watcher = _Watcher(wake)
         places = [(kind, channel) for kind in kinds]
         for place in places:
-            self._watchers.setdefault(place, []).append(wake)
+            self._watchers.setdefault(place, []).append(watcher)
 
         def end() -> None:
+            if watcher.is_over:
+                return
+            watcher.is_over = True
             for place in places:
                 watchers = self._watchers[place]
-                watchers.remove(wake)
+                watchers.remove(watcher)
                 if not watchers:
                     del self._watchers[place]
 
         return end
 
     def applied(self, event: Event, position: int, durable: int) -> None:
-        """An event was applied, which is at ``position``."""
+        """An event was applied, which is at ``position``; ``advanced`` may come only later."""
         if position > durable or self._watchers:
             self._unseen.append((position, event))
+        else:
+            self.last_seen = event.when.wall
 
     def advanced(self) -> None:
         """More is durable: wake those who watch what can be seen now."""
         unseen, durable = self._unseen, self._journal.durable
+        if not unseen or unseen[0][0] > durable:
+            return
         seen: list[Event] = []
         while unseen and unseen[0][0] <= durable:
             seen.append(unseen.popleft()[1])
+        self.last_seen = seen[-1].when.wall
         if not self._watchers:
             return
-        for wake in self._watching(seen):
+        for watcher in self._watching(seen):
             try:
-                wake()
+                if not watcher.is_over:
+                    watcher.wake()
             except Exception:
                 _log.failure("A watcher failed")  # what it was told of is durable all the same
 
@@ -71,14 +93,14 @@ class Feeds:
         while self._unseen and self._unseen[-1][0] > kept:
             self._unseen.pop()
 
-    def _watching(self, seen: Iterable[Event]) -> Iterable[Wake]:
+    def _watching(self, seen: Iterable[Event]) -> Iterable[_Watcher]:
         """Those who watch what these events have changed, each once."""
         changed = dict.fromkeys(change for event in seen for change in _changes(event))
         return dict.fromkeys(
-            wake
+            watcher
             for kind, channel in changed
             for watched in (channel, "")
-            for wake in self._watchers.get((kind, watched), ())
+            for watcher in self._watchers.get((kind, watched), ())
         )
 
 

@@ -18,7 +18,7 @@ def append(
     room = core.channel(channel)
     draft = drafted(message, claim=False)
     cursor = room.next_cursor()
-    agent_id: str = draft.agent_id  # type: ignore[assignment]  # `drafted` has seen to it
+    agent_id = draft.agent_id or ""  # `drafted` has seen to it that it is there
     check_pace(core, room, agent_id, now)
     post = post_digest(draft.type, draft.body)
     room.duplicates.check(agent_id, post, now)
@@ -53,7 +53,6 @@ def add(
             lease_ttl = None if draft.lease_ttl is None else min(draft.lease_ttl, LONGEST_LEASE)
             grant = Grant(Holding(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
             moved = (Moved(room.name, key, grant, "granted"),)
-    agent_id: str = draft.agent_id  # type: ignore[assignment]  # as above
-    said = Said(room.name, message_json, agent_id, post)
+    said = Said(room.name, message_json, draft.agent_id or "", post)
     core.record(Stepped(when, (said,), moved, request), now)
     return message_json

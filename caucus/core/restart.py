@@ -43,20 +43,20 @@ class _Replay:
         core = self._core
         if isinstance(event, ChannelCreated) or (isinstance(event, Stepped) and event.said):
             core.stamps.resume(stamp_of(event))
-        core.apply(event, position, position, core.clock.at(event.when), evidence)
+        core.state.apply(event, position, position, core.clock.at(event.when), evidence)
+        core.feeds.applied(event, position, position)
         core.set_alarm()
 
     def undo(self, kept: int) -> None:
         self._core.state.undo(kept)
-        self._core.counts.lost(kept)
         self._core.feeds.undone(kept)
+        self._core.set_alarm()  # a lease that had lapsed is back, and its timer may have run
 
     def go_on(self, _result: None) -> None:
         core = self._core
         self.apply = self._apply_anothers
-        core.counts.replayed(
-            core.clock.now() - self._began, 0.0 if self._last is None else self._last.when.wall
-        )
+        core.counts.replayed(core.clock.now() - self._began)
+        core.feeds.last_seen = 0.0 if self._last is None else self._last.when.wall
         for at, event in self._recent:
             core.state.charge(event, at)
         self._recent.clear()
@@ -65,7 +65,6 @@ class _Replay:
             core.stamps.resume(stamp_of(self._stamped))
         core.clock.go_on(self._timeline)
         _have_begun(core, down)
-        core.set_alarm()
 
 
 def replay(core: Core) -> Deferred[None]:

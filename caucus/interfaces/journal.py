@@ -7,7 +7,7 @@ The errors named here are the classes of `caucus.errors`. Every operation answer
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -16,7 +16,7 @@ from zope.interface import Attribute, Interface
 from caucus.errors import CaucusError
 from caucus.model.events import Event
 
-_P = ParamSpec("_P")
+_Ts = TypeVarTuple("_Ts")
 _T = TypeVar("_T")
 
 
@@ -63,18 +63,19 @@ class IJournal(Interface):
         No decision is under way then, and the writes that wait for it have not fired yet.
         """
 
-    def write(decide: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+    def write(decide: Callable[[Unpack[_Ts]], _T], *args: *_Ts) -> Deferred[_T]:
         """Call ``decide`` once, with the other arguments, and fire with what it gives or raises.
 
         It is called in the order of the calls, at once or when the turn has come, with everything applied
         that was recorded before, by anybody. It may `record` events, as one step, and must not
-        wait. It fires once everything that was recorded up to then is durable, in that order: what
-        was refused may rest on it too. Cancelling it ends the wait, and neither the decision nor its events.
+        wait. It fires once everything that was recorded up to then is durable, those that wait in the
+        order in which they were decided: what was refused may rest on it too. A step's events are kept
+        all or none. Cancelling it ends the wait, and neither the decision nor its events.
 
         Fails with ``refusal``, undecided, where there is one.
         """
 
-    def read(look: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+    def read(look: Callable[[Unpack[_Ts]], _T], *args: *_Ts) -> Deferred[_T]:
         """Call ``look`` once all that was durable anywhere is applied here; fire with what it gives."""
 
     def record(event: Event, evidence: bytes = b"") -> int:
@@ -88,8 +89,9 @@ class IJournal(Interface):
     def close() -> Deferred[None]:
         """Make what was recorded durable and let go of the store; fires when that is done.
 
-        Nothing is written any more from then on. If it cannot be done in a few seconds, the writes
-        that wait fail with `OutcomeUnknown` and it fires.
+        From the call on nothing more is taken: ``refusal`` says so, and a `read` that cannot be
+        answered any more fails with it. What waits for its turn is decided, if that comes in time.
+        If it cannot be done in a few seconds, the writes that wait fail with `OutcomeUnknown` and it fires.
         """
 
 

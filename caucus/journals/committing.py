@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, ParamSpec, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail, succeed  # noqa: A004
 from twisted.internet.interfaces import IReactorTime
@@ -40,7 +40,7 @@ CHUNK: Final = 2000
 PROGRESS_SECONDS: Final = 1.0
 
 _log = Logger("caucus.journals")
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 Entry = tuple[bytes, bytes]
@@ -97,7 +97,8 @@ class CommittingJournal:
         self._undo: Callable[[int], None] = nothing_to_undo
         self._advanced: Callable[[], None] = nobody_to_tell
         self._is_deciding = False
-        self._has_failed = self._in_doubt = self._is_beyond_repair = False
+        self._step: list[Entry] = []  # what is being decided: it is queued as one, and so committed as one
+        self._has_failed = self._is_beyond_repair = False
         self._situation = Situation(
             store=store,
             worker=worker,
@@ -129,7 +130,7 @@ class CommittingJournal:
 
     @property
     def refusal(self) -> CaucusError | None:
-        if self._has_failed:
+        if self._has_failed or self._situation.is_closing:
             return StorageUnavailable("failed")
         pending = self.position - self.durable
         if pending and (
@@ -151,7 +152,7 @@ class CommittingJournal:
     def follow(self, advanced: Callable[[], None]) -> None:
         self._advanced = advanced
 
-    def write(self, decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+    def write(self, decide: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
         refusal = self.refusal
         if refusal is not None:
             self._refused.add()
@@ -159,7 +160,7 @@ class CommittingJournal:
         answer: T | Failure
         self._is_deciding = True
         try:
-            answer = decide(*args, **kwargs)
+            answer = decide(*args)
         except Exception:
             # No name here holds it, since its traceback holds this frame.
             return self._once_durable(Failure())
@@ -168,12 +169,17 @@ class CommittingJournal:
         return self._once_durable(answer)
 
     def _once_durable(self, answer: T | Failure) -> Deferred[T]:
-        if self.durable < self.position:
+        if self._step:
+            self._queue.extend(self._step)
+            self._step.clear()
+            if not self._is_committing:
+                self._start_committing()
+        if self.durable < self.position or self._waits:  # some may be about to be told
             return self._waits.add(self.position, answer)
         return fail(answer) if isinstance(answer, Failure) else succeed(answer)
 
-    def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        return look_now(look, *args, **kwargs)
+    def read(self, look: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
+        return look_now(look, *args)
 
     def record(self, event: Event, evidence: bytes = b"") -> int:
         if not self._is_deciding:
@@ -182,10 +188,8 @@ class CommittingJournal:
         if self.position == self.durable:
             self._since = self._clock.seconds()
         self._pending_bytes += len(body) + len(evidence)
-        self._queue.append((body, evidence))
+        self._step.append((body, evidence))
         self.position += 1
-        if not self._is_committing:
-            self._start_committing()
         return self.position
 
     def close(self) -> Deferred[None]:
@@ -242,7 +246,6 @@ class CommittingJournal:
 
     def _begin_to_doubt(self) -> None:
         """It takes too long: whoever waits is told that nobody knows."""
-        self._in_doubt = True
         self._waits.fail(OutcomeUnknown)
 
     def _settle(self, tail: int) -> bool:
@@ -250,7 +253,6 @@ class CommittingJournal:
         self.position = self.durable = tail
         self._queue.clear()
         self._pending_bytes = 0
-        self._in_doubt = False
         try:
             if not self._is_beyond_repair:
                 self._undo(tail)
@@ -261,6 +263,7 @@ class CommittingJournal:
         return not self._is_beyond_repair
 
     def _tell(self) -> None:
+        self._advanced()
         self._waits.settle(self.durable, partial(StorageUnavailable, "failed"))
 
     def _go_on(self) -> None:
@@ -301,7 +304,7 @@ class CommittingJournal:
                 pending=pending,
             )
         was_open = self._recovery.close()
-        self._has_failed = self._in_doubt = True
+        self._has_failed = True
         self._waits.fail(OutcomeUnknown)
         if was_open and not self._worker.busy:
             closing = self._worker.run(self._store.close)

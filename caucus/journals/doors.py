@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import NoReturn, TypeVar, TypeVarTuple, Unpack
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
-def look_now(look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+def look_now(look: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
     """Reads at once: all that is durable anywhere is applied here."""
     try:
-        return succeed(look(*args, **kwargs))
+        return succeed(look(*args))
     except Exception:
         return fail()
 

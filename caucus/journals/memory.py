@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
-from caucus.errors import ConfigurationError
+from caucus.errors import ConfigurationError, StorageUnavailable
 from caucus.interfaces import IJournal, IJournalFactory
 from caucus.journals.doors import look_now, nobody_to_tell, refuse_to_record
 from caucus.model.events import Event
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
@@ -23,9 +23,8 @@ T = TypeVar("T")
 class MemoryJournal:
     """Counts the events and keeps none: the backbone's own state is all there is."""
 
-    refusal: None = None
-
     def __init__(self) -> None:
+        self.refusal: StorageUnavailable | None = None
         self.position = self.durable = 0
         self._is_deciding = False
         self._advanced: Callable[[], None] = nobody_to_tell
@@ -40,15 +39,19 @@ class MemoryJournal:
     def follow(self, advanced: Callable[[], None]) -> None:
         self._advanced = advanced
 
-    def write(self, decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+    def write(self, decide: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
+        if self.refusal is not None:
+            return fail(self.refusal)
         before = self.position
         self._is_deciding = True
         try:
-            decided = decide(*args, **kwargs)
+            decided = decide(*args)
         except Exception:
             self._stop_deciding(before)
             return fail()  # no name here holds it, since its traceback holds this frame
-        self._stop_deciding(before)
+        self._is_deciding = False
+        if self.position > before:
+            self._advanced()
         return succeed(decided)
 
     def _stop_deciding(self, before: int) -> None:
@@ -56,8 +59,8 @@ class MemoryJournal:
         if self.position > before:
             self._advanced()
 
-    def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        return look_now(look, *args, **kwargs)
+    def read(self, look: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
+        return look_now(look, *args)
 
     def record(self, event: Event, evidence: bytes = b"") -> int:  # noqa: ARG002
         if not self._is_deciding:
@@ -66,6 +69,7 @@ class MemoryJournal:
         return self.position
 
     def close(self) -> Deferred[None]:
+        self.refusal = StorageUnavailable("failed")
         return succeed(None)
 
 

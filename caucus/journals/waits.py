@@ -21,6 +21,9 @@ class Waits:
     def __init__(self) -> None:
         self._waits: deque[tuple[int, Deferred[Any], Any]] = deque()
 
+    def __len__(self) -> int:
+        return len(self._waits)
+
     def add(self, position: int, answer: Any) -> Deferred[Any]:
         """Fires with the answer, which may be a ``Failure``, once the position is durable.
 

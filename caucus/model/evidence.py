@@ -28,3 +28,8 @@ class Hashed(bytes):
 def address_of(data: bytes) -> str:
     """The SHA-256 of these bytes, in lower-case hex."""
     return data.address if isinstance(data, Hashed) else sha256(data).hexdigest()
+
+
+def kept_bytes(data: bytes) -> bytes:
+    """The bytes as they are now, whatever their owner does to what held them."""
+    return bytes(data) if isinstance(data, bytearray | memoryview) else data

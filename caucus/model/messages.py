@@ -112,6 +112,13 @@ MessageFields = AnyMessage | Mapping[str, object]
 FIELDS: Final = frozenset(AnyMessage.__struct_fields__)
 
 
+def taken_over(message: MessageFields) -> MessageFields:
+    """The message as it is now, whatever its caller does to a mapping later."""
+    if not isinstance(message, dict):
+        return message
+    return {name: [*value] if isinstance(value, list) else value for name, value in message.items()}
+
+
 def fields_of(message: MessageFields) -> dict[str, object]:
     """The fields that are present, in order; a field that is ``None`` is absent.
 

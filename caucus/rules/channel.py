@@ -75,36 +75,34 @@ class Channel:
     @property
     def length(self) -> int:
         """How many messages there are, durable or not."""
-        return len(self._log)
+        return self._log.length
 
     def next_cursor(self) -> int:
         """The head after the next message. Raises `ChannelFull` if the log takes no more."""
-        limit = self._limits.max_messages_per_channel
-        if len(self._log) >= limit:
+        limit, length = self._limits.max_messages_per_channel, self._log.length
+        if length >= limit:
             raise ChannelFull(channel=self.name, limit=limit)
-        return len(self._log) + 1
+        return length + 1
 
     def append(self, message_json: bytes, position: int, durable: int) -> None:
         """Add a message to the log; the event that brings it is at ``position``."""
-        self.head(durable)  # what nobody reads must not be pending for ever
+        pending = self._pending
+        while pending and pending[0] <= durable:  # what nobody reads must not be pending for ever
+            pending.popleft()
         self._log.append(message_json)
         if position > durable:
-            self._pending.append(position)
+            pending.append(position)
 
     def take_back(self) -> None:
         """Undo the last append, which was not durable."""
         self._log.pop()
         self._pending.pop()
 
-    def pending(self, durable: int) -> list[int]:
-        """The journal positions of the messages that are not durable yet."""
-        return [position for position in self._pending if position > durable]
-
     def head(self, durable: int) -> int:
         """The cursor after the last durable message."""
         while self._pending and self._pending[0] <= durable:
             self._pending.popleft()
-        return len(self._log) - len(self._pending)
+        return self._log.length - len(self._pending)
 
     def describe(self, durable: int) -> Descriptor:
         """The descriptor with the live head."""

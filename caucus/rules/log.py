@@ -15,17 +15,17 @@ class Log:
     hold nothing but bytes; a list of a million would stop the reactor for 30 ms in each full collection.
     """
 
-    __slots__ = ("_chunks", "_tail")
+    __slots__ = ("_chunks", "_tail", "length")
 
     def __init__(self) -> None:
+        self.length = 0
+        """How many messages there are."""
         self._chunks: list[tuple[bytes, ...]] = []
         self._tail: list[bytes] = []
 
-    def __len__(self) -> int:
-        return len(self._chunks) * CHUNK + len(self._tail)
-
     def append(self, message_json: bytes) -> None:
         """Add a message at the end."""
+        self.length += 1
         self._tail.append(message_json)
         if len(self._tail) == CHUNK:
             self._chunks.append(tuple(self._tail))
@@ -36,10 +36,11 @@ class Log:
         if not self._tail:
             self._tail = list(self._chunks.pop())
         self._tail.pop()
+        self.length -= 1
 
     def dump(self) -> list[bytes]:
         """All messages, for `load`."""
-        return list(self.between(0, len(self)))
+        return list(self.between(0, self.length))
 
     def load(self, dumped: Iterable[bytes]) -> None:
         """Be as the log was that gave this; so far it is empty."""

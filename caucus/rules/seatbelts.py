@@ -27,8 +27,8 @@ class RateBudget:
     """A sliding window of ``limit`` charges in ``window`` seconds for each of ``tracked`` names.
 
     A charge counts until exactly one window has passed. The name that was charged least recently is
-    forgotten when there are more than ``tracked``: that depends on what is in the log alone, so every
-    daemon and every run forgets the same.
+    forgotten when there are more than ``tracked``: that depends on what is in the log alone, and not on
+    what was refused. Whom one forgot for a charge that is then taken back, it does not remember again.
     """
 
     def __init__(self, limit: int, window: int, tracked: int, scope: RateScope) -> None:

@@ -156,7 +156,7 @@ class State:
             self.artifact_bytes += sum(len(data) for _sha256, data in one.evidence)
             for target, held in one.ledger:
                 if held.ends is not None:
-                    self.leases.add(held.ends, channel.name, target)
+                    self.leases.moved(channel.name, target, None, held.ends)
         self.posts.load(dumped.posts)
         self.creates.load(dumped.creates)
         self.answered.load(dumped.answered)
@@ -216,25 +216,27 @@ class State:
 
     def _move(self, moves: Iterable[Moved], at: float, undoing: Undoing | None) -> None:
         for moved in moves:
-            ledger, target, grant = self.channels[moved.channel].ledger, moved.target, moved.grant
+            channel, target, grant = moved.channel, moved.target, moved.grant
+            ledger = self.channels[channel].ledger
+            entry = ledger.entry(target)
             if undoing is not None:
-                undoing.append((self._restore, (moved.channel, target, ledger.entry(target))))
+                undoing.append((self._restore, (channel, target, entry)))
+            before, after = None if entry is None else entry.ends, None
             if grant is None:
                 ledger.remove(target)
-                continue
-            ends: float | None
-            if moved.manner == "extended":
-                ends = ledger.extend(target, grant, at + moved.seconds)
+            elif moved.manner == "extended":
+                after = ledger.extend(target, grant, at + moved.seconds)
             else:
-                ends = ledger.put(target, grant, at)
-            if ends is not None:
-                self.leases.add(ends, moved.channel, target)
+                after = ledger.put(target, grant, at)
+            self.leases.moved(channel, target, before, after)
 
     def _restore(self, channel: str, target: str, entry: Held | None) -> None:
         """Put back what was there for a target."""
-        self.channels[channel].ledger.restore(target, entry)
-        if entry is not None and entry.ends is not None:
-            self.leases.add(entry.ends, channel, target)
+        ledger = self.channels[channel].ledger
+        was = ledger.entry(target)
+        ledger.restore(target, entry)
+        before, after = None if was is None else was.ends, None if entry is None else entry.ends
+        self.leases.moved(channel, target, before, after)
 
     def lapses(self, when: Instant, now: float) -> Iterator[Stepped]:
         """The steps by which the leases lapse that have ended ``now``, in the order of their ends."""

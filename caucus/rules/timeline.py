@@ -47,6 +47,17 @@ class Timeline:
         self._highest = max(self._highest, when.wall)
         return self.now
 
+    def knows(self, boot_id: bytes) -> bool:
+        """Whether there was an instant of this boot."""
+        return boot_id in self._boots
+
+    def meet(self, when: Instant, now: float) -> None:
+        """A boot's first instant is ``now``."""
+        self.now = max(self.now, now)
+        self._boots[when.boot_id] = now - when.boot
+        if len(self._boots) > BOOTS:
+            self._boots.popitem(last=False)
+
     def dump(self) -> TimelineDump:
         """All that it knows, for `load`."""
         boots = list(self._boots.items())

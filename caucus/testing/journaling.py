@@ -268,6 +268,18 @@ async def who_follows_is_told_before_those_who_wait(kit: JournalKit) -> None:
     await journal.close()
 
 
+async def a_closed_journal_takes_nothing(kit: JournalKit) -> None:
+    journal, _ = await kit.open()
+    await kit.wait(write(journal, EVENTS[0]))
+    closing = journal.close()
+    refused: list[Failure] = []
+    write(journal, EVENTS[1]).addErrback(refused.append)
+    await closing
+    write(journal, EVENTS[1]).addErrback(refused.append)
+    same([one.type for one in refused], [StorageUnavailable] * 2)
+    same((type(journal.refusal), journal.position), (StorageUnavailable, 1))
+
+
 async def closing_ends_the_waits(kit: JournalKit) -> None:
     journal, _ = await kit.open()
     waiting = write(journal, EVENTS[0])
@@ -355,6 +367,7 @@ CASES = [
     every_wait_has_an_end_of_its_own,
     a_read_looks_at_what_was_written_before,
     who_follows_is_told_before_those_who_wait,
+    a_closed_journal_takes_nothing,
     closing_ends_the_waits,
     a_closed_journal_is_replayed_as_it_was_recorded,
     what_a_failed_store_did_not_keep_is_undone_and_refused,

@@ -10,20 +10,20 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from caucus.errors import OutcomeUnknown, StorageUnavailable
+from caucus.errors import StorageUnavailable
 from caucus.interfaces import IJournal
 from caucus.journals.doors import nobody_to_tell, nothing_to_undo, refuse_to_record
 from caucus.journals.waits import Waits
 from caucus.model.events import Event
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 MOST_DECIDED: Final = 3
@@ -40,7 +40,7 @@ class SharedLog:
 
     def __init__(self, clock: Clock, seed: int = 0) -> None:
         self.entries: list[tuple[Event, bytes]] = []
-        self.is_failing = self.is_stalled = False
+        self.is_failing = self.is_stalled = self._is_running = False
         self._clock = clock
         self._chance = Random(seed)  # noqa: S311  # an order, not a secret
         self._journals: list[SharedJournal] = []
@@ -57,9 +57,13 @@ class SharedLog:
 
     def run(self) -> None:
         """Give turns until nobody waits for one."""
+        if self._is_running:
+            return  # whoever asks is told what it waits for in one of these turns
+        self._is_running = True
         while not self.is_stalled and (waiting := [one for one in self._journals if one.is_waiting]):
             self._chance.choice(waiting).go_on(self._chance)
-        for journal in self._journals:
+        self._is_running = False
+        for journal in list(self._journals):
             if self._chance.random() < 0.5:  # the others hear of it later
                 journal.catch_up(self._chance.randrange(4))
 
@@ -103,17 +107,19 @@ class SharedJournal:
     def follow(self, advanced: Callable[[], None]) -> None:
         self._advanced = advanced
 
-    def write(self, decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+    def write(self, decide: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
         refusal = self.refusal
         if refusal is not None:
             return fail(refusal)
         waiting: Deferred[T] = Deferred()
-        self._writes.append((self._clock.seconds(), partial(decide, *args, **kwargs), waiting))
+        self._writes.append((self._clock.seconds(), partial(decide, *args), waiting))
         return waiting
 
-    def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+    def read(self, look: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
+        if self._is_closed:
+            return fail(StorageUnavailable("failed"))
         waiting: Deferred[T] = Deferred()
-        self._looks.append((len(self._log.entries), partial(look, *args, **kwargs), waiting))
+        self._looks.append((len(self._log.entries), partial(look, *args), waiting))
         return waiting
 
     def record(self, event: Event, evidence: bytes = b"") -> int:
@@ -124,13 +130,14 @@ class SharedJournal:
         return self.position
 
     def close(self) -> Deferred[None]:
-        self._log.run()
-        self._is_closed = True
-        self._log.leave(self)
-        for _since, _decide, waiting in self._writes:
-            if not waiting.called:
-                waiting.errback(OutcomeUnknown())
-        self._writes.clear()
+        if not self._is_closed:
+            self._log.run()
+            self._is_closed = True
+            self._log.leave(self)
+            writes, self._writes = self._writes, deque()
+            looks, self._looks = self._looks, deque()
+            for waiting in (*(one[2] for one in writes), *(one[2] for one in looks)):
+                _fire(waiting, Failure(StorageUnavailable("failed")))
         return succeed(None)
 
     def go_on(self, chance: Random) -> None:

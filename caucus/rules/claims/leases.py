@@ -8,13 +8,13 @@ from math import inf
 from typing import Final
 
 SWEEP: Final = 1024
-"""With so many ends, those that do not stand any more are swept out; then with twice as many as are left."""
+"""So many ends may stand here that are none any more, or half of all: then they are swept out."""
 
 
 class Leases:
     """The ends of leases, in the order of their instants.
 
-    A lease that is renewed has two; what it ends at by the ledger is the one that counts.
+    A lease that is renewed stays at its old end until that has come, and only then moves to the new one.
 
     :param ends: when the lease on a channel's target ends by the ledger, if there is one.
     """
@@ -24,15 +24,17 @@ class Leases:
         """No lease ends before this instant."""
         self._ends = ends
         self._heap: list[tuple[float, str, str]] = []
-        self._sweep_at = SWEEP
+        self._idle = 0
 
-    def add(self, ends: float, channel: str, target: str) -> None:
-        """The lease on a target ends then, by the ledger."""
-        heap = self._heap
-        heappush(heap, (ends, channel, target))
-        if len(heap) >= self._sweep_at:
-            self._sweep()
-        self.next = heap[0][0]
+    def moved(self, channel: str, target: str, before: float | None, after: float | None) -> None:
+        """By the ledger a lease ended at ``before`` and does at ``after``; ``None`` is never."""
+        if after is not None and (before is None or after < before):
+            heappush(self._heap, (after, channel, target))
+            self.next = min(self.next, after)
+        if before is not None and (after is None or after < before):
+            self._idle += 1
+            if self._idle > max(SWEEP, len(self._heap) // 2):
+                self._sweep()
 
     def take(self, now: float) -> list[tuple[str, str]]:
         """The channels and targets whose leases have ended ``now``, in the order in which they did.
@@ -42,13 +44,20 @@ class Leases:
         heap = self._heap
         lapsed: dict[tuple[str, str], None] = {}
         while heap and heap[0][0] <= now:
-            ends, channel, target = heappop(heap)
-            if self._ends(channel, target) == ends:
+            at, channel, target = heappop(heap)
+            ends = self._ends(channel, target)
+            if ends == at:
                 lapsed[channel, target] = None
+                self._idle -= 1  # which `moved` will count, though it stands here no more
+            elif ends is not None and ends > at:
+                heappush(heap, (ends, channel, target))
         self.next = heap[0][0] if heap else inf
         return list(lapsed)
 
     def _sweep(self) -> None:
-        self._heap = list({one for one in self._heap if self._ends(one[1], one[2]) == one[0]})
+        places = {(channel, target) for _at, channel, target in self._heap}
+        ends = ((self._ends(*place), *place) for place in places)
+        self._heap = [(at, channel, target) for at, channel, target in ends if at is not None]
         heapify(self._heap)
-        self._sweep_at = max(SWEEP, 2 * len(self._heap))
+        self._idle = 0
+        self.next = self._heap[0][0] if self._heap else inf
