@@ -91,7 +91,7 @@ def write(file: Path, count: int) -> None:
             channel = f"c-{len(events) % CHANNELS}"
             said = Said(channel, _message(stamps.next(when.wall)), "alice-agent", len(events) + 1)
             events.append(Stepped(when, (said,)))
-        database.append(written, [(encode_event(event), b"") for event in events])
+        database.append(written, [encode_event(event) for event in events])
         written += len(events)
         events.clear()
     database.close()

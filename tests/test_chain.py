@@ -55,7 +55,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.touch()
     database = Database(path)
     for start in range(0, EVENT_COUNT, 100):
-        database.append(start, [_entry(number) for number in range(start, start + 100)])
+        entries = [_entry(number) for number in range(start, start + 100)]
+        evidence = [(start + at, data) for at, (_body, data) in enumerate(entries, 1) if data]
+        database.append(start, [body for body, _data in entries], evidence)
     database.close()
     return path
 

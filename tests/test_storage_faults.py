@@ -171,7 +171,7 @@ def power_cut(folder: Path, seed: int, synchronous: str) -> tuple[int, list[byte
     while True:
         group = [event(acknowledged + number, chance) for number in range(1, chance.randint(2, 9))]
         try:
-            database.append(acknowledged, [(body, b"") for body in group])
+            database.append(acknowledged, group)
         except apsw.Error:
             break
         acknowledged += len(group)

@@ -12,11 +12,12 @@ from caucus.model.records import Identity
 class Principal(msgspec.Struct, frozen=True):
     """Whoever has a token: the identity that it stands for, and the token's SHA-256, 32 bytes.
 
-    Its ``repr`` does not show the digest.
+    One that ``is_minted`` can be revoked. Its ``repr`` does not show the digest.
     """
 
     identity: Identity
     digest: bytes
+    is_minted: bool = False
 
     @property
     def agent_id(self) -> str:

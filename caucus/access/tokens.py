@@ -73,13 +73,9 @@ class Tokens:
         if digest not in self._seeded and digest not in self._minted:
             raise Unauthorized
 
-    def is_minted(self, principal: Principal) -> bool:
-        """Whether somebody speaks by a token that was minted, and can be revoked."""
-        return principal.digest not in self._seeded
-
     def add(self, digest: bytes, identity: Identity) -> None:
         """A token was minted; ``digest`` is its SHA-256, 32 bytes."""
-        self._minted[digest] = Principal(identity, digest)
+        self._minted[digest] = Principal(identity, digest, is_minted=True)
 
     def dump(self) -> list[tuple[bytes, str, str]]:
         """The minted tokens: their digests and whom they stand for, as agent_id and owner; for `load`."""

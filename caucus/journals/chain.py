@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
@@ -13,3 +14,12 @@ BEGINNING: Final = bytes(DIGEST_BYTES)
 def link(before: bytes, body: bytes) -> bytes:
     """The digest of an event: the SHA-256 over the one before it and the event's bytes."""
     return sha256(before + body).digest()
+
+
+def links(before: bytes, bodies: Iterable[bytes]) -> list[bytes]:
+    """The digests of events that follow one another."""
+    digests = []
+    for body in bodies:
+        before = sha256(before + body).digest()
+        digests.append(before)
+    return digests

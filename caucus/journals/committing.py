@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, Unpack
 
@@ -43,15 +42,15 @@ _log = Logger("caucus.journals")
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
-Entry = tuple[bytes, bytes]
-"""An event's bytes, and the evidence that is kept beside it."""
-
 
 class Store(Recoverable, Protocol):
     """Where the bytes of events lie, by position. Used by one thread, which may wait for it."""
 
-    def append(self, position: int, entries: Sequence[Entry]) -> None:
-        """Keep these after ``position``, all or none of them, and return once they are durable."""
+    def append(self, position: int, bodies: Sequence[bytes], evidence: Sequence[tuple[int, bytes]]) -> None:
+        """Keep these events after ``position``, all or none of them, and return once they are durable.
+
+        ``evidence`` is what is kept beside some of them, by position.
+        """
 
     def tail(self) -> int:
         """The position of the last event."""
@@ -89,7 +88,9 @@ class CommittingJournal:
         self._clock = clock
         self._worker = worker
         self._release = release
-        self._queue: deque[Entry] = deque()  # filled by the reactor's thread, emptied by the other
+        # Both are filled by the reactor's thread, and emptied by the other.
+        self._queue: deque[bytes] = deque()
+        self._evidence: dict[int, bytes] = {}
         self._pending_bytes = 0
         self._since = 0.0  # when the disk was last seen to get on, while something is pending
         self._is_committing = False
@@ -97,7 +98,7 @@ class CommittingJournal:
         self._undo: Callable[[int], None] = nothing_to_undo
         self._advanced: Callable[[], None] = nobody_to_tell
         self._is_deciding = False
-        self._step: list[Entry] = []  # what is being decided: it is queued as one, and so committed as one
+        self._step: list[bytes] = []  # what is being decided: it is queued as one, and so committed as one
         self._has_failed = self._is_beyond_repair = False
         self._situation = Situation(
             store=store,
@@ -188,8 +189,10 @@ class CommittingJournal:
         if self.position == self.durable:
             self._since = self._clock.seconds()
         self._pending_bytes += len(body) + len(evidence)
-        self._step.append((body, evidence))
+        self._step.append(body)
         self.position += 1
+        if evidence:
+            self._evidence[self.position] = evidence
         return self.position
 
     def close(self) -> Deferred[None]:
@@ -205,22 +208,29 @@ class CommittingJournal:
 
     def _commit(self, position: int) -> None:
         """On the thread: commit what is queued after ``position``, then what came meanwhile, and so on."""
-        entries = self._take_queued()
-        while entries:
+        bodies = self._take_queued()
+        while bodies:
+            count, size = len(bodies), sum(map(len, bodies))
+            evidence = self._take_evidence(position, position + count) if self._evidence else ()
             began = self._clock.seconds()
-            self._store.append(position, entries)
+            self._store.append(position, bodies, evidence)
             seconds = self._clock.seconds() - began
-            count, position = len(entries), position + len(entries)
-            size = sum(len(body) + len(evidence) for body, evidence in entries)
-            entries = self._take_queued()
+            size += sum(len(data) for _position, data in evidence)
+            position += count
+            bodies = self._take_queued()
             self._reactor.callFromThread(self._committed, count, size, seconds)
 
-    def _take_queued(self) -> list[Entry]:
-        entries = []
-        with suppress(IndexError):
+    def _take_queued(self) -> list[bytes]:
+        bodies, take = [], self._queue.popleft
+        try:
             while True:
-                entries.append(self._queue.popleft())
-        return entries
+                bodies.append(take())
+        except IndexError:
+            return bodies
+
+    def _take_evidence(self, after: int, last: int) -> list[tuple[int, bytes]]:
+        there = [position for position in range(after + 1, last + 1) if position in self._evidence]
+        return [(position, self._evidence.pop(position)) for position in there]
 
     def _committed(self, count: int, size: int, seconds: float) -> None:
         self._commit_events.observe(count)
@@ -252,6 +262,7 @@ class CommittingJournal:
         """The events up to the store's tail were kept, and no more. Says whether memory is as it is."""
         self.position = self.durable = tail
         self._queue.clear()
+        self._evidence.clear()
         self._pending_bytes = 0
         try:
             if not self._is_beyond_repair:

@@ -12,14 +12,13 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 
 from caucus.journals import tables
-from caucus.journals.chain import link
+from caucus.journals.chain import links
 from caucus.journals.files import DatabaseError, sync
 from caucus.journals.migrations import MIGRATIONS
 from caucus.model.events import Event
@@ -39,6 +38,10 @@ BUSY_MS: Final = 2000
 _NAME_LOG: Final = "INSERT INTO meta VALUES ('logs', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 
 
+Evidence = tuple[int, bytes]
+"""An event's position, and what is kept beside it."""
+
+
 class Database:
     """An open file of events. Every method may be called by one thread at a time.
 
@@ -49,6 +52,7 @@ class Database:
     def __init__(self, path: Path, vfs: str = "") -> None:
         self.path = path
         self.name = str(path)
+        self._log_name = f"{path}-wal"
         self._vfs = vfs
         self._log_identity: tuple[int, int] | None = None
         self._log_is_new = True
@@ -61,18 +65,15 @@ class Database:
             _prepare(self._connection, path)
             self._journal_id = _journal_id(self._connection)
             self._head = tables.head(self._connection)
-            self._identity = _identity(path)
+            self._identity = _identity(self.name)
         except BaseException:
             self.abandon()  # a log that does not belong to it must not be copied into it
             raise
 
-    def append(self, position: int, entries: Sequence[tuple[bytes, bytes]]) -> None:
+    def append(self, position: int, bodies: Sequence[bytes], evidence: Sequence[Evidence] = ()) -> None:
         """Add events after ``position``, which is the last; they are durable when this returns."""
-        bodies = tuple(body for body, _data in entries)
-        digests = list(accumulate(bodies, link, initial=self._head))
-        head = digests[-1]
-        evidence = [(number, data) for number, (_body, data) in enumerate(entries, position + 1) if data]
-        given = (position, apsw.carray(bodies), b"".join(digests[1:]))
+        digests = links(self._head, bodies)
+        given = (position, apsw.carray(tuple(bodies)), b"".join(digests))
         if self._log_is_new or evidence:
             with self._connection:
                 if self._log_is_new:
@@ -82,10 +83,10 @@ class Database:
             self._log_is_new = False
         else:
             self._connection.execute(tables.APPEND, given)
-        self._head = head
+        self._head = digests[-1]
         # SQLite goes on writing to files that were taken away, and a restart would not find them.
         self._require_same_file()
-        log = _identity(f"{self.path}-wal")
+        log = _identity(self._log_name)
         if self._log_identity is None:
             self._log_identity = log
         elif log != self._log_identity:
@@ -177,7 +178,7 @@ class Database:
         return connection
 
     def _require_same_file(self) -> None:
-        if _identity(self.path) != self._identity:
+        if _identity(self.name) != self._identity:
             raise DatabaseError("another file is in its place")
 
 
@@ -314,7 +315,7 @@ def _journal_id(connection: apsw.Connection) -> Any:
     return connection.execute("SELECT value FROM meta WHERE name = 'journal_id'").get
 
 
-def _identity(path: str | Path) -> tuple[int, int]:
+def _identity(path: str) -> tuple[int, int]:
     found = os.stat(path)
     return found.st_dev, found.st_ino
 

@@ -194,7 +194,7 @@ class State:
                 room.duplicates.remember(said.author, said.post, at)
 
     def _step(self, event: Stepped, position: int, durable: int, at: float, *, charges: bool) -> None:
-        undoing = self._undoing(position, durable)
+        undoing = None if position <= durable else self._undoing(position, durable)
         for said in event.said:
             room = self.channels[said.channel]
             if undoing is not None:

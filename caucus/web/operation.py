@@ -107,7 +107,7 @@ class Gate:
             request.value = Hashed.of(body) if request.values(IDEMPOTENCY_KEY) else body
         if request.values(IDEMPOTENCY_KEY):
             request.key = request_key(request, principal)
-        if self._tokens.is_minted(principal):
+        if principal.is_minted:
             request.bearer = principal.digest
 
     def _judge_other(self, operation: Operation[Any], request: Request) -> None:
