@@ -21,6 +21,8 @@ from caucus.wire.jsontext import encode_json
 
 CHANNELS = 100
 GROUP = 1000
+EVERY = 0.01
+"""Seconds from one event of the long log to the next."""
 
 
 def measure(events: int, connections: list[int], rounds: int, seconds: float) -> dict[str, Any]:
@@ -80,7 +82,8 @@ def write(file: Path, count: int) -> None:
     """A file with so many events: `CHANNELS` channels, and messages in all of them in turn."""
     file.touch()
     database, stamps = Database(file), Stamps()
-    when = Instant(time.time(), time.monotonic(), os.urandom(16))
+    began, boot_id = time.time() - count * EVERY, os.urandom(16)
+    when = Instant(began, 0.0, boot_id)
     events: list[Event] = [
         ChannelCreated(when, ChannelFields(channel=f"c-{number}", created_ts=stamps.next(when.wall)))
         for number in range(CHANNELS)
@@ -89,6 +92,8 @@ def write(file: Path, count: int) -> None:
     while written < count:
         while len(events) < min(GROUP, count - written):
             channel = f"c-{len(events) % CHANNELS}"
+            passed = (written + len(events)) * EVERY
+            when = Instant(began + passed, passed, boot_id)
             said = Said(channel, _message(stamps.next(when.wall)), "alice-agent", len(events) + 1)
             events.append(Stepped(when, (said,)))
         database.append(written, [encode_event(event) for event in events])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+from bisect import bisect_right
 from math import inf
+from typing import Final, TypeGuard
 
 from twisted.internet.defer import Deferred
 
@@ -11,6 +13,9 @@ from caucus.core.core import Core
 from caucus.model.events import ChannelCreated, Event, Moved, RequestKey, RunBegan, RunEnded, Stepped
 from caucus.rules.state import stamp_of
 from caucus.rules.timeline import Timeline
+
+PRUNE: Final = 4096
+"""After so many events more, those are forgotten that lie a window before the last."""
 
 
 class _Replay:
@@ -24,24 +29,33 @@ class _Replay:
         self._began = core.clock.now()
         self._timeline = Timeline()
         self._stamped: ChannelCreated | Stepped | None = None
-        self._last: Event | None = None
-        self._recent: deque[tuple[float, Event]] = deque()
-        self.apply = self._apply_earlier
+        self._recent: list[Event] = []
+        self._times = array("d")
+        self._prune_at = PRUNE
+        self._is_live = False
 
-    def _apply_earlier(self, event: Event, evidence: bytes, position: int) -> None:
-        self._last = event
-        if isinstance(event, ChannelCreated) or (isinstance(event, Stepped) and event.said):
+    def apply(self, event: Event, evidence: bytes, position: int) -> None:
+        if self._is_live:
+            self._apply_anothers(event, evidence, position)
+            return
+        if _is_stamped(event):
             self._stamped = event
         at = self._timeline.advance(event.when)
         self._core.state.apply(event, position, position, at, evidence, charges=False)
-        recent = self._recent
-        recent.append((at, event))
-        while recent[0][0] + self._core.limits.window_seconds <= at:
-            recent.popleft()
+        self._recent.append(event)
+        self._times.append(at)
+        if len(self._recent) >= self._prune_at:
+            self._prune()
+
+    def _prune(self) -> None:
+        """Forget what lies a window before the last."""
+        past = bisect_right(self._times, self._times[-1] - self._core.limits.window_seconds)
+        del self._recent[:past], self._times[:past]
+        self._prune_at = len(self._recent) + PRUNE
 
     def _apply_anothers(self, event: Event, evidence: bytes, position: int) -> None:
         core = self._core
-        if isinstance(event, ChannelCreated) or (isinstance(event, Stepped) and event.said):
+        if _is_stamped(event):
             core.stamps.resume(stamp_of(event))
         core.state.apply(event, position, position, core.clock.at(event.when), evidence)
         core.feeds.applied(event, position, position)
@@ -54,12 +68,15 @@ class _Replay:
 
     def go_on(self, _result: None) -> None:
         core = self._core
-        self.apply = self._apply_anothers
+        self._is_live = True
         core.counts.replayed(core.clock.now() - self._began)
-        core.feeds.last_seen = 0.0 if self._last is None else self._last.when.wall
-        for at, event in self._recent:
+        if self._recent:
+            core.feeds.last_seen = self._recent[-1].when.wall
+            self._prune()
+        for event, at in zip(self._recent, self._times, strict=True):
             core.state.charge(event, at)
         self._recent.clear()
+        del self._times[:]
         down = self._timeline.now
         if self._stamped is not None:
             core.stamps.resume(stamp_of(self._stamped))
@@ -70,11 +87,13 @@ class _Replay:
 def replay(core: Core) -> Deferred[None]:
     """Apply what the journal holds of earlier runs; afterwards, what others write, and undo what is lost."""
     replaying = _Replay(core)
+    return core.journal.replay(replaying.apply, replaying.undo).addCallback(replaying.go_on)
 
-    def apply(event: Event, evidence: bytes, position: int) -> None:
-        replaying.apply(event, evidence, position)
 
-    return core.journal.replay(apply, replaying.undo).addCallback(replaying.go_on)
+def _is_stamped(event: Event) -> TypeGuard[ChannelCreated | Stepped]:
+    if isinstance(event, Stepped):
+        return bool(event.said)
+    return isinstance(event, ChannelCreated)
 
 
 def begin_run(core: Core) -> Deferred[None]:

@@ -55,8 +55,8 @@ class Store(Recoverable, Protocol):
     def tail(self) -> int:
         """The position of the last event."""
 
-    def read(self, position: int, count: int) -> list[tuple[Event, bytes]]:
-        """At most ``count`` events after ``position``, each with its evidence."""
+    def read(self, position: int, count: int) -> tuple[list[Event], dict[int, bytes]]:
+        """At most ``count`` events after ``position``, and what is kept beside some of them, by position."""
 
     def close(self) -> None:
         """Let go of it."""
@@ -286,9 +286,9 @@ class CommittingJournal:
         total = await self._worker.run(self._store.tail)
         told = self._clock.seconds()
         while True:
-            events = await self._worker.run(self._store.read, self.position, CHUNK)
-            for position, (event, evidence) in enumerate(events, start=self.position + 1):
-                apply(event, evidence, position)
+            events, evidence = await self._worker.run(self._store.read, self.position, CHUNK)
+            for position, event in enumerate(events, start=self.position + 1):
+                apply(event, evidence.get(position, b"") if evidence else b"", position)
             self.position += len(events)
             self.durable = self.position
             self._tell_if_idle()

@@ -94,9 +94,9 @@ class Database:
         if self._log_pages >= LOG_PAGES:
             self._checkpoint()
 
-    def read(self, position: int, count: int) -> list[tuple[Event, bytes]]:
-        """At most ``count`` events after ``position``, in order, each with its evidence."""
-        return [(one.event, one.evidence) for one in tables.read(self._connection, position, count)]
+    def read(self, position: int, count: int) -> tuple[list[Event], dict[int, bytes]]:
+        """At most ``count`` events after ``position``, in order, and the evidence of some, by position."""
+        return tables.read_events(self._connection, position, count)
 
     def tail(self) -> int:
         """The position of the last event."""

@@ -13,6 +13,10 @@ STEP_SECONDS: Final = 3600.0
 """A wall clock that falls back by more than that was set; by less, it may still get there by itself."""
 
 
+NO_BOOT: Final = b"\0"
+"""What no boot is named."""
+
+
 class TimelineDump(Record, frozen=True):
     """What a timeline knows: the fields of `Timeline`, by their names."""
 
@@ -33,18 +37,29 @@ class Timeline:
     def __init__(self) -> None:
         self.now = 0.0
         self._boots: OrderedDict[bytes, float] = OrderedDict()
+        self._boot_id, self._boot_offset = NO_BOOT, 0.0
         self._highest: float | None = None
         self._offset = self._lower_offset = 0.0
 
     def advance(self, when: Instant) -> float:
         """Go on to ``when``, and give the seconds from the first instant to there."""
-        if self._highest is None:
-            self._highest, self._offset = when.wall, -when.wall
+        highest, wall = self._highest, when.wall
+        if (
+            highest is not None
+            and when.boot_id == self._boot_id
+            and when.boot + self._boot_offset >= self.now
+        ):
+            self.now = when.boot + self._boot_offset  # as most of them are: of the same boot as the last
+            self._highest = highest = max(highest, wall)
+            self._offset = self.now - highest
+            return self.now
+        if highest is None:
+            highest, self._offset = wall, -wall
         if when.boot_id:
-            self._advance_boot(when, self._highest)
+            self._advance_boot(when, highest)
         else:
-            self._advance_wall(when, self._highest)
-        self._highest = max(self._highest, when.wall)
+            self._advance_wall(when, highest)
+        self._highest = highest if highest >= wall else wall
         return self.now
 
     def knows(self, boot_id: bytes) -> bool:
@@ -54,6 +69,7 @@ class Timeline:
     def meet(self, when: Instant, now: float) -> None:
         """A boot's first instant is ``now``."""
         self.now = max(self.now, now)
+        self._boot_id = NO_BOOT
         self._boots[when.boot_id] = now - when.boot
         if len(self._boots) > BOOTS:
             self._boots.popitem(last=False)
@@ -65,21 +81,27 @@ class Timeline:
 
     def load(self, dumped: TimelineDump) -> None:
         """Be as the timeline was that gave this."""
+        self._boot_id = NO_BOOT
         self.now, self._highest = dumped.now, dumped.highest
         self._boots = OrderedDict(dumped.boots)
         self._offset, self._lower_offset = dumped.offset, dumped.lower_offset
 
     def _advance_boot(self, when: Instant, highest: float) -> None:
-        offset = self._boots.get(when.boot_id)
+        boots, boot_id = self._boots, when.boot_id
+        offset = boots.get(boot_id)
         if offset is None:
             self.now += max(0.0, when.wall - highest)
+            boots[boot_id] = offset = self.now - when.boot
+            if len(boots) > BOOTS:
+                boots.popitem(last=False)
         else:
-            self.now = max(self.now, when.boot + offset)
-            self._boots.move_to_end(when.boot_id)
-        # Where it is behind, it goes on from here: as it did for whoever went by it at the time.
-        self._boots[when.boot_id] = self.now - when.boot
-        if len(self._boots) > BOOTS:
-            self._boots.popitem(last=False)
+            at = when.boot + offset
+            if at >= self.now:
+                self.now = at
+            else:  # it is behind, and goes on from here: as it did for whoever went by it at the time
+                boots[boot_id] = offset = self.now - when.boot
+            boots.move_to_end(boot_id)
+        self._boot_id, self._boot_offset = boot_id, offset
         self._offset = self.now - max(highest, when.wall)
 
     def _advance_wall(self, when: Instant, highest: float) -> None:
