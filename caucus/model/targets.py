@@ -1,0 +1,54 @@
+"""What a claim is on: names, and folders with everything below them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from caucus.model.messages import target_key
+
+EVERYTHING: Final = "**"
+
+
+class Target(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A name, whose segments stand between slashes; with ``below``, everything that lies in it as well.
+
+    The target that covers everything has no name at all: ``None``.
+    """
+
+    name: str | None
+    below: bool = False
+
+    def covers(self, other: Target) -> bool:
+        """Whether the other is this, or lies in it."""
+        if self.name is None:
+            return True
+        if other.name is None:
+            return False
+        if self.name == other.name:
+            return self.below or not other.below
+        return self.below and other.name.startswith(f"{self.name}/")
+
+    def overlaps(self, other: Target) -> bool:
+        """Whether they are equal, or one lies in the other."""
+        return self.name == other.name or self.covers(other) or other.covers(self)
+
+
+def plain_target(key: str) -> Target:
+    """The target of a plain claim, by its key: it is one name, however it ends."""
+    return Target(key)
+
+
+def read_target(text: str) -> Target | None:
+    """The target that a text names, or ``None`` if there is a ``*`` in it that means nothing.
+
+    One that ends in ``/`` or ``/**`` is a folder, and ``**`` is everything.
+    """
+    key = target_key(text)
+    if key == EVERYTHING:
+        return Target(None, below=True)
+    below = key.endswith(("/", "/**"))
+    if below:
+        key = key.removesuffix("**").removesuffix("/")
+    return None if "*" in key else Target(key, below=below)

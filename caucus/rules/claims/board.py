@@ -1,0 +1,136 @@
+"""The board: every claim there is, who stands in front of whom, and whether that runs in a circle. Pure.
+
+A claim waits for what conflicts with it and stands in front: all that is held, and what has waited for
+longer. Held claims never conflict. Nothing here decides or tells the time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+
+from caucus.model.events import Author, Record
+from caucus.model.targets import Target
+from caucus.rules.claims.overlap import Overlap
+
+
+class Standing(Record, frozen=True):
+    """A claim, as others see it that want the same: whose it is, on what, and whether it is held.
+
+    ``claim`` is its id, and its place in line: what came later has a greater one.
+    """
+
+    claim: int
+    channel: str
+    targets: tuple[Target, ...]
+    agent: Author
+    is_held: bool
+    is_shared: bool = False
+
+    def conflicts(self, other: Standing) -> bool:
+        """Whether both cannot be held at once."""
+        if self.is_shared and other.is_shared:
+            return False
+        return any(one.overlaps(two) for one in self.targets for two in other.targets)
+
+    def is_in_front(self, other: Standing) -> bool:
+        """Whether it comes first, where both cannot be held at once."""
+        return self.is_held or self.claim < other.claim
+
+
+class Board:
+    """All claims of all channels, found by id, by what they are on, and by whose they are."""
+
+    def __init__(self) -> None:
+        self._claims: dict[int, Standing] = {}
+        self._channels: defaultdict[str, Overlap] = defaultdict(Overlap)
+        self._waiting: dict[Author, dict[int, None]] = {}
+
+    def __contains__(self, claim: int) -> bool:
+        return claim in self._claims
+
+    def __len__(self) -> int:
+        return len(self._claims)
+
+    def get(self, claim: int) -> Standing | None:
+        """The claim with this id."""
+        return self._claims.get(claim)
+
+    def put(self, standing: Standing) -> None:
+        """A claim is there, or not as it was: it is held now, or somebody else's."""
+        before = self._claims.get(standing.claim)
+        if before is None:
+            self._channels[standing.channel].add(standing.claim, standing.targets)
+        else:
+            self._unwait(before)
+        self._claims[standing.claim] = standing
+        if not standing.is_held:
+            self._waiting.setdefault(standing.agent, {})[standing.claim] = None
+
+    def remove(self, claim: int) -> Standing | None:
+        """A claim is gone; gives it as it was."""
+        gone = self._claims.pop(claim, None)
+        if gone is not None:
+            self._channels[gone.channel].remove(claim, gone.targets)
+            self._unwait(gone)
+        return gone
+
+    def conflicts(self, standing: Standing) -> list[Standing]:
+        """What cannot be held beside it, held or waiting, by id."""
+        found = {claim for claim in self._near(standing.channel, standing.targets) if claim != standing.claim}
+        others = (self._claims[claim] for claim in sorted(found))
+        return [other for other in others if other.conflicts(standing)]
+
+    def front(self, standing: Standing) -> list[Standing]:
+        """What it waits for, by id."""
+        return [other for other in self.conflicts(standing) if other.is_in_front(standing)]
+
+    def is_free(self, standing: Standing) -> bool:
+        """Whether it waits for nothing: no more is looked at than the first that stands in front."""
+        for claim in self._near(standing.channel, standing.targets):
+            other = self._claims[claim]
+            if claim != standing.claim and other.is_in_front(standing) and other.conflicts(standing):
+                return False
+        return True
+
+    def waiting_on(self, channel: str, targets: Iterable[Target]) -> list[Standing]:
+        """What waits for something of these, in its order."""
+        found = sorted(set(self._near(channel, targets)))
+        return [one for one in map(self._claims.__getitem__, found) if not one.is_held]
+
+    def circle(self, standing: Standing, front: Sequence[Standing] | None = None) -> list[int]:
+        """The ids of claims by which its agent would wait for itself, if this waits; empty if it would not.
+
+        They begin with the claim itself; each waits for the next, or its agent does by the one after.
+        """
+        seen: dict[tuple[str, tuple[Target, ...], bool], int] = {}
+        agents = set[Author]()
+        todo = deque([(standing, (standing.claim,))])
+        while todo:
+            waiting, path = todo.popleft()
+            alike = (waiting.channel, waiting.targets, waiting.is_shared)
+            if seen.get(alike, -1) >= waiting.claim:
+                continue  # whoever waits for the same, further back, waits for all that this one does
+            seen[alike] = waiting.claim
+            before = self.front(waiting) if waiting is not standing or front is None else front
+            for other in before:
+                if other.agent == standing.agent:
+                    return [*path, other.claim]
+                if other.agent in agents:
+                    continue
+                agents.add(other.agent)
+                for claim in self._waiting.get(other.agent, ()):
+                    step = (other.claim,) if claim == other.claim else (other.claim, claim)
+                    todo.append((self._claims[claim], (*path, *step)))
+        return []
+
+    def _near(self, channel: str, targets: Iterable[Target]) -> Iterator[int]:
+        overlap = self._channels.get(channel)
+        return iter(()) if overlap is None else overlap.find(targets)
+
+    def _unwait(self, standing: Standing) -> None:
+        if not standing.is_held:
+            waiting = self._waiting[standing.agent]
+            del waiting[standing.claim]
+            if not waiting:
+                del self._waiting[standing.agent]
