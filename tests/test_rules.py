@@ -93,7 +93,7 @@ def test_a_full_chunk_of_a_log_is_nothing_to_a_garbage_collector() -> None:
 
 def test_records_and_ledger_entries_are_nothing_to_a_garbage_collector() -> None:
     ledger = Ledger()
-    ledger.put("t", Grant(Holding("alice-agent", "alice", "ts", "id"), 60), 0.0)
+    ledger.put("t", Grant(Holding("alice-agent", "alice", "ts", "id"), 60), 0.0, 1, 1)
     assert not gc.is_tracked(ledger.live("t", 1.0))
 
 
@@ -182,7 +182,7 @@ def test_a_window_ends_at_its_instant_though_floats_round(start: float, window: 
     budget.charge("alice", start)
     budget.check("alice", start + window)
     ledger = Ledger()
-    ledger.put("t", Grant(Holding("alice-agent", "alice", "ts", "id"), window), start)
+    ledger.put("t", Grant(Holding("alice-agent", "alice", "ts", "id"), window), start, 1, 1)
     assert ledger.live("t", start + window) is None
 
 

@@ -82,6 +82,7 @@ REFUSALS: list[CaucusError] = [
     errors.Unauthorized(),
     errors.NotFound(),
     errors.UnknownChannel("room"),
+    errors.UnknownClaim(),
     errors.MethodNotAllowed(("GET", "POST")),
     errors.ChannelExists("room"),
     errors.DuplicatePost(),

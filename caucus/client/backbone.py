@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
+from urllib.parse import urlencode
 
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
@@ -14,9 +15,10 @@ from zope.interface import implementer
 from caucus.client.call import call
 from caucus.client.exchange import MOST_BYTES, TIMEOUT_SECONDS, Exchange, Opened
 from caucus.client.follow import Follow
-from caucus.errors import HttpError, InvalidMessage, NotFound
-from caucus.interfaces import IBackbone
+from caucus.errors import HttpError, InvalidMessage, InvalidRequest, NotFound
+from caucus.interfaces import IBackbone, IClaims
 from caucus.model.channels import require_channel_name
+from caucus.model.claims import Claim
 from caucus.model.evidence import address_of
 from caucus.model.messages import MessageFields, fields_of
 from caucus.model.records import Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
@@ -31,7 +33,7 @@ RETRY_SECONDS: Final = 10.0
 T = TypeVar("T")
 
 
-@implementer(IBackbone)
+@implementer(IBackbone, IClaims)
 class HTTPBackbone:
     """Speaks to a backbone over HTTP, as the agent that its token stands for.
 
@@ -128,6 +130,23 @@ class HTTPBackbone:
     def mark_claim_done(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
         return self._call(operations.MARK_CLAIM_DONE, channel, fields=message)
 
+    def list_claims(
+        self,
+        channel: str,
+        *,
+        owner: str | None = None,
+        agent_id: str | None = None,
+        state: str | None = None,
+        targets: Sequence[str] = (),
+    ) -> Deferred[list[Claim]]:
+        asked = [("owner", owner), ("agent_id", agent_id), ("state", state)]
+        query = [(name, text) for name, text in asked if text is not None]
+        query += [("target", one) for one in targets]
+        return self._call(operations.LIST_CLAIMS, channel, query=query)
+
+    def get_claim(self, channel: str, claim: int) -> Deferred[Claim]:
+        return self._call(operations.GET_CLAIM, channel, str(claim))
+
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._call(operations.SUBSCRIBE, channel)
 
@@ -156,13 +175,14 @@ class HTTPBackbone:
         *variables: str,
         fields: MessageFields | None = None,
         data: bytes = b"",
+        query: Sequence[tuple[str, str]] = (),
         **identities: object,
     ) -> Deferred[T]:
         """Carry out the operation of a row.
 
         Its body is ``data``, or ``fields`` with ``identities``, each under its name.
         """
-        return Deferred.fromCoroutine(self._ask(operation, variables, fields, data, identities))
+        return Deferred.fromCoroutine(self._ask(operation, variables, fields, data, query, identities))
 
     async def _ask(
         self,
@@ -170,6 +190,7 @@ class HTTPBackbone:
         variables: tuple[str, ...],
         fields: MessageFields | None,
         data: bytes,
+        query: Sequence[tuple[str, str]],
         identities: Mapping[str, object],
     ) -> T:
         if variables:
@@ -179,7 +200,7 @@ class HTTPBackbone:
             body = bytes(memoryview(data))
         elif operation.body not in ("json", "unread"):
             body = _json_of(cast("MessageFields", fields), identities)
-        return await call(self._exchange, operation, *variables, body=body)
+        return await call(self._exchange, operation, *variables, body=body, query=_query_of(query))
 
 
 def _json_of(message: MessageFields, identities: Mapping[str, object]) -> bytes:
@@ -190,6 +211,13 @@ def _json_of(message: MessageFields, identities: Mapping[str, object]) -> bytes:
         return encode_json(fields)
     except (TypeError, ValueError, RecursionError):
         raise InvalidMessage(("it holds something that JSON in UTF-8 cannot say",)) from None
+
+
+def _query_of(pairs: Sequence[tuple[str, str]]) -> str:
+    try:
+        return urlencode(pairs)
+    except (TypeError, UnicodeEncodeError):
+        raise InvalidRequest("it holds something that UTF-8 cannot say") from None
 
 
 def _segment(sha256: object) -> str:

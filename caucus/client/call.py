@@ -15,14 +15,16 @@ from caucus.wire.operations import Operation
 T = TypeVar("T")
 
 
-async def call(exchange: Exchange, operation: Operation[T], *variables: str, body: bytes | None = None) -> T:
-    """What the operation answers; ``variables`` are its path's.
+async def call(
+    exchange: Exchange, operation: Operation[T], *variables: str, body: bytes | None = None, query: str = ""
+) -> T:
+    """What the operation answers; ``variables`` are its path's, and ``query`` follows that.
 
     Raises the refusal, `HttpError` if what answers is no backbone, and what `Exchange.request` does.
     """
     answer = await exchange.request(
         operation.method,
-        operation.target(*variables),
+        operation.target(*variables) + (f"?{query}" if query else ""),
         body,
         writes=operation.writes,
         content_type=OCTETS if operation.body == "bytes" else CONTENT_TYPE,

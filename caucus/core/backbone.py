@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -10,12 +10,13 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from caucus.access.tokens import Tokens
-from caucus.core import channels, claiming, evidence, posting, restart, tokens as token_changes
+from caucus.core import channels, claiming, evidence, listing, posting, restart, tokens as token_changes
 from caucus.core.clock import DecisionClock
 from caucus.core.core import Asked, Core
 from caucus.errors import CaucusError
 from caucus.interfaces import (
     IBackbone,
+    IClaims,
     IJournal,
     IMeasured,
     IReadiness,
@@ -25,13 +26,14 @@ from caucus.interfaces import (
 )
 from caucus.limits import Limits
 from caucus.metrics import Metric
+from caucus.model.claims import Claim
 from caucus.model.events import RequestKey
 from caucus.model.evidence import kept_bytes
 from caucus.model.messages import MessageFields, taken_over
 from caucus.model.records import Answer, Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
 
 
-@implementer(IBackbone, IWatchable, IRepeatable, ITokenKeeper, IReadiness, IMeasured)
+@implementer(IBackbone, IClaims, IWatchable, IRepeatable, ITokenKeeper, IReadiness, IMeasured)
 class Backbone:
     """Each operation decides, records and applies in one turn of the reactor.
 
@@ -122,6 +124,20 @@ class Backbone:
 
     def mark_claim_done(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
         return self._core.write(claiming.mark_claim_done, self._asked, channel, taken_over(message))
+
+    def list_claims(
+        self,
+        channel: str,
+        *,
+        owner: str | None = None,
+        agent_id: str | None = None,
+        state: str | None = None,
+        targets: Sequence[str] = (),
+    ) -> Deferred[list[Claim]]:
+        return self._core.read(listing.list_claims, channel, owner, agent_id, state, targets)
+
+    def get_claim(self, channel: str, claim: int) -> Deferred[Claim]:
+        return self._core.read(listing.get_claim, channel, claim)
 
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._core.read(channels.subscribe, channel)

@@ -27,6 +27,7 @@ __all__ = [
     "RateScope",
     "TokenLimit",
     "UnknownChannel",
+    "UnknownClaim",
 ]
 
 CHANNEL_NAME: Final = "^[a-z0-9][a-z0-9-]{0,63}$"
@@ -100,6 +101,16 @@ class UnknownChannel(CaucusError):
 
     def __str__(self) -> str:
         return f"There is no channel {_quoted(self.channel)}."
+
+
+@frozen
+class UnknownClaim(CaucusError):
+    """No claim of the channel has this number: it never was, or it has ended. Retrying cannot help."""
+
+    code = "unknown_claim"
+
+    def __str__(self) -> str:
+        return "There is no such claim here, or not any more."
 
 
 @frozen

@@ -7,6 +7,7 @@ from caucus.interfaces.backbone import (
     ITokenKeeper as ITokenKeeper,
     IWatchable as IWatchable,
 )
+from caucus.interfaces.claims import IClaims as IClaims
 from caucus.interfaces.journal import (
     IJournal as IJournal,
     IJournalFactory as IJournalFactory,

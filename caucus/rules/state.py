@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -35,6 +35,7 @@ from caucus.rules.answered import AnsweredRequests, AnswerPlace
 from caucus.rules.channel import Channel, ChannelDump
 from caucus.rules.claims.leases import Leases
 from caucus.rules.claims.ledger import Held
+from caucus.rules.claims.numbers import Numbers
 from caucus.rules.seatbelts import RateBudget
 
 LAPSES: Final = 1000
@@ -58,6 +59,7 @@ class StateDump(Record, frozen=True):
     creates: list[tuple[str, list[float]]]
     answered: list[tuple[bytes, list[tuple[bytes, bytes]]]]
     tokens: list[tuple[bytes, str, str]]
+    last_number: int
 
 
 class State:
@@ -75,6 +77,7 @@ class State:
         self.posts = RateBudget(limits.global_max_posts_per_minute, window, tracked, "all_channels")
         self.creates = RateBudget(limits.max_channel_creates_per_minute, window, tracked, "channel_creates")
         self.leases = Leases(self._ends)
+        self.numbers = Numbers()
         self._limits = limits
         self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
 
@@ -129,7 +132,7 @@ class State:
                 self._change_tokens(event, position, durable)
                 return
             case RunBegan(extended=extended):
-                self._move(extended, at, self._undoing(position, durable))
+                self._move(extended, at, event.when.wall, self._undoing(position, durable))
                 return
             case RunEnded():
                 return
@@ -145,6 +148,7 @@ class State:
             self.creates.dump(now),
             self.answered.dump(),
             self.tokens.dump(),
+            self.numbers.last,
         )
 
     def load(self, dumped: StateDump) -> None:
@@ -161,6 +165,7 @@ class State:
         self.creates.load(dumped.creates)
         self.answered.load(dumped.answered)
         self.tokens.load(dumped.tokens)
+        self.numbers.last = dumped.last_number
 
     def on_undo(self, position: int, durable: int, step: Callable[..., object], *arguments: object) -> None:
         """Call ``step`` if the event at ``position``, unless that is durable, is lost; later steps first."""
@@ -204,7 +209,7 @@ class State:
             if charges:
                 self._charge(room, said, at)
         if event.moved:
-            self._move(event.moved, at, undoing)
+            self._move(event.moved, at, event.when.wall, undoing)
 
     def _undoing(self, position: int, durable: int) -> Undoing | None:
         """What takes the steps that undo the event at ``position``, unless that is durable."""
@@ -214,29 +219,45 @@ class State:
         self.on_undo(position, durable, _call_backwards, undoing)
         return undoing
 
-    def _move(self, moves: Iterable[Moved], at: float, undoing: Undoing | None) -> None:
+    def _move(self, moves: Iterable[Moved], at: float, wall: float, undoing: Undoing | None) -> None:
         for moved in moves:
             channel, target, grant = moved.channel, moved.target, moved.grant
-            ledger = self.channels[channel].ledger
+            room = self.channels[channel]
+            ledger = room.ledger
             entry = ledger.entry(target)
             if undoing is not None:
-                undoing.append((self._restore, (channel, target, entry)))
+                undoing.append((self._restore, (channel, target, entry, self.numbers.last)))
             before, after = None if entry is None else entry.ends, None
             if grant is None:
                 ledger.remove(target)
             elif moved.manner == "extended":
                 after = ledger.extend(target, grant, at + moved.seconds)
             else:
-                after = ledger.put(target, grant, at)
+                after = ledger.put(target, grant, at, self.numbers.draw(wall), room.length)
             self.leases.moved(channel, target, before, after)
 
-    def _restore(self, channel: str, target: str, entry: Held | None) -> None:
+    def _restore(self, channel: str, target: str, entry: Held | None, number: int) -> None:
         """Put back what was there for a target."""
         ledger = self.channels[channel].ledger
         was = ledger.entry(target)
         ledger.restore(target, entry)
         before, after = None if was is None else was.ends, None if entry is None else entry.ends
         self.leases.moved(channel, target, before, after)
+        self.numbers.last = number
+
+    def durable_claims(self, channel: Channel, durable: int) -> dict[str, Held]:
+        """What is held there by the events up to ``durable``, by target key."""
+        held = dict(channel.ledger.dump())
+        for position, _step, arguments in reversed(self._steps):
+            if position <= durable:
+                break
+            for undo, what in reversed(cast("Undoing", arguments[0])) if _step is _call_backwards else ():
+                if undo == self._restore and what[0] == channel.name:
+                    _channel, target, entry, _number = cast("tuple[str, str, Held | None, int]", what)
+                    held.pop(target, None)
+                    if entry is not None:
+                        held[target] = entry
+        return held
 
     def lapses(self, when: Instant, now: float) -> Iterator[Stepped]:
         """The steps by which the leases lapse that have ended ``now``, in the order of their ends."""

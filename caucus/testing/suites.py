@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from caucus.testing import beside, channels, claiming, evidence, journaling, pacing, posting, reading, shape
+from caucus.testing import (
+    beside,
+    channels,
+    claiming,
+    evidence,
+    journaling,
+    listing,
+    pacing,
+    posting,
+    reading,
+    shape,
+)
 from caucus.testing.journaling import JournalCase
 from caucus.testing.kit import Case
 
@@ -14,6 +25,7 @@ BACKBONE_CASES: tuple[Case, ...] = (
     *claiming.CASES,
     *pacing.CASES,
     *evidence.CASES,
+    *listing.CASES,
     *beside.CASES,
 )
 JOURNAL_CASES: tuple[JournalCase, ...] = tuple(journaling.CASES)

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import msgspec
 from attrs import frozen
 
+from caucus.model.claims import Claim
 from caucus.model.messages import Message
 from caucus.model.records import (
     AlreadyClaimed,
@@ -56,6 +57,12 @@ class Channels(msgspec.Struct, frozen=True):
     """Every channel, oldest first."""
 
     channels: list[Descriptor]
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """A channel's claims, in the order of their grants."""
+
+    claims: list[Claim]
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -117,6 +124,7 @@ _decode_page = msgspec.json.Decoder(_Page).decode
 _decode_claim = msgspec.json.Decoder(_Granted | AlreadyClaimed | NotHeld).decode
 _decode_head = msgspec.json.Decoder(Head).decode
 _decode_channels = msgspec.json.Decoder(Channels).decode
+_decode_claims = msgspec.json.Decoder(Claims).decode
 _decode_minted = msgspec.json.Decoder(Minted).decode
 _decode_artifact = msgspec.json.Decoder(Artifact).decode
 _EMPTY_PAGE = b'{"messages":[],"cursor":%d}'
@@ -142,6 +150,17 @@ def _channels_parts(descriptors: list[Descriptor]) -> Iterator[bytes]:
     yield b'{"channels":['
     for number, descriptor in enumerate(descriptors):
         yield (b"," if number else b"") + _encode(descriptor)
+    yield b"]}"
+
+
+def _claims_length(claims: list[Claim]) -> int:
+    return sum(map(len, _claims_parts(claims)))
+
+
+def _claims_parts(claims: list[Claim]) -> Iterator[bytes]:
+    yield b'{"claims":['
+    for number, claim in enumerate(claims):
+        yield (b"," if number else b"") + _encode(claim)
     yield b"]}"
 
 
@@ -234,6 +253,15 @@ CHANNELS: Final[Codec[list[Descriptor]]] = Codec(
     parts=_channels_parts,
     length=_channels_length,
 )
+CLAIMS: Final[Codec[list[Claim]]] = Codec(
+    encode=lambda claims: _encode(Claims(claims)),
+    decode=lambda body, _status: _decode_claims(body).claims,
+    schema="Claims",
+    shown='`{"claims": [claim, ...]}`, in the order of their grants',
+    parts=_claims_parts,
+    length=_claims_length,
+)
+ONE_CLAIM: Final[Codec[Claim]] = _plain(Claim, "claim", "StandingClaim")
 CURSOR: Final[Codec[int]] = Codec(
     encode=lambda cursor: _encode(Head(cursor)),
     decode=lambda body, _status: _decode_head(body).cursor,

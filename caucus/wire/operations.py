@@ -238,6 +238,22 @@ MARK_CLAIM_DONE: Final = Operation(
     errors=_CLAIM,
     writes=True,
 )
+LIST_CLAIMS: Final = Operation(
+    name="list_claims",
+    method="GET",
+    at="/channels/{channel}/claims",
+    summary="Who holds what: the channel's claims, or those that the query asks for.",
+    answer=answers.CLAIMS,
+    errors=_CHANNEL,
+)
+GET_CLAIM: Final = Operation(
+    name="get_claim",
+    method="GET",
+    at="/channels/{channel}/claims/{claim}",
+    summary="A claim, by its number.",
+    answer=answers.ONE_CLAIM,
+    errors=(*_CHANNEL, errors.UnknownClaim),
+)
 PUT_ARTIFACT: Final = Operation(
     name="put_artifact",
     method="PUT",

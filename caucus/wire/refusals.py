@@ -24,6 +24,7 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
     errors.Unauthorized: 401,
     errors.NotFound: 404,
     errors.UnknownChannel: 404,
+    errors.UnknownClaim: 404,
     errors.MethodNotAllowed: 405,
     errors.RequestTimeout: 408,
     errors.ForbiddenOrigin: 403,

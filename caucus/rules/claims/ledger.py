@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from caucus.model.events import Grant, Record
 from caucus.model.records import AlreadyClaimed, Holder, NotHeld
 
@@ -15,11 +17,16 @@ LONGEST_LEASE: Final = 2**62
 class Held(Record, frozen=True):
     """A ledger entry: what was granted, and when it lapses (seconds on the backbone's clock), if it does.
 
-    ``extended`` says that a restart has given it more, since its holder was last heard of.
+    ``claim`` is its number for as long as the target is held, ``fence`` that of its last grant, whose
+    message is the one before ``cursor``. ``extended`` says that a restart has given it more, since its
+    holder was last heard of.
     """
 
     grant: Grant
     ends: float | None
+    claim: int = 0
+    fence: int = 0
+    cursor: int = 0
     extended: bool = False
 
 
@@ -93,19 +100,26 @@ class Ledger:
             if entry.ends is not None and down < entry.ends < until and not entry.extended
         ]
 
-    def put(self, key: str, grant: Grant, at: float) -> float | None:
-        """The target is held from ``at`` on; gives when its lease ends, if it does."""
+    def put(self, key: str, grant: Grant, at: float, fence: int, cursor: int) -> float | None:
+        """The target is held from ``at`` on; gives when its lease ends, if it does.
+
+        It is the same claim as before, if there is one that lives.
+        """
+        entry = self.live(key, at)
         # As the sum of floats, so that 0.4 + 1 has lapsed at 1.4; any lease fits a float.
         ends = None if grant.lease_ttl is None else at + float(grant.lease_ttl)
-        self._entries[key] = Held(grant, ends)
+        self._entries[key] = Held(grant, ends, fence if entry is None else entry.claim, fence, cursor)
         return ends
 
     def extend(self, key: str, grant: Grant, ends: float) -> float:
         """The target is held until ``ends`` at least; gives when its lease ends."""
         entry = self._entries.get(key)
-        if entry is not None and entry.ends is not None:
+        if entry is None:
+            self._entries[key] = Held(grant, ends, extended=True)
+            return ends
+        if entry.ends is not None:
             ends = max(entry.ends, ends)
-        self._entries[key] = Held(grant, ends, extended=True)
+        self._entries[key] = replace(entry, ends=ends, extended=True)
         return ends
 
     def remove(self, key: str) -> None:

@@ -7,25 +7,46 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from caucus.errors import CaucusError, IdempotencyMismatch, Unauthorized
-from caucus.model.fields import CHANNEL_PATTERN, SHA256_PATTERN
+from caucus.model.fields import CHANNEL_PATTERN, SHA256_PATTERN, SHORT_TEXT
 from caucus.web.openapi.schemas import SCHEMAS, Schema, ecma, ref
 from caucus.wire.answers import OCTETS
 from caucus.wire.jsontext import encode_json
 from caucus.wire.operations import EVERYWHERE, OPERATIONS, Operation
 from caucus.wire.refusals import STATUS
 
-_VARIABLES: Final = {"channel": CHANNEL_PATTERN, "sha256": SHA256_PATTERN}
+_VARIABLES: Final = {
+    "channel": CHANNEL_PATTERN,
+    "sha256": SHA256_PATTERN,
+    "claim": r"^[1-9][0-9]{0,15}\Z",
+}
 _IDEMPOTENCY_KEY: Final[Schema] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "Makes a retry safe: the same request with the same key gets the first answer again.",
     "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,128}$"},
 }
+_TARGET: Final[Schema] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": SHORT_TEXT,
+    "pattern": r"^(\*\*|[^*]*[^*\s][^*]*(/\*\*)?)$",
+}
 _FURTHER: Final[dict[str, list[Schema]]] = {
     "stream": [
         {"name": "since", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}},
         {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
-    ]
+    ],
+    "list_claims": [
+        {"name": "owner", "in": "query", "schema": {"type": "string"}},
+        {"name": "agent_id", "in": "query", "schema": {"type": "string"}},
+        {"name": "state", "in": "query", "schema": {"enum": ["held", "waiting"]}},
+        {
+            "name": "target",
+            "in": "query",
+            "description": "Only what an exclusive claim on it would conflict with.",
+            "schema": {"type": "array", "items": _TARGET},
+        },
+    ],
 }
 """The parameters of some operations beside the path and the body."""
 _OPAQUE: Final[dict[str, Schema]] = {

@@ -49,6 +49,7 @@ _TYPES: Final = (
     AlreadyClaimed,
     NotHeld,
     answers.Channels,
+    answers.Claims,
     answers.Head,
     answers.Artifact,
     answers.Minted,
@@ -57,7 +58,14 @@ _TYPES: Final = (
     answers.Ready,
     refusals.ErrorBody,
 )
-_NAMES: Final = {"Descriptor": "Channel", "NamedIdentity": "Identity", "ErrorBody": "Error", "Head": "Cursor"}
+_NAMES: Final = {
+    "Descriptor": "Channel",
+    "NamedIdentity": "Identity",
+    "ErrorBody": "Error",
+    "Head": "Cursor",
+    "Claim": "StandingClaim",
+    "Identity": "Agent",
+}
 
 
 def ref(name: str) -> Schema:
@@ -136,6 +144,9 @@ def _schemas() -> Schema:
     message, messages = ref("Message"), {"type": "array", "items": ref("Message")}
     granted = _object({"outcome": {"const": "granted"}, "message": message, "cursor": cursor})
     lost = [schemas.pop("AlreadyClaimed"), schemas.pop("NotHeld")]
+    standing = schemas["StandingClaim"]["properties"]
+    for name in ("fence", "ts", "cursor", "lease_ttl", "expires_in", "offered_to"):
+        standing[name] = {"anyOf": [standing[name], {"type": "null"}]}
     verbosity = schemas["NewChannel"]["properties"]["verbosity"]
     schemas["Channel"]["properties"]["verbosity"] = {"enum": [*verbosity["enum"]]}
     verbosity["enum"] = [*verbosity["enum"], None]  # alone among the fields

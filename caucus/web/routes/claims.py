@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-from typing import cast
+import re
+from typing import Final, cast
 
 from caucus.access.principals import Principal
 from caucus.edge.request import Request
 from caucus.edge.response import Response
-from caucus.errors import InvalidRequest
+from caucus.errors import InvalidRequest, NotFound
+from caucus.interfaces import IClaims
 from caucus.model.records import Identity
 from caucus.web.operation import answered, authored
 from caucus.web.routes.serving import Serving, serves
 from caucus.wire.jsontext import NULL
-from caucus.wire.operations import CLAIM, MARK_CLAIM_DONE, REASSIGN_CLAIM
+from caucus.wire.operations import CLAIM, GET_CLAIM, LIST_CLAIMS, MARK_CLAIM_DONE, REASSIGN_CLAIM
+
+_DIGITS: Final = re.compile("[1-9][0-9]{0,15}")
+
+
+@serves(LIST_CLAIMS)
+async def list_claims(on: Serving, request: Request, channel: str) -> Response:
+    claims = IClaims(on.backbone, None)
+    if claims is None:
+        raise NotFound
+    asked = {name: _texts(request, name) for name in ("owner", "agent_id", "state")}
+    named = {name: texts[0] for name, texts in asked.items() if texts}
+    listed = await claims.list_claims(channel, **named, targets=_texts(request, "target"))
+    return answered(LIST_CLAIMS, listed)
+
+
+@serves(GET_CLAIM)
+async def get_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:  # noqa: ARG001
+    claims = IClaims(on.backbone, None)
+    if claims is None:
+        raise NotFound
+    return answered(GET_CLAIM, await claims.get_claim(channel, _number(claim)))
+
+
+def _texts(request: Request, name: str) -> list[str]:
+    """The values of a query's parameter. Raises `InvalidRequest` for bytes that are not UTF-8."""
+    try:
+        return [value.decode() for value in request.args.get(name.encode(), ())]
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{name} is not UTF-8.") from None
+
+
+def _number(claim: str) -> int:
+    """A claim's number, or 0, which none has."""
+    return int(claim) if _DIGITS.fullmatch(claim) else 0
 
 
 @serves(CLAIM)

@@ -1,0 +1,41 @@
+"""What a backbone may provide beside `IBackbone`: claims as things that can be looked at. No code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+from caucus.model.claims import Claim
+
+
+class IClaims(Interface):
+    """Who holds what: the claims of a channel, each with a number of its own.
+
+    A claim keeps its number while its target is held, whoever holds it; each grant gives it a new fence,
+    which is greater than any before, over restarts and over all channels.
+    """
+
+    def list_claims(
+        channel: str,
+        *,
+        owner: str | None = None,
+        agent_id: str | None = None,
+        state: str | None = None,
+        targets: Sequence[str] = (),
+    ) -> Deferred[list[Claim]]:
+        """The channel's claims, in the order of their grants.
+
+        :param owner: only this human's.
+        :param agent_id: only this agent's.
+        :param state: only those that are ``held``, or ``waiting``.
+        :param targets: only what an exclusive claim on these would conflict with. One that ends in ``/``
+            or ``/**`` is a folder with all that lies in it, and ``**`` is everything.
+
+        Fails with `InvalidRequest` for another ``state``, and for a target that is blank, longer than
+        1,024 code points, or has another ``*`` in it.
+        """
+
+    def get_claim(channel: str, claim: int) -> Deferred[Claim]:
+        """The claim with this number. Fails with `UnknownClaim` if there is none, or not any more."""

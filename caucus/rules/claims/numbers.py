@@ -1,0 +1,20 @@
+"""The numbers that name claims and fence their grants: one counter for all of them. Pure: time comes in."""
+
+from __future__ import annotations
+
+
+class Numbers:
+    """Numbers that rise over restarts and daemons, and even over a log that was lost.
+
+    Each is one more than the last, or the milliseconds since the epoch, if that is more. They are drawn as
+    events are applied, so that every daemon and every run draws the same.
+    """
+
+    def __init__(self) -> None:
+        self.last = 0
+
+    def draw(self, wall: float) -> int:
+        """The next number, for an event that was decided at ``wall``, in seconds since the epoch."""
+        number = max(self.last + 1, int(wall * 1000))
+        self.last = number
+        return number
