@@ -244,3 +244,43 @@ def test_what_was_asked_for_is_done_and_audited_though_the_peer_has_gone(action:
     journal.sync()
     assert [json.loads(line)["result"] for line in lines] == ["ok"]
     assert len(tokens.named(None, "dave-agent")) == 1
+
+
+@pytest.mark.parametrize("action", ["mint", "rotate"])
+def test_a_name_that_is_somebody_elses_is_not_minted(action: str) -> None:
+    office = Office()
+    office.mint()
+    _ = office.audit
+    for agent_id, owner in (
+        ("dave-agent", "mallory"),
+        ("alice-agent", "mallory"),
+        ("dave", "mallory"),
+        ("caucus", "caucus"),
+    ):
+        answer = office.ask(action, {"agent_id": agent_id, "owner": owner, "digest": "0" * 64})
+        assert answer.code == "invalid_request"
+    assert {line["result"] for line in office.audit} == {"invalid_request"}
+    assert office.ask(action, {"agent_id": "second", "owner": "dave", "digest": "0" * 64}).status == 201
+
+
+def test_a_token_may_change_hands_with_its_last_one() -> None:
+    office = Office()
+    old = office.mint()
+    moved = {"agent_id": "dave-agent", "owner": "erin", "digest": digest(old)}
+    assert office.ask("rotate", moved).status == 201
+
+
+def test_an_administrator_ends_a_claim_over_a_local_listener_only() -> None:
+    edge = make_edge(admin_token=ADMIN)
+    edge.make_room()
+    claim = {"type": "claim", "msg_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "body": "mine", "target": "t"}
+    assert edge.ask("POST", "/channels/room/claim", claim, "tok-alice").json["outcome"] == "granted"
+    (held,) = edge.ask("GET", "/channels/room/claims").json["claims"]
+    path = f"/channels/room/claims/{held['claim']}/revoke"
+    assert edge.ask("POST", path, {"reason": "dead"}, "wrong").status == 401
+    assert edge.ask("POST", path, {"reason": "dead"}, ADMIN).json == {"released": True}
+    told = edge.ask("POST", "/channels/room/read", {"cursor": 1}).json["messages"][0]
+    assert (told["agent_id"], told["owner"], told["body"]) == ("caucus", "caucus", "dead")
+    far = make_edge(admin_token=ADMIN, door=Door((), local=False, literals=False, metrics=False))
+    far.make_room()
+    assert far.ask("POST", path, {"reason": "dead"}, ADMIN).status == 401

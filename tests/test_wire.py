@@ -83,6 +83,7 @@ REFUSALS: list[CaucusError] = [
     errors.NotFound(),
     errors.UnknownChannel("room"),
     errors.UnknownClaim(),
+    errors.Forbidden(),
     errors.MethodNotAllowed(("GET", "POST")),
     errors.ChannelExists("room"),
     errors.DuplicatePost(),

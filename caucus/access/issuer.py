@@ -64,6 +64,10 @@ class Issuer:
             self._note(operation, "unauthorized", claimed)
             raise Unauthorized
 
+    def is_admin(self, authorization: Sequence[bytes], *, local: bool) -> bool:
+        """Whether the admin token came in by a ``local`` listener."""
+        return self._admin is not None and local and bearer_digest(authorization) == self._admin
+
     async def mint(self, body: object) -> tuple[str, Identity]:
         """A new token for ``agent_id`` and ``owner``. Raises `InvalidRequest` or `TokenLimit`."""
         identity = self._identity("mint", body)
@@ -126,13 +130,15 @@ class Issuer:
                 return await self.keeper.change_tokens(minted, digest=digest, agent_id=agent_id)
             return self._change_here(minted, self._tokens.named(digest, agent_id))
         except CaucusError as error:
-            self._note(operation, error.code, named, None if isinstance(error, TokenLimit) else shown)
+            unmade = isinstance(error, TokenLimit | InvalidRequest)
+            self._note(operation, error.code, named, None if unmade else shown)
             raise
 
     def _change_here(self, minted: tuple[bytes, Identity] | None, gone: list[bytes]) -> list[bytes]:
         if minted is not None:
             if self._tokens.minted_count + 1 - len(gone) > self._most:
                 raise TokenLimit(self._most)
+            self._tokens.require_free(minted[1], gone)
             self._tokens.add(*minted)
         for one in gone:
             self._tokens.remove(one)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from caucus.access.principals import Principal
-from caucus.errors import ConfigurationError, Unauthorized
+from caucus.errors import ConfigurationError, InvalidRequest, Unauthorized
 from caucus.model.problems import identity_problems
-from caucus.model.records import Identity
+from caucus.model.records import CAUCUS, Identity
 from caucus.model.text import CONTROL, trim
 
 
@@ -45,7 +45,7 @@ class Tokens:
             token, agent_id, owner = parts
             if CONTROL.search(token):
                 raise ConfigurationError(f"CAUCUS_TOKENS: entry {position}: no header can carry its token")
-            if identity_problems(agent_id, owner):
+            if identity_problems(agent_id, owner) or Identity(agent_id, owner) == CAUCUS:
                 raise ConfigurationError(f"CAUCUS_TOKENS: entry {position} names nobody who may post")
             digest = token_digest(token.encode("utf-8", "surrogateescape"))
             if digest in identities:
@@ -104,6 +104,19 @@ class Tokens:
     def remove(self, digest: bytes) -> bool:
         """Forget a minted token; says whether there was one. Seeded tokens stay."""
         return self._minted.pop(digest, None) is not None
+
+    def require_free(self, identity: Identity, revoked: Sequence[bytes]) -> None:
+        """Raises `InvalidRequest` if no token may stand for it, once these are revoked.
+
+        That is the backbone's own name, an agent's who is somebody else's, or somebody else's own.
+        """
+        agent_id, owner = identity.agent_id, identity.owner
+        others = (one for known in (self._seeded, self._minted) for one in known.values())
+        for one in others:
+            if one.owner != owner and agent_id in (one.agent_id, one.owner) and one.digest not in revoked:
+                raise InvalidRequest("This agent_id is somebody else's.")
+        if identity == CAUCUS:
+            raise InvalidRequest("This is the backbone's own name.")
 
     def named(self, digest: bytes | None, agent_id: str | None) -> list[bytes]:
         """The digests of the minted tokens that a digest names, or without one all that an agent has."""

@@ -21,7 +21,15 @@ from caucus.model.channels import require_channel_name
 from caucus.model.claims import Claim
 from caucus.model.evidence import address_of
 from caucus.model.messages import MessageFields, fields_of
-from caucus.model.records import Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
+from caucus.model.records import (
+    Appended,
+    ClaimResult,
+    Descriptor,
+    Identity,
+    Page,
+    Released,
+    StoredArtifact,
+)
 from caucus.wire import operations
 from caucus.wire.frames import EVENT_STREAM
 from caucus.wire.jsontext import encode_json
@@ -146,6 +154,15 @@ class HTTPBackbone:
 
     def get_claim(self, channel: str, claim: int) -> Deferred[Claim]:
         return self._call(operations.GET_CLAIM, channel, str(claim))
+
+    def revoke_claim(
+        self,
+        channel: str,
+        claim: int,
+        reason: str,
+        by: Identity,  # noqa: ARG002  # the token says
+    ) -> Deferred[Released]:
+        return self._call(operations.REVOKE_CLAIM, channel, str(claim), fields={"reason": reason})
 
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._call(operations.SUBSCRIBE, channel)

@@ -10,7 +10,16 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from caucus.access.tokens import Tokens
-from caucus.core import channels, claiming, evidence, listing, posting, restart, tokens as token_changes
+from caucus.core import (
+    channels,
+    claiming,
+    evidence,
+    listing,
+    posting,
+    restart,
+    revoking,
+    tokens as token_changes,
+)
 from caucus.core.clock import DecisionClock
 from caucus.core.core import Asked, Core
 from caucus.errors import CaucusError
@@ -30,7 +39,16 @@ from caucus.model.claims import Claim
 from caucus.model.events import RequestKey
 from caucus.model.evidence import kept_bytes
 from caucus.model.messages import MessageFields, taken_over
-from caucus.model.records import Answer, Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
+from caucus.model.records import (
+    Answer,
+    Appended,
+    ClaimResult,
+    Descriptor,
+    Identity,
+    Page,
+    Released,
+    StoredArtifact,
+)
 
 
 @implementer(IBackbone, IClaims, IWatchable, IRepeatable, ITokenKeeper, IReadiness, IMeasured)
@@ -138,6 +156,9 @@ class Backbone:
 
     def get_claim(self, channel: str, claim: int) -> Deferred[Claim]:
         return self._core.read(listing.get_claim, channel, claim)
+
+    def revoke_claim(self, channel: str, claim: int, reason: str, by: Identity) -> Deferred[Released]:
+        return self._core.write(revoking.revoke_claim, self._asked, channel, claim, reason, by)
 
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._core.read(channels.subscribe, channel)

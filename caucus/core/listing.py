@@ -18,14 +18,14 @@ from caucus.rules.channel import Channel
 from caucus.rules.claims.ledger import Held
 
 
-class _Noted(msgspec.Struct):
-    """What a listing shows of the message that granted a claim."""
+class Noted(msgspec.Struct):
+    """What is shown of the message that granted a claim."""
 
     body: str
     target: str
 
 
-_decode_noted = msgspec.json.Decoder(_Noted).decode
+_decode_noted = msgspec.json.Decoder(Noted).decode
 
 
 def list_claims(
@@ -69,21 +69,26 @@ def _held(core: Core, room: Channel) -> Iterator[tuple[str, Held, float]]:
 
 def _shown(room: Channel, held: Held, ends: float | None, now: float) -> Claim:
     holder = held.grant.holder
-    (message_json,) = room.messages(held.cursor - 1, held.cursor)
-    noted = _decode_noted(message_json)
+    message = noted(room, held)
     return Claim(
         claim=held.claim,
         fence=held.fence,
-        targets=(noted.target,),
+        targets=(message.target,),
         agent_id=holder.agent_id,
         owner=holder.owner,
-        note=noted.body,
+        note=message.body,
         ts=holder.ts,
         msg_id=holder.msg_id,
         cursor=held.cursor,
         lease_ttl=held.grant.lease_ttl,
         expires_in=None if ends is None else max(1, ceil(ends - now)),
     )
+
+
+def noted(room: Channel, held: Held) -> Noted:
+    """What the message says that granted it last."""
+    (message_json,) = room.messages(held.cursor - 1, held.cursor)
+    return _decode_noted(message_json)
 
 
 def _asked_for(text: object) -> Target:

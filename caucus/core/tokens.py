@@ -22,6 +22,8 @@ def change_tokens(
         return []
     if minted is not None and tokens.minted_count + 1 - len(revoked) > most:
         raise TokenLimit(most)
+    if minted is not None:
+        tokens.require_free(minted[1], revoked)
     told = None if minted is None else (minted[0], Author(minted[1].agent_id, minted[1].owner))
     core.record(TokensChanged(core.clock.instant(now), told, tuple(revoked)), now)
     return revoked

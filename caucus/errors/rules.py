@@ -19,6 +19,7 @@ __all__ = [
     "ChannelFull",
     "ChannelLimit",
     "DuplicatePost",
+    "Forbidden",
     "InvalidChannelName",
     "InvalidCursor",
     "InvalidMessage",
@@ -111,6 +112,16 @@ class UnknownClaim(CaucusError):
 
     def __str__(self) -> str:
         return "There is no such claim here, or not any more."
+
+
+@frozen
+class Forbidden(CaucusError):
+    """The caller may not do this to somebody else's claim. Retrying cannot help."""
+
+    code = "forbidden"
+
+    def __str__(self) -> str:
+        return "Only its owner, the owner of the channel's maker, or an administrator may do this."
 
 
 @frozen

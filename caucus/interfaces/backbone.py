@@ -195,7 +195,9 @@ class ITokenKeeper(Interface):
         :param agent_id: names all that were minted for an agent.
 
         Which tokens these are, and whether there is room, is judged in the step of the write. Fails
-        with `TokenLimit` when there are ``max_minted_tokens``; then none is revoked.
+        with `TokenLimit` when there are ``max_minted_tokens``, and with `InvalidRequest` for the
+        backbone's own name, or an ``agent_id`` that already stands for another owner, or is another
+        owner's name; then none is revoked.
         """
 
     def bearing(digest: bytes) -> Any:

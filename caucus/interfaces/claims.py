@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from caucus.model.claims import Claim
+from caucus.model.records import Identity, Released
 
 
 class IClaims(Interface):
@@ -39,3 +40,15 @@ class IClaims(Interface):
 
     def get_claim(channel: str, claim: int) -> Deferred[Claim]:
         """The claim with this number. Fails with `UnknownClaim` if there is none, or not any more."""
+
+    def revoke_claim(channel: str, claim: int, reason: str, by: Identity) -> Deferred[Released]:
+        """End somebody's claim, for a reason, which a message tells the one who held it.
+
+        :param reason: mandatory, by the rules of a message's ``body``.
+        :param by: who does it: somebody of the holder's owner, of the owner who made the channel, or
+            `CAUCUS`, who is an administrator. Over HTTP the token says who that is.
+
+        It is refused neither by pace nor by a full channel, which keeps 1,000 messages more for
+        such; once they are used up, nothing tells of it but the claim's absence. Checked in this order:
+        the channel; `InvalidMessage` for the reason; `UnknownClaim`; `Forbidden`.
+        """

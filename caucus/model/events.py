@@ -101,7 +101,7 @@ class Said(Record, frozen=True):
     post: int = 0
 
 
-Manner = Literal["granted", "freed", "lapsed", "extended"]
+Manner = Literal["granted", "freed", "lapsed", "extended", "revoked"]
 """How a target came to be as it is."""
 
 

@@ -7,7 +7,7 @@ changes the log.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
@@ -23,6 +23,10 @@ class Identity(Result, frozen=True):
 
     agent_id: str
     owner: str
+
+
+CAUCUS: Final = Identity("caucus", "caucus")
+"""The backbone itself, and whoever has its admin token: no token stands for it."""
 
 
 class Descriptor(Result, frozen=True, kw_only=True, omit_defaults=True):
@@ -112,5 +116,11 @@ class StoredArtifact(Result, frozen=True):
     deduplicated: bool
 
 
-Answer = Descriptor | Appended | Granted | StoredArtifact
+class Released(Result, frozen=True):
+    """A claim has ended."""
+
+    released: Literal[True] = True
+
+
+Answer = Descriptor | Appended | Granted | StoredArtifact | Released
 """What an operation that wrote an event was answered with."""

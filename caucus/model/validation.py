@@ -84,7 +84,7 @@ def _ulid(name: str, value: object) -> Problem | None:
     return Problem(f"{name}: must be a ULID of 26 upper-case characters")
 
 
-def _body(name: str, value: object) -> Problem | None:
+def body_problem(name: str, value: object) -> Problem | None:
     if not (isinstance(value, str) and value):
         return Problem(f"{name}: must be non-empty text")
     return text_problem(name, value)
@@ -141,7 +141,7 @@ RULES: Final[Mapping[str, Callable[[str, object], Problem | None]]] = {
     "msg_id": _ulid,
     "thread": _ulid,
     "reply_to": _ulid,
-    "body": _body,
+    "body": body_problem,
     "to": _recipients,
     "status": _status,
     "artifact": name_problem,

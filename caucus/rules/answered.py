@@ -19,7 +19,8 @@ class AnswerPlace(Record, frozen=True):
     """Where an answer of an operation that wrote is found again: what it is made of is kept anyway.
 
     That is the message before ``cursor``, as a ``granted`` transition or a plain post; else the
-    evidence of ``size`` bytes at ``sha256``; else the channel itself, as it was created.
+    evidence of ``size`` bytes at ``sha256``; else that a claim was ``released``; else the channel itself,
+    as it was created.
     """
 
     channel: str
@@ -27,6 +28,7 @@ class AnswerPlace(Record, frozen=True):
     granted: bool = False
     sha256: str = ""
     size: int = 0
+    released: bool = False
 
 
 class Answered(Record, frozen=True):

@@ -8,6 +8,7 @@ position up to which the journal is durable.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 from caucus.errors import ChannelFull, InvalidCursor
 from caucus.limits import Limits
@@ -18,6 +19,9 @@ from caucus.rules.claims.ledger import Held, Ledger
 from caucus.rules.evidence import Evidence
 from caucus.rules.log import Log
 from caucus.rules.seatbelts import Duplicates, RateBudget
+
+TELLING: Final = 1000
+"""So many messages more than a log takes are kept for what becomes of claims."""
 
 
 class ChannelDump(Record, frozen=True):
@@ -83,6 +87,10 @@ class Channel:
         if length >= limit:
             raise ChannelFull(channel=self.name, limit=limit)
         return length + 1
+
+    def has_room_to_tell(self) -> bool:
+        """Whether the log takes a message that says what became of a claim."""
+        return self._log.length < self._limits.max_messages_per_channel + TELLING
 
     def append(self, message_json: bytes, position: int, durable: int) -> None:
         """Add a message to the log; the event that brings it is at ``position``."""

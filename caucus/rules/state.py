@@ -30,7 +30,7 @@ from caucus.model.events import (
     Stepped,
     TokensChanged,
 )
-from caucus.model.records import Answer, Appended, Granted, Identity, StoredArtifact
+from caucus.model.records import Answer, Appended, Granted, Identity, Released, StoredArtifact
 from caucus.rules.answered import AnsweredRequests, AnswerPlace
 from caucus.rules.channel import Channel, ChannelDump
 from caucus.rules.claims.leases import Leases
@@ -303,6 +303,8 @@ class State:
             return (Granted if place.granted else Appended)(message_json, place.cursor)
         if place.sha256:
             return stored_artifact(room.name, place.sha256, place.size, deduplicated=False)
+        if place.released:
+            return Released()
         return room.descriptor(0)
 
     def _place_of(self, event: ChannelCreated | Stepped | EvidenceAdded) -> AnswerPlace:
@@ -315,6 +317,8 @@ class State:
                 return AnswerPlace(descriptor.channel)
             case EvidenceAdded(channel=channel, sha256=sha256, size=size):
                 return AnswerPlace(channel, sha256=sha256, size=size)
+            case Stepped(moved=(Moved(channel=channel, manner="revoked"),)):
+                return AnswerPlace(channel, released=True)
             case Stepped(said=said, moved=moved):
                 channel = said[-1].channel
                 return AnswerPlace(channel, self.channels[channel].length, bool(moved))

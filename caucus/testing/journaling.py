@@ -58,6 +58,7 @@ EVENTS: tuple[Event, ...] = (
     RunEnded(WHEN),
     TokensChanged(WHEN, (b"\x01" * 32, Author("dave-agent", "dave")), (b"\x02" * 32,)),
     RunBegan(WHEN, "host:1", (Moved("room", "v", GRANT, "extended", 30),)),
+    Stepped(WHEN, (Said("room", b'{"body":"gone"}'),), (Moved("room", "t", None, "revoked"),)),
 )
 
 

@@ -12,6 +12,7 @@ from caucus.testing import (
     pacing,
     posting,
     reading,
+    revoking,
     shape,
 )
 from caucus.testing.journaling import JournalCase
@@ -26,6 +27,7 @@ BACKBONE_CASES: tuple[Case, ...] = (
     *pacing.CASES,
     *evidence.CASES,
     *listing.CASES,
+    *revoking.CASES,
     *beside.CASES,
 )
 JOURNAL_CASES: tuple[JournalCase, ...] = tuple(journaling.CASES)

@@ -83,9 +83,9 @@ class Gate:
             return operation
         if authority != "reader" or self._read_token:
             self._judge_other(operation, request)
-        if kind == "object or nothing":
-            if request.value is None:
-                request.value = {}
+        if kind == "object or nothing" and request.value is None:
+            request.value = {}
+        if kind in ("object", "object or nothing"):
             _require_object(request.value)
         return operation
 
@@ -111,13 +111,25 @@ class Gate:
             request.bearer = principal.digest
 
     def _judge_other(self, operation: Operation[Any], request: Request) -> None:
-        if operation.authority == "admin":
+        if operation.authority == "writer or admin":
+            self._judge_either(request)
+        elif operation.authority == "admin":
             authorization = request.values(b"authorization")
             self._issuer.authorize(operation.name, authorization, request.value, local=request.door.local)
         elif operation.authority == "reader":
             self.identify(request)
         elif operation is METRICS and not request.door.metrics:
             raise NotFound
+
+    def _judge_either(self, request: Request) -> None:
+        """An administrator has no name of their own, and no key: ``request.principal`` is ``None``."""
+        if self._issuer.is_admin(request.values(b"authorization"), local=request.door.local):
+            return
+        principal = self.identify(request)
+        if request.values(IDEMPOTENCY_KEY):
+            request.key = request_key(request, principal)
+        if principal.is_minted:
+            request.bearer = principal.digest
 
     def identify(self, request: Request) -> Principal:
         """Who speaks. Raises `Unauthorized`."""

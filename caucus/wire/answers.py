@@ -23,6 +23,7 @@ from caucus.model.records import (
     Identity,
     NotHeld,
     Page,
+    Released,
     StoredArtifact,
 )
 from caucus.wire.frames import EVENT_STREAM, SLICE
@@ -262,6 +263,7 @@ CLAIMS: Final[Codec[list[Claim]]] = Codec(
     length=_claims_length,
 )
 ONE_CLAIM: Final[Codec[Claim]] = _plain(Claim, "claim", "StandingClaim")
+RELEASED: Final[Codec[Released]] = _plain(Released, '`{"released": true}`')
 CURSOR: Final[Codec[int]] = Codec(
     encode=lambda cursor: _encode(Head(cursor)),
     decode=lambda body, _status: _decode_head(body).cursor,

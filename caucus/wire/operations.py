@@ -18,9 +18,9 @@ BodyKind = Literal["json", "object", "object or nothing", "message", "bytes", "u
 """What a request's body is: any JSON or nothing, which the operation judges; a JSON object; one, or
 nothing; a message and nothing else; bytes as they are; or what nobody reads."""
 
-Authority = Literal["anybody", "reader", "writer", "admin"]
+Authority = Literal["anybody", "reader", "writer", "admin", "writer or admin"]
 """Who may: anybody; whoever reads, which is anybody unless the server asks for tokens there, too; who
-has a write token; who has the admin token, over a local listener."""
+has a write token; who has the admin token, over a local listener; who has either."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -70,7 +70,7 @@ class Operation(Generic[T]):
     @property
     def is_repeatable(self) -> bool:
         """Whether it takes an idempotency key."""
-        return self.writes and self.authority == "writer"
+        return self.writes and self.authority in ("writer", "writer or admin")
 
 
 EVERYWHERE: Final = (
@@ -253,6 +253,19 @@ GET_CLAIM: Final = Operation(
     summary="A claim, by its number.",
     answer=answers.ONE_CLAIM,
     errors=(*_CHANNEL, errors.UnknownClaim),
+)
+REVOKE_CLAIM: Final = Operation(
+    name="revoke_claim",
+    method="POST",
+    at="/channels/{channel}/claims/{claim}/revoke",
+    summary="End somebody's claim, for a reason.",
+    body="object",
+    takes="`{reason}`",
+    request="Reason",
+    answer=answers.RELEASED,
+    authority="writer or admin",
+    errors=(*_CHANNEL, errors.InvalidMessage, errors.UnknownClaim, errors.Forbidden, *_STORAGE),
+    writes=True,
 )
 PUT_ARTIFACT: Final = Operation(
     name="put_artifact",

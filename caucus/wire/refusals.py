@@ -22,6 +22,7 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
     errors.ArtifactIntegrity: 400,
     errors.BadRequest: 400,
     errors.Unauthorized: 401,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.UnknownChannel: 404,
     errors.UnknownClaim: 404,

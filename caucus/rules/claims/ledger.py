@@ -82,6 +82,10 @@ class Ledger:
         """What is there for ``key``, live or lapsed."""
         return self._entries.get(key)
 
+    def find(self, claim: int) -> tuple[str, Held] | None:
+        """The target key and the entry of a claim, by its number."""
+        return next((one for one in self._entries.items() if one[1].claim == claim), None)
+
     def restore(self, key: str, entry: Held | None) -> None:
         """Put back what `entry` gave."""
         if entry is None:

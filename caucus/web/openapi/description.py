@@ -74,7 +74,9 @@ def _operation(operation: Operation[Any]) -> Schema:
         described["requestBody"] = {"required": True, "content": {OCTETS: {"schema": {}}}}
     elif operation.request:
         described["requestBody"] = {"required": True, "content": _json(operation.request)}
-    if operation.authority in ("writer", "admin"):
+    if operation.authority == "writer or admin":
+        described["security"] = [{"bearer": []}, {"admin": []}]
+    elif operation.authority in ("writer", "admin"):
         described["security"] = [{"bearer" if operation.authority == "writer" else "admin": []}]
     elif operation.authority == "reader":
         described["security"] = [{}, {"bearer": []}]

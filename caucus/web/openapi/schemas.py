@@ -8,9 +8,19 @@ import msgspec
 from msgspec import Meta
 
 from caucus.model.drafts import Draft
-from caucus.model.fields import TYPES, ChannelName, Cursor, Maybe, Name, Purpose, RenderBudget, Verbosity
+from caucus.model.fields import (
+    TYPES,
+    Body,
+    ChannelName,
+    Cursor,
+    Maybe,
+    Name,
+    Purpose,
+    RenderBudget,
+    Verbosity,
+)
 from caucus.model.messages import CLAIM_ONLY
-from caucus.model.records import AlreadyClaimed, Descriptor, NotHeld
+from caucus.model.records import AlreadyClaimed, Descriptor, NotHeld, Released
 from caucus.model.text import SURROGATE_CODES
 from caucus.wire import answers, refusals
 
@@ -40,8 +50,15 @@ class NamedIdentity(msgspec.Struct):
     owner: Name
 
 
+class Reason(msgspec.Struct):
+    """Why a claim is ended."""
+
+    reason: Body
+
+
 _TYPES: Final = (
     Draft,
+    Reason,
     NewChannel,
     Read,
     NamedIdentity,
@@ -51,6 +68,7 @@ _TYPES: Final = (
     answers.Channels,
     answers.Claims,
     answers.Head,
+    Released,
     answers.Artifact,
     answers.Minted,
     answers.Revoked,

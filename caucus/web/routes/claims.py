@@ -10,11 +10,18 @@ from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import InvalidRequest, NotFound
 from caucus.interfaces import IClaims
-from caucus.model.records import Identity
+from caucus.model.records import CAUCUS, Identity
 from caucus.web.operation import answered, authored
 from caucus.web.routes.serving import Serving, serves
 from caucus.wire.jsontext import NULL
-from caucus.wire.operations import CLAIM, GET_CLAIM, LIST_CLAIMS, MARK_CLAIM_DONE, REASSIGN_CLAIM
+from caucus.wire.operations import (
+    CLAIM,
+    GET_CLAIM,
+    LIST_CLAIMS,
+    MARK_CLAIM_DONE,
+    REASSIGN_CLAIM,
+    REVOKE_CLAIM,
+)
 
 _DIGITS: Final = re.compile("[1-9][0-9]{0,15}")
 
@@ -36,6 +43,16 @@ async def get_claim(on: Serving, request: Request, channel: str, claim: str) -> 
     if claims is None:
         raise NotFound
     return answered(GET_CLAIM, await claims.get_claim(channel, _number(claim)))
+
+
+@serves(REVOKE_CLAIM)
+async def revoke_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
+    if not IClaims.providedBy(on.backbone):
+        raise NotFound
+    by = CAUCUS if request.principal is None else request.principal.identity
+    reason = request.value.get("reason", NULL)
+    released = await on.once(request, REVOKE_CLAIM, channel, _number(claim), reason, by)
+    return answered(REVOKE_CLAIM, released)
 
 
 def _texts(request: Request, name: str) -> list[str]:
