@@ -224,3 +224,14 @@ def test_a_lease_whose_lapse_was_lost_long_after_its_timer_lapses_again() -> Non
     assert lapses(room) == []
     room.clock.advance(AGAIN_SECONDS)
     assert len(lapses(room)) == 1
+
+
+def test_a_journal_that_is_closed_for_good_ends_the_alarm() -> None:
+    clock, journal = Clock(), MemoryJournal()
+    backbone = Backbone(journal, clock)
+    backbone.create_channel("room")
+    lease = Message("claim", "mine", target="t", agent_id="a", owner="o", lease_ttl=60)
+    backbone.claim("room", lease)
+    journal.close()
+    clock.advance(60)
+    assert clock.getDelayedCalls() == []

@@ -365,3 +365,27 @@ def test_artifacts_are_served_as_inert_bytes(edge: Edge) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-disposition"] == "attachment"
     assert answer.headers["etag"] == f'"{address}"'
+
+
+@pytest.mark.parametrize(
+    "given", ["7", "7;fence=", "7;fence=0", "fence=7", "7;fence=7;x", "a;fence=7", "-7;fence=7"]
+)
+def test_an_if_claim_that_is_none_is_refused(given: str) -> None:
+    edge = make_edge()
+    edge.make_room()
+    post = {"type": "note", "msg_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "body": "text"}
+    headers = (("If-Claim", given),)
+    refused = edge.ask("POST", "/channels/room/append", post, "tok-alice", headers)
+    assert (refused.status, refused.code) == (400, "invalid_request")
+    lost = edge.ask("POST", "/channels/room/append", post, "tok-alice", (("If-Claim", "7; fence=8"),))
+    assert (lost.status, lost.code) == (409, "claim_lost")
+
+
+def test_a_fence_in_a_query_is_digits() -> None:
+    edge = make_edge()
+    edge.make_room()
+    for given in ("", "x", "-1", "0", "1.0", "%FF"):
+        assert edge.ask("GET", f"/channels/room/claims/7?fence={given}").code == "invalid_request"
+    assert edge.ask("GET", "/channels/room/claims/7?fence=8").code == "claim_lost"
+    assert edge.ask("GET", "/channels/room/claims/x?fence=8").code == "claim_lost"
+    assert edge.ask("GET", "/channels/room/claims/x").code == "unknown_claim"

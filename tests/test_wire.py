@@ -84,6 +84,7 @@ REFUSALS: list[CaucusError] = [
     errors.UnknownChannel("room"),
     errors.UnknownClaim(),
     errors.Forbidden(),
+    errors.ClaimLost(),
     errors.MethodNotAllowed(("GET", "POST")),
     errors.ChannelExists("room"),
     errors.DuplicatePost(),

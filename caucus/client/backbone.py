@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -152,8 +153,15 @@ class HTTPBackbone:
         query += [("target", one) for one in targets]
         return self._call(operations.LIST_CLAIMS, channel, query=query)
 
-    def get_claim(self, channel: str, claim: int) -> Deferred[Claim]:
-        return self._call(operations.GET_CLAIM, channel, str(claim))
+    def get_claim(self, channel: str, claim: int, fence: int | None = None) -> Deferred[Claim]:
+        query = [] if fence is None else [("fence", str(fence))]
+        return self._call(operations.GET_CLAIM, channel, str(claim), query=query)
+
+    def fenced(self, claim: int, fence: int, by: Identity) -> HTTPBackbone:  # noqa: ARG002  # the token says
+        """The same client, over the same connections."""
+        same = copy(self)
+        same._exchange = self._exchange.with_headers({"If-Claim": f"{claim};fence={fence}"})
+        return same
 
     def revoke_claim(
         self,

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from caucus.core.clock import DecisionClock
-from caucus.errors import CaucusError
+from caucus.errors import CaucusError, StorageUnavailable
 from caucus.interfaces import IJournal
 from caucus.rules.claims.leases import Leases
 
@@ -77,7 +77,11 @@ class Alarm:
         if core.leases.next > now:
             core.set_alarm()
             return
-        if core.journal.refusal is not None:
+        refusal = core.journal.refusal
+        if isinstance(refusal, StorageUnavailable) and refusal.trouble == "closed":
+            self.stop()
+            return
+        if refusal is not None:
             self.set(now + AGAIN_SECONDS, now)
             return
         core.journal.write(lambda: core.carry_out(core.clock.now())).addCallbacks(

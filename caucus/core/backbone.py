@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -91,14 +92,17 @@ class Backbone:
         return restart.replay(self._core)
 
     def begin_run(self) -> Deferred[None]:
-        """Requests come from now on: leases that they could not renew meanwhile get their grace.
+        """Requests come from now on: leases that they could not renew meanwhile get their grace. Once.
 
         Fires once that is recorded; where it cannot be now, the next write does it.
         """
         return restart.begin_run(self._core)
 
     def end_run(self) -> Deferred[None]:
-        """The run ends here: a later one counts the downtime from now, and no lease is watched any more."""
+        """The run ends here: a later one counts the downtime from now, and no lease is watched any more.
+
+        To be called before the journal is closed; it leaves no timer behind.
+        """
         return restart.end_run(self._core)
 
     def create_channel(
@@ -154,8 +158,10 @@ class Backbone:
     ) -> Deferred[list[Claim]]:
         return self._core.read(listing.list_claims, channel, owner, agent_id, state, targets)
 
-    def get_claim(self, channel: str, claim: int) -> Deferred[Claim]:
-        return self._core.read(listing.get_claim, channel, claim)
+    def get_claim(self, channel: str, claim: int, fence: int | None = None) -> Deferred[Claim]:
+        if fence is None:
+            return self._core.read(listing.get_claim, channel, claim)
+        return self._core.write(listing.confirm_claim, None, channel, claim, fence)
 
     def revoke_claim(self, channel: str, claim: int, reason: str, by: Identity) -> Deferred[Released]:
         return self._core.write(revoking.revoke_claim, self._asked, channel, claim, reason, by)
@@ -176,11 +182,18 @@ class Backbone:
         return channels.read_since(self._core, channel, cursor, limit)
 
     def once(self, request: RequestKey, operation: str, *args: Any, **kwargs: Any) -> Deferred[Answer]:
-        asked = Asked(b"" if self._asked is None else self._asked.bearer, request)
-        return cast("Deferred[Answer]", getattr(self._as_asked(asked), operation)(*args, **kwargs))
+        same = self._asking(key=request)
+        return cast("Deferred[Answer]", getattr(same, operation)(*args, **kwargs))
 
     def bearing(self, digest: bytes) -> Backbone:
-        return self._as_asked(Asked(digest, None if self._asked is None else self._asked.key))
+        return self._asking(bearer=digest)
+
+    def fenced(self, claim: int, fence: int, by: Identity) -> Backbone:
+        return self._asking(grant=(claim, fence, by))
+
+    def _asking(self, **how: Any) -> Backbone:
+        """The same backbone, whose operations are asked like this, and as they were before."""
+        return self._as_asked(replace(self._asked or Asked(), **how))
 
     def _as_asked(self, asked: Asked) -> Backbone:
         """The same backbone, whose operations are asked like this."""

@@ -14,11 +14,11 @@ from caucus.core.alarm import Alarm
 from caucus.core.clock import DecisionClock
 from caucus.core.counts import Counts
 from caucus.core.feeds import Feeds
-from caucus.errors import CaucusError, OutcomeUnknown
+from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, OutcomeUnknown
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
 from caucus.model.events import Event, RequestKey
-from caucus.model.records import Answer
+from caucus.model.records import Answer, Identity
 from caucus.model.stamps import Stamps
 from caucus.rules.channel import Channel
 from caucus.rules.state import State
@@ -31,11 +31,12 @@ class Asked(msgspec.Struct, frozen=True):
     """How an operation was asked for, beside its arguments.
 
     ``bearer`` is the digest of a minted token that must stand when it is decided, or empty; ``key`` is
-    what a repetition is known by.
+    what a repetition is known by; ``grant`` is what must be held then, and by whom.
     """
 
     bearer: bytes = b""
     key: RequestKey | None = None
+    grant: tuple[int, int, Identity] | None = None
 
 
 class Core:
@@ -108,6 +109,8 @@ class Core:
                 return cast("T", self.state.answer_at(known.place))
         if self.begin is not None or self.leases.next <= now:
             self.carry_out(now)
+        if asked is not None and asked.grant is not None:
+            self.require_grant(*asked.grant, now)
         try:
             decided = decide(self, key, now, *args)
         except Exception as error:
@@ -117,6 +120,18 @@ class Core:
         if self.leases.next < self.alarm.at:
             self.alarm.set(self.leases.next, now)
         return decided
+
+    def require_grant(self, claim: int, fence: int, by: Identity, now: float) -> None:
+        """Raises `ClaimLost` unless an agent holds a claim by exactly this grant ``now``, in any channel."""
+        for room in self.state.channels.values():
+            found = room.ledger.find(claim)
+            if found is not None:
+                held = room.ledger.live(found[0], now)
+                holder = found[1].grant.holder
+                if held is None or (held.fence, holder.agent_id, holder.owner) != (fence, *_names(by)):
+                    break
+                return
+        raise ClaimLost
 
     def set_alarm(self) -> None:
         """Have the alarm ring for what is due next, once the run has begun."""
@@ -137,6 +152,8 @@ class Core:
             if asked.bearer:
                 self.state.tokens.require(asked.bearer)
             known = None if asked.key is None else self.state.answered.find(asked.key, self.clock.now())
+        except IdempotencyMismatch:
+            return fail()
         except CaucusError:
             return None  # which is for a step to say
         if known is None:
@@ -162,3 +179,7 @@ class Core:
         position, durable = self.journal.position, self.journal.durable
         if position > durable:
             self.state.on_undo(position, durable, step, *arguments)
+
+
+def _names(identity: Identity) -> tuple[str, str]:
+    return identity.agent_id, identity.owner

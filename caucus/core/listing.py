@@ -9,8 +9,9 @@ from typing import get_args
 import msgspec
 
 from caucus.core.core import Core
-from caucus.errors import InvalidRequest, UnknownClaim
+from caucus.errors import ClaimLost, InvalidRequest, UnknownClaim
 from caucus.model.claims import Claim, ClaimState
+from caucus.model.events import RequestKey
 from caucus.model.fields import SHORT_TEXT
 from caucus.model.targets import Target, plain_target, read_target
 from caucus.model.text import trim
@@ -57,6 +58,17 @@ def get_claim(core: Core, channel: str, claim: int) -> Claim:
         if held.claim == claim:
             return _shown(room, held, held.ends, now)
     raise UnknownClaim
+
+
+def confirm_claim(
+    core: Core, _request: RequestKey | None, now: float, channel: str, claim: int, fence: int
+) -> Claim:
+    room = core.channel(channel)
+    found = room.ledger.find(claim)
+    held = None if found is None else room.ledger.live(found[0], now)
+    if held is None or held.fence != fence:
+        raise ClaimLost
+    return _shown(room, held, held.ends, now)
 
 
 def _held(core: Core, room: Channel) -> Iterator[tuple[str, Held, float]]:

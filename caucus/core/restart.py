@@ -10,7 +10,7 @@ from typing import Final, TypeGuard
 from twisted.internet.defer import Deferred
 
 from caucus.core.core import Core
-from caucus.model.events import ChannelCreated, Event, Moved, RequestKey, RunBegan, RunEnded, Stepped
+from caucus.model.events import ChannelCreated, Event, Moved, RunBegan, RunEnded, Stepped
 from caucus.rules.state import stamp_of
 from caucus.rules.timeline import Timeline
 
@@ -104,21 +104,24 @@ def begin_run(core: Core) -> Deferred[None]:
     """
     if core.begin is None and not core.has_begun:
         _have_begun(core, inf)
-    return core.write(_begin_run, None)
+    return core.journal.write(_begin_run, core)
 
 
 def end_run(core: Core) -> Deferred[None]:
     """Record that it was this late: a later run counts the downtime from here."""
     core.alarm.stop()
-    return core.write(_end_run, None)
+    return core.journal.write(_end_run, core)
 
 
-def _begin_run(_core: Core, _request: RequestKey | None, _now: float) -> None:
-    """The first step of the run has seen to it."""
+def _begin_run(core: Core) -> None:
+    core.carry_out(core.clock.now())
+    core.set_alarm()
 
 
-def _end_run(core: Core, _request: RequestKey | None, now: float) -> None:
+def _end_run(core: Core) -> None:
     if core.journal.position:
+        now = core.clock.now()
+        core.carry_out(now)
         core.record(RunEnded(core.clock.instant(now)), now)
 
 

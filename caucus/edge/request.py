@@ -50,10 +50,10 @@ class Request:
     Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
     path leads, or ``None`` if it cannot be decoded; ``value``, what the body says, which is ``None``
     if it says nothing; ``principal``, who speaks, once that is known; ``key``, by what a
-    repetition of the request is known, if by anything; ``bearer``, the digest of its token, if that can
-    be revoked; and ``route``, the operation's name. ``error``
-    is the code of the refusal that it was answered with, if it was. ``waits_for`` is what a route
-    waits for that may be given up once the peer has gone.
+    repetition of the request is known, if by anything; ``bearer``, the digest of its token, if that
+    can be revoked; ``grant``, the number and the fence of the claim that it stands under, if it does; and
+    ``route``, the operation's name. ``error`` is the code of the refusal that it was answered with, if
+    it was. ``waits_for`` is what a route waits for that may be given up once the peer has gone.
     """
 
     method: bytes
@@ -68,6 +68,7 @@ class Request:
     principal: Principal | None = None
     key: RequestKey | None = None
     bearer: bytes = b""
+    grant: tuple[int, int] | None = None
     route = NO_ROUTE
     error = ""
 

@@ -18,6 +18,7 @@ __all__ = [
     "ChannelExists",
     "ChannelFull",
     "ChannelLimit",
+    "ClaimLost",
     "DuplicatePost",
     "Forbidden",
     "InvalidChannelName",
@@ -112,6 +113,16 @@ class UnknownClaim(CaucusError):
 
     def __str__(self) -> str:
         return "There is no such claim here, or not any more."
+
+
+@frozen
+class ClaimLost(CaucusError):
+    """That grant is not live any more, or not the caller's. Nothing was written. Retrying cannot help."""
+
+    code = "claim_lost"
+
+    def __str__(self) -> str:
+        return "The claim is not held by this grant any more. Nothing was written."
 
 
 @frozen

@@ -14,15 +14,16 @@ __all__ = [
     "StorageUnavailable",
 ]
 
-StorageTrouble = Literal["failed", "stalled"]
-"""Why a journal takes nothing: its store failed, or it takes too long."""
+StorageTrouble = Literal["failed", "stalled", "closed"]
+"""Why a journal takes nothing: its store failed, or it takes too long; or it is closed for good."""
 
 
 @frozen
 class StorageUnavailable(CaucusError):
     """The journal cannot record now and nothing was written. Retrying helps once storage is back.
 
-    ``trouble`` says why: its store ``failed`` and is being opened anew, or it has ``stalled``.
+    ``trouble`` says why: its store ``failed`` and is being opened anew, it has ``stalled``, or it is
+    ``closed`` and stays so.
     ``retry_after`` is in whole seconds.
     """
 

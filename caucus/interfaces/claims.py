@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
@@ -38,8 +39,21 @@ class IClaims(Interface):
         1,024 code points, or has another ``*`` in it.
         """
 
-    def get_claim(channel: str, claim: int) -> Deferred[Claim]:
-        """The claim with this number. Fails with `UnknownClaim` if there is none, or not any more."""
+    def get_claim(channel: str, claim: int, fence: int | None = None) -> Deferred[Claim]:
+        """The claim with this number. Fails with `UnknownClaim` if there is none, or not any more.
+
+        :param fence: asks whether exactly that grant is live, which is decided as a write is: never stale,
+            and with `StorageUnavailable` where nothing can be decided. Then it fails with `ClaimLost`
+            instead.
+        """
+
+    def fenced(claim: int, fence: int, by: Identity) -> Any:
+        """The same provider, for an agent that acts on a claim.
+
+        What it is asked to write fails with `ClaimLost`, and writes and charges nothing, unless the agent
+        holds the claim by exactly this grant in the very step of the write. A repeated request that was
+        answered before gets that answer. Over HTTP the token says who the agent is.
+        """
 
     def revoke_claim(channel: str, claim: int, reason: str, by: Identity) -> Deferred[Released]:
         """End somebody's claim, for a reason, which a message tells the one who held it.

@@ -131,7 +131,9 @@ class CommittingJournal:
 
     @property
     def refusal(self) -> CaucusError | None:
-        if self._has_failed or self._situation.is_closing:
+        if self._situation.is_closing:
+            return StorageUnavailable("closed")
+        if self._has_failed:
             return StorageUnavailable("failed")
         pending = self.position - self.durable
         if pending and (

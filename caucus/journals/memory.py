@@ -69,7 +69,7 @@ class MemoryJournal:
         return self.position
 
     def close(self) -> Deferred[None]:
-        self.refusal = StorageUnavailable("failed")
+        self.refusal = StorageUnavailable("closed")
         return succeed(None)
 
 

@@ -91,7 +91,9 @@ class SharedJournal:
 
     @property
     def refusal(self) -> StorageUnavailable | None:
-        if self._is_closed or (self._has_failed and self._log.is_failing):
+        if self._is_closed:
+            return StorageUnavailable("closed")
+        if self._has_failed and self._log.is_failing:
             return StorageUnavailable("failed")
         if self._writes and self._clock.seconds() - self._writes[0][0] >= STALL_SECONDS:
             return StorageUnavailable("stalled")
@@ -117,7 +119,7 @@ class SharedJournal:
 
     def read(self, look: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
         if self._is_closed:
-            return fail(StorageUnavailable("failed"))
+            return fail(StorageUnavailable("closed"))
         waiting: Deferred[T] = Deferred()
         self._looks.append((len(self._log.entries), partial(look, *args), waiting))
         return waiting
@@ -137,7 +139,7 @@ class SharedJournal:
             writes, self._writes = self._writes, deque()
             looks, self._looks = self._looks, deque()
             for waiting in (*(one[2] for one in writes), *(one[2] for one in looks)):
-                _fire(waiting, Failure(StorageUnavailable("failed")))
+                _fire(waiting, Failure(StorageUnavailable("closed")))
         return succeed(None)
 
     def go_on(self, chance: Random) -> None:

@@ -7,6 +7,7 @@ from caucus.testing import (
     channels,
     claiming,
     evidence,
+    fencing,
     journaling,
     listing,
     pacing,
@@ -28,6 +29,7 @@ BACKBONE_CASES: tuple[Case, ...] = (
     *evidence.CASES,
     *listing.CASES,
     *revoking.CASES,
+    *fencing.CASES,
     *beside.CASES,
 )
 JOURNAL_CASES: tuple[JournalCase, ...] = tuple(journaling.CASES)

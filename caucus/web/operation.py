@@ -18,6 +18,7 @@ from caucus.errors import ArtifactTooLarge, InvalidRequest, NotFound, Unauthoriz
 from caucus.limits import Limits
 from caucus.model.drafts import Draft, read_draft
 from caucus.model.evidence import Hashed
+from caucus.web.fencing import IF_CLAIM, grant_of
 from caucus.web.idempotency import IDEMPOTENCY_KEY, request_key
 from caucus.web.table import operation_of
 from caucus.wire.jsontext import decode_given
@@ -109,6 +110,8 @@ class Gate:
             request.key = request_key(request, principal)
         if principal.is_minted:
             request.bearer = principal.digest
+        if request.values(IF_CLAIM):
+            request.grant = grant_of(request)
 
     def _judge_other(self, operation: Operation[Any], request: Request) -> None:
         if operation.authority == "writer or admin":
@@ -130,6 +133,8 @@ class Gate:
             request.key = request_key(request, principal)
         if principal.is_minted:
             request.bearer = principal.digest
+        if request.values(IF_CLAIM):
+            request.grant = grant_of(request)
 
     def identify(self, request: Request) -> Principal:
         """Who speaks. Raises `Unauthorized`."""

@@ -252,7 +252,7 @@ GET_CLAIM: Final = Operation(
     at="/channels/{channel}/claims/{claim}",
     summary="A claim, by its number.",
     answer=answers.ONE_CLAIM,
-    errors=(*_CHANNEL, errors.UnknownClaim),
+    errors=(*_CHANNEL, errors.UnknownClaim, errors.ClaimLost, *_STORAGE),
 )
 REVOKE_CLAIM: Final = Operation(
     name="revoke_claim",

@@ -31,6 +31,7 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
     errors.ForbiddenOrigin: 403,
     errors.ChannelExists: 409,
     errors.DuplicatePost: 409,
+    errors.ClaimLost: 409,
     errors.ChannelFull: 409,
     errors.ChannelLimit: 409,
     errors.TokenLimit: 409,

@@ -39,6 +39,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: dict[str, Held] = {}
+        self._keys: dict[int, str] = {}
 
     def live(self, key: str, now: float) -> Held | None:
         """The entry of ``key``, unless its lease has ended: at its end it has."""
@@ -77,6 +78,7 @@ class Ledger:
     def load(self, dumped: Iterable[tuple[str, Held]]) -> None:
         """Be as the ledger was that gave this."""
         self._entries = dict(dumped)
+        self._keys = {held.claim: key for key, held in self._entries.items()}
 
     def entry(self, key: str) -> Held | None:
         """What is there for ``key``, live or lapsed."""
@@ -84,14 +86,19 @@ class Ledger:
 
     def find(self, claim: int) -> tuple[str, Held] | None:
         """The target key and the entry of a claim, by its number."""
-        return next((one for one in self._entries.items() if one[1].claim == claim), None)
+        key = self._keys.get(claim)
+        return None if key is None else (key, self._entries[key])
 
     def restore(self, key: str, entry: Held | None) -> None:
         """Put back what `entry` gave."""
-        if entry is None:
-            self.remove(key)
-        else:
-            self._entries[key] = entry
+        self.remove(key)
+        if entry is not None:
+            self._set(key, entry)
+
+    def _set(self, key: str, entry: Held) -> None:
+        self._entries[key] = entry
+        if entry.claim:
+            self._keys[entry.claim] = key
 
     def live_ones(self, down: float, until: float) -> list[tuple[str, Grant]]:
         """What was live at ``down``, lapses before ``until``, and was not extended before, by target key.
@@ -112,23 +119,27 @@ class Ledger:
         entry = self.live(key, at)
         # As the sum of floats, so that 0.4 + 1 has lapsed at 1.4; any lease fits a float.
         ends = None if grant.lease_ttl is None else at + float(grant.lease_ttl)
-        self._entries[key] = Held(grant, ends, fence if entry is None else entry.claim, fence, cursor)
+        if entry is None:
+            self.remove(key)
+        self._set(key, Held(grant, ends, fence if entry is None else entry.claim, fence, cursor))
         return ends
 
     def extend(self, key: str, grant: Grant, ends: float) -> float:
         """The target is held until ``ends`` at least; gives when its lease ends."""
         entry = self._entries.get(key)
         if entry is None:
-            self._entries[key] = Held(grant, ends, extended=True)
+            self._set(key, Held(grant, ends, extended=True))
             return ends
         if entry.ends is not None:
             ends = max(entry.ends, ends)
-        self._entries[key] = replace(entry, ends=ends, extended=True)
+        self._set(key, replace(entry, ends=ends, extended=True))
         return ends
 
     def remove(self, key: str) -> None:
         """The target is free."""
-        self._entries.pop(key, None)
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._keys.pop(entry.claim, None)
 
 
 def _lost(entry: Held) -> AlreadyClaimed:

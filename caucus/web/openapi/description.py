@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
-from caucus.errors import CaucusError, IdempotencyMismatch, Unauthorized
+from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, Unauthorized
 from caucus.model.fields import CHANNEL_PATTERN, SHA256_PATTERN, SHORT_TEXT
 from caucus.web.openapi.schemas import SCHEMAS, Schema, ecma, ref
 from caucus.wire.answers import OCTETS
@@ -31,10 +31,23 @@ _TARGET: Final[Schema] = {
     "maxLength": SHORT_TEXT,
     "pattern": r"^(\*\*|[^*]*[^*\s][^*]*(/\*\*)?)$",
 }
+_IF_CLAIM: Final = (
+    "With a header `If-Claim: <claim>;fence=<fence>` it is written only if the caller holds that claim by "
+    "exactly that grant in the step of the write; else it is 409 `claim_lost`."
+)
+"""No parameter: the tool that holds the server to this description makes `0` of its pattern."""
 _FURTHER: Final[dict[str, list[Schema]]] = {
     "stream": [
         {"name": "since", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}},
         {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
+    ],
+    "get_claim": [
+        {
+            "name": "fence",
+            "in": "query",
+            "description": "Asks whether exactly this grant is live.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 10**16 - 1},
+        }
     ],
     "list_claims": [
         {"name": "owner", "in": "query", "schema": {"type": "string"}},
@@ -80,6 +93,8 @@ def _operation(operation: Operation[Any]) -> Schema:
         described["security"] = [{"bearer" if operation.authority == "writer" else "admin": []}]
     elif operation.authority == "reader":
         described["security"] = [{}, {"bearer": []}]
+    if operation.is_repeatable:
+        described["description"] = _IF_CLAIM
     parameters = [*_FURTHER.get(operation.name, ()), *([_IDEMPOTENCY_KEY] if operation.is_repeatable else ())]
     if parameters:
         described["parameters"] = parameters
@@ -92,7 +107,7 @@ def _refusals(operation: Operation[Any]) -> Schema:
     if operation.authority != "anybody":
         own.append(Unauthorized)
     if operation.is_repeatable:
-        own.append(IdempotencyMismatch)
+        own += [IdempotencyMismatch, ClaimLost]
     codes: dict[int, list[str]] = {}
     for error, status in STATUS.items():
         if issubclass(error, tuple(own)):

@@ -38,11 +38,15 @@ async def list_claims(on: Serving, request: Request, channel: str) -> Response:
 
 
 @serves(GET_CLAIM)
-async def get_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:  # noqa: ARG001
+async def get_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
     claims = IClaims(on.backbone, None)
     if claims is None:
         raise NotFound
-    return answered(GET_CLAIM, await claims.get_claim(channel, _number(claim)))
+    given = _texts(request, "fence")
+    if given and not _DIGITS.fullmatch(given[0]):
+        raise InvalidRequest("fence must be the number of a grant, in digits.")
+    fence = int(given[0]) if given else None
+    return answered(GET_CLAIM, await claims.get_claim(channel, _number(claim), fence))
 
 
 @serves(REVOKE_CLAIM)

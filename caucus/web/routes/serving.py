@@ -12,8 +12,8 @@ from twisted.python.failure import Failure
 from caucus.access.issuer import Issuer
 from caucus.edge.request import Request
 from caucus.edge.response import Response
-from caucus.errors import IdempotencyMismatch
-from caucus.interfaces import IBackbone, IRepeatable
+from caucus.errors import ClaimLost, IdempotencyMismatch
+from caucus.interfaces import IBackbone, IClaims, IRepeatable
 from caucus.metrics import Metric
 from caucus.model.events import RequestKey
 from caucus.model.evidence import Hashed
@@ -41,6 +41,11 @@ class Serving:
         """
         keeper = self.issuer.keeper
         backbone = keeper.bearing(request.bearer) if request.bearer and keeper else self.backbone
+        if request.grant is not None and request.principal is not None:
+            claims = IClaims(backbone, None)
+            if claims is None:
+                raise ClaimLost  # nobody here can tell that it is held
+            backbone = claims.fenced(*request.grant, request.principal.identity)
         repeatable = None if request.key is None else IRepeatable(backbone, None)
         if request.key is None or repeatable is None:
             return cast("Deferred[T]", getattr(backbone, operation.name)(*args, **kwargs))
