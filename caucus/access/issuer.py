@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from twisted.logger import Logger
 
+from caucus.access.principals import Principal
 from caucus.access.tokens import Tokens, bearer_digest, token_digest
 from caucus.errors import CaucusError, InvalidRequest, TokenLimit, Unauthorized
 from caucus.interfaces import ITokenKeeper
 from caucus.limits import Limits
 from caucus.model.problems import identity_problems
-from caucus.model.records import Identity
+from caucus.model.records import CAUCUS, Identity
 from caucus.model.stamps import instant
 from caucus.model.text import excerpt
 
@@ -64,9 +65,11 @@ class Issuer:
             self._note(operation, "unauthorized", claimed)
             raise Unauthorized
 
-    def is_admin(self, authorization: Sequence[bytes], *, local: bool) -> bool:
-        """Whether the admin token came in by a ``local`` listener."""
-        return self._admin is not None and local and bearer_digest(authorization) == self._admin
+    def admin(self, authorization: Sequence[bytes], *, local: bool) -> Principal | None:
+        """The backbone's own name, for whoever has the admin token and came in by a ``local`` listener."""
+        if self._admin is None or not local or bearer_digest(authorization) != self._admin:
+            return None
+        return Principal(CAUCUS, self._admin)
 
     async def mint(self, body: object) -> tuple[str, Identity]:
         """A new token for ``agent_id`` and ``owner``. Raises `InvalidRequest` or `TokenLimit`."""
@@ -136,9 +139,9 @@ class Issuer:
 
     def _change_here(self, minted: tuple[bytes, Identity] | None, gone: list[bytes]) -> list[bytes]:
         if minted is not None:
+            self._tokens.require_free(minted[1])
             if self._tokens.minted_count + 1 - len(gone) > self._most:
                 raise TokenLimit(self._most)
-            self._tokens.require_free(minted[1], gone)
             self._tokens.add(*minted)
         for one in gone:
             self._tokens.remove(one)

@@ -74,7 +74,9 @@ class Tokens:
             raise Unauthorized
 
     def add(self, digest: bytes, identity: Identity) -> None:
-        """A token was minted; ``digest`` is its SHA-256, 32 bytes."""
+        """A token was minted; ``digest`` is its SHA-256, 32 bytes. None stands for the backbone itself."""
+        if identity == CAUCUS:
+            return  # which earlier versions did mint
         self._minted[digest] = Principal(identity, digest, is_minted=True)
 
     def dump(self) -> list[tuple[bytes, str, str]]:
@@ -105,18 +107,17 @@ class Tokens:
         """Forget a minted token; says whether there was one. Seeded tokens stay."""
         return self._minted.pop(digest, None) is not None
 
-    def require_free(self, identity: Identity, revoked: Sequence[bytes]) -> None:
-        """Raises `InvalidRequest` if no token may stand for it, once these are revoked.
+    def require_free(self, identity: Identity) -> None:
+        """Raises `InvalidRequest` if no token may stand for it.
 
-        That is the backbone's own name, an agent's who is somebody else's, or somebody else's own.
+        That is an agent's name who is somebody else's, or somebody else's own; and the backbone's.
         """
         agent_id, owner = identity.agent_id, identity.owner
         others = (one for known in (self._seeded, self._minted) for one in known.values())
-        for one in others:
-            if one.owner != owner and agent_id in (one.agent_id, one.owner) and one.digest not in revoked:
-                raise InvalidRequest("This agent_id is somebody else's.")
-        if identity == CAUCUS:
-            raise InvalidRequest("This is the backbone's own name.")
+        if agent_id == CAUCUS.agent_id or any(
+            one.owner != owner and agent_id in (one.agent_id, one.owner) for one in others
+        ):
+            raise InvalidRequest("This agent_id is somebody else's.")
 
     def named(self, digest: bytes | None, agent_id: str | None) -> list[bytes]:
         """The digests of the minted tokens that a digest names, or without one all that an agent has."""

@@ -109,9 +109,9 @@ class Core:
                 return cast("T", self.state.answer_at(known.place))
         if self.begin is not None or self.leases.next <= now:
             self.carry_out(now)
-        if asked is not None and asked.grant is not None:
-            self.require_grant(*asked.grant, now)
         try:
+            if asked is not None and asked.grant is not None:
+                self.require_grant(*asked.grant, now)
             decided = decide(self, key, now, *args)
         except Exception as error:
             self.counts.decided[decide, type(error)] += 1

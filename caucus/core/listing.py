@@ -9,10 +9,11 @@ from typing import get_args
 import msgspec
 
 from caucus.core.core import Core
-from caucus.errors import ClaimLost, InvalidRequest, UnknownClaim
+from caucus.errors import ClaimLost, InvalidRequest, UnknownChannel, UnknownClaim
 from caucus.model.claims import Claim, ClaimState
 from caucus.model.events import RequestKey
 from caucus.model.fields import SHORT_TEXT
+from caucus.model.problems import line_problem
 from caucus.model.targets import Target, plain_target, read_target
 from caucus.model.text import trim
 from caucus.rules.channel import Channel
@@ -53,17 +54,20 @@ def list_claims(
 
 
 def get_claim(core: Core, channel: str, claim: int) -> Claim:
-    room = core.durable_channel(channel)
-    for _key, held, now in _held(core, room):
-        if held.claim == claim:
-            return _shown(room, held, held.ends, now)
-    raise UnknownClaim
+    room, now = core.durable_channel(channel), core.clock.now()
+    held = core.state.durable_claim(room, claim, core.journal.durable)
+    if held is None or (held.ends is not None and now >= held.ends):
+        raise UnknownClaim
+    return _shown(room, held, held.ends, now)
 
 
 def confirm_claim(
     core: Core, _request: RequestKey | None, now: float, channel: str, claim: int, fence: int
 ) -> Claim:
-    room = core.channel(channel)
+    try:
+        room = core.channel(channel)
+    except UnknownChannel:
+        raise ClaimLost from None  # as after a log that was lost: with a fence, nothing is merely unknown
     found = room.ledger.find(claim)
     held = None if found is None else room.ledger.live(found[0], now)
     if held is None or held.fence != fence:
@@ -106,6 +110,9 @@ def noted(room: Channel, held: Held) -> Noted:
 def _asked_for(text: object) -> Target:
     if not isinstance(text, str) or not trim(text) or len(text) > SHORT_TEXT:
         raise InvalidRequest(f"A target is 1 to {SHORT_TEXT} characters, and not blank.")
+    problem = line_problem("target", text)
+    if problem is not None:
+        raise InvalidRequest(f"{problem.issue}.")
     target = read_target(text)
     if target is None:
         raise InvalidRequest("A target may end in / or /**, or be **; no other * means anything.")

@@ -20,10 +20,10 @@ def change_tokens(
     revoked = tokens.named(digest, agent_id)
     if minted is None and not revoked:
         return []
-    if minted is not None and tokens.minted_count + 1 - len(revoked) > most:
-        raise TokenLimit(most)
     if minted is not None:
-        tokens.require_free(minted[1], revoked)
+        tokens.require_free(minted[1])
+        if tokens.minted_count + 1 - len(revoked) > most:
+            raise TokenLimit(most)
     told = None if minted is None else (minted[0], Author(minted[1].agent_id, minted[1].owner))
     core.record(TokensChanged(core.clock.instant(now), told, tuple(revoked)), now)
     return revoked

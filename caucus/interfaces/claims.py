@@ -36,7 +36,7 @@ class IClaims(Interface):
             or ``/**`` is a folder with all that lies in it, and ``**`` is everything.
 
         Fails with `InvalidRequest` for another ``state``, and for a target that is blank, longer than
-        1,024 code points, or has another ``*`` in it.
+        1,024 code points, or has another ``*`` or a control character in it.
         """
 
     def get_claim(channel: str, claim: int, fence: int | None = None) -> Deferred[Claim]:
@@ -44,7 +44,7 @@ class IClaims(Interface):
 
         :param fence: asks whether exactly that grant is live, which is decided as a write is: never stale,
             and with `StorageUnavailable` where nothing can be decided. Then it fails with `ClaimLost`
-            instead.
+            instead, also where there is no such channel.
         """
 
     def fenced(claim: int, fence: int, by: Identity) -> Any:

@@ -6,8 +6,11 @@ from typing import Literal
 
 from caucus.model.records import Identity, Result
 
-Kind = Literal["plain"]
-"""How a claim was taken: ``plain`` is by the operation `claim`, on one target, for an owner."""
+Kind = Literal["plain", "lease"]
+"""How a claim was taken: ``plain`` is by the operation `claim`, on one target, for an owner.
+
+A ``lease`` is what a later version has beside it.
+"""
 ClaimState = Literal["held", "waiting"]
 Mode = Literal["exclusive", "shared"]
 Renewal = Literal["activity", "explicit"]

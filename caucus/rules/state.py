@@ -245,6 +245,14 @@ class State:
         self.leases.moved(channel, target, before, after)
         self.numbers.last = number
 
+    def durable_claim(self, channel: Channel, claim: int, durable: int) -> Held | None:
+        """What a claim with this number is there by the events up to ``durable``."""
+        if not self._steps or self._steps[-1][0] <= durable:
+            found = channel.ledger.find(claim)
+            return None if found is None else found[1]
+        held = self.durable_claims(channel, durable).values()
+        return next((one for one in held if one.claim == claim), None)
+
     def durable_claims(self, channel: Channel, durable: int) -> dict[str, Held]:
         """What is held there by the events up to ``durable``, by target key."""
         held = dict(channel.ledger.dump())

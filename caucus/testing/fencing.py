@@ -44,8 +44,8 @@ async def a_grant_is_confirmed_while_exactly_it_is_live(kit: Kit) -> None:
     kit.clock.advance(60)
     for asked in ((claim, beaten), (1, 1)):
         await refused(_confirm(kit.bob, *asked), errors.ClaimLost)
-    error = errors.UnknownChannel
-    await refused(kit.bob.wait(IClaims(kit.bob.backbone).get_claim("nowhere", claim, fence)), error)
+    nowhere = IClaims(kit.bob.backbone).get_claim("nowhere", claim, fence)
+    await refused(kit.bob.wait(nowhere), errors.ClaimLost)
 
 
 async def what_is_written_under_a_claim_is_written_while_it_is_held(kit: Kit) -> None:

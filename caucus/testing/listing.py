@@ -159,6 +159,7 @@ async def what_cannot_be_asked_for_is_refused(kit: Kit) -> None:
         {"targets": ["*.py"]},
         {"targets": ["ok", " "]},
         {"targets": ["x" * 1025]},
+        {"targets": ["esc\x1b"]},
     ]
     for asked in wrong:
         await refused(_list(kit.bob, **asked), errors.InvalidRequest)

@@ -82,11 +82,15 @@ class Gate:
         if authority == "writer":
             self._judge_writer(kind, request, body)
             return operation
+        if authority == "writer or admin":
+            _require_object(request.value)
+            self._judge_either(request)
+            return operation
         if authority != "reader" or self._read_token:
             self._judge_other(operation, request)
-        if kind == "object or nothing" and request.value is None:
-            request.value = {}
-        if kind in ("object", "object or nothing"):
+        if kind == "object or nothing":
+            if request.value is None:
+                request.value = {}
             _require_object(request.value)
         return operation
 
@@ -106,17 +110,10 @@ class Gate:
             request.value = authored(value, principal)
         elif kind == "bytes":
             request.value = Hashed.of(body) if request.values(IDEMPOTENCY_KEY) else body
-        if request.values(IDEMPOTENCY_KEY):
-            request.key = request_key(request, principal)
-        if principal.is_minted:
-            request.bearer = principal.digest
-        if request.values(IF_CLAIM):
-            request.grant = grant_of(request)
+        _set_conditions(request, principal)
 
     def _judge_other(self, operation: Operation[Any], request: Request) -> None:
-        if operation.authority == "writer or admin":
-            self._judge_either(request)
-        elif operation.authority == "admin":
+        if operation.authority == "admin":
             authorization = request.values(b"authorization")
             self._issuer.authorize(operation.name, authorization, request.value, local=request.door.local)
         elif operation.authority == "reader":
@@ -125,21 +122,28 @@ class Gate:
             raise NotFound
 
     def _judge_either(self, request: Request) -> None:
-        """An administrator has no name of their own, and no key: ``request.principal`` is ``None``."""
-        if self._issuer.is_admin(request.values(b"authorization"), local=request.door.local):
-            return
-        principal = self.identify(request)
-        if request.values(IDEMPOTENCY_KEY):
-            request.key = request_key(request, principal)
-        if principal.is_minted:
-            request.bearer = principal.digest
-        if request.values(IF_CLAIM):
-            request.grant = grant_of(request)
+        """Whoever has the admin token speaks by the backbone's own name."""
+        authorization = request.values(b"authorization")
+        principal = self._issuer.admin(authorization, local=request.door.local)
+        if principal is None:
+            principal = self.identify(request)
+        request.principal = principal
+        _set_conditions(request, principal)
 
     def identify(self, request: Request) -> Principal:
         """Who speaks. Raises `Unauthorized`."""
         principal = request.principal = self._tokens.identify(request.values(b"authorization"))
         return principal
+
+
+def _set_conditions(request: Request, principal: Principal) -> None:
+    """On what a write depends: that it is not done twice, that its token stands, that its claim is held."""
+    if request.values(IDEMPOTENCY_KEY):
+        request.key = request_key(request, principal)
+    if principal.is_minted:
+        request.bearer = principal.digest
+    if request.values(IF_CLAIM):
+        request.grant = grant_of(request)
 
 
 def answered(

@@ -114,13 +114,11 @@ class Ledger:
     def put(self, key: str, grant: Grant, at: float, fence: int, cursor: int) -> float | None:
         """The target is held from ``at`` on; gives when its lease ends, if it does.
 
-        It is the same claim as before, if there is one that lives.
+        It is the same claim as before where there is one: what has lapsed is not there any more.
         """
-        entry = self.live(key, at)
+        entry = self._entries.get(key)
         # As the sum of floats, so that 0.4 + 1 has lapsed at 1.4; any lease fits a float.
         ends = None if grant.lease_ttl is None else at + float(grant.lease_ttl)
-        if entry is None:
-            self.remove(key)
         self._set(key, Held(grant, ends, fence if entry is None else entry.claim, fence, cursor))
         return ends
 

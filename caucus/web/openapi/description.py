@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, Unauthorized
 from caucus.model.fields import CHANNEL_PATTERN, SHA256_PATTERN, SHORT_TEXT
+from caucus.model.text import CONTROL_CODES
 from caucus.web.openapi.schemas import SCHEMAS, Schema, ecma, ref
 from caucus.wire.answers import OCTETS
 from caucus.wire.jsontext import encode_json
@@ -29,7 +30,7 @@ _TARGET: Final[Schema] = {
     "type": "string",
     "minLength": 1,
     "maxLength": SHORT_TEXT,
-    "pattern": r"^(\*\*|[^*]*[^*\s][^*]*(/\*\*)?)$",
+    "pattern": rf"^(\*\*|[^*{CONTROL_CODES}]*[^*\s{CONTROL_CODES}][^*{CONTROL_CODES}]*(/\*\*)?)$",
 }
 _IF_CLAIM: Final = (
     "With a header `If-Claim: <claim>;fence=<fence>` it is written only if the caller holds that claim by "

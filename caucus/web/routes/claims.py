@@ -10,7 +10,7 @@ from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import InvalidRequest, NotFound
 from caucus.interfaces import IClaims
-from caucus.model.records import CAUCUS, Identity
+from caucus.model.records import Identity
 from caucus.web.operation import answered, authored
 from caucus.web.routes.serving import Serving, serves
 from caucus.wire.jsontext import NULL
@@ -53,7 +53,7 @@ async def get_claim(on: Serving, request: Request, channel: str, claim: str) -> 
 async def revoke_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
     if not IClaims.providedBy(on.backbone):
         raise NotFound
-    by = CAUCUS if request.principal is None else request.principal.identity
+    by = cast("Principal", request.principal).identity
     reason = request.value.get("reason", NULL)
     released = await on.once(request, REVOKE_CLAIM, channel, _number(claim), reason, by)
     return answered(REVOKE_CLAIM, released)
