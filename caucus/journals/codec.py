@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -27,3 +28,11 @@ def decode_event(data: bytes) -> Event:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not an event: {error}") from error
     return event
+
+
+def decode_events(bodies: Iterable[bytes]) -> list[Event]:
+    """As `decode_event`, for many. Raises `ValueError` if any is none."""
+    try:
+        return [*map(_decode, bodies)]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"not an event: {error}") from error

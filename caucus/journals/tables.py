@@ -9,7 +9,7 @@ import apsw
 from attrs import frozen
 
 from caucus.journals.chain import BEGINNING
-from caucus.journals.codec import decode_event
+from caucus.journals.codec import decode_event, decode_events
 from caucus.journals.files import DatabaseError
 from caucus.journals.older import of_schema_1
 from caucus.model.events import Event
@@ -92,13 +92,15 @@ def read_events(
         missing = next(at for at, row in enumerate(rows, position + 1) if row[0] != at)
         raise DatabaseError(f"event {missing} is missing")
     evidence = dict(connection.execute(_READ_EVIDENCE, (position, position + count)))
-    events: list[Event] = []
     try:
-        for _at, body in rows:
-            events.append(decode_event(body))  # how far it came is told
-    except ValueError as error:
-        raise DatabaseError(f"event {position + len(events) + 1} cannot be read: {error}") from error
-    return events, evidence
+        return decode_events(body for _at, body in rows), evidence
+    except ValueError:
+        for at, body in rows:
+            try:
+                decode_event(body)
+            except ValueError as error:
+                raise DatabaseError(f"event {at} cannot be read: {error}") from error
+        raise
 
 
 def head(connection: apsw.Connection) -> bytes:

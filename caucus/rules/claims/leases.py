@@ -40,7 +40,9 @@ class Leases:
         """By the ledger a lease ended at ``before`` and does at ``after``; ``None`` is never."""
         if after is not None and (before is None or after < before):
             heappush(self._heap, End(after, channel, target))
-            self.next = min(self.next, after)
+            self.next = self._heap[0].at
+        elif before is None:
+            return
         if before is not None and (after is None or after < before):
             self._idle += 1
             if self._idle > max(SWEEP, len(self._heap) // 2):

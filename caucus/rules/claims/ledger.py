@@ -119,7 +119,12 @@ class Ledger:
         entry = self._entries.get(key)
         # As the sum of floats, so that 0.4 + 1 has lapsed at 1.4; any lease fits a float.
         ends = None if grant.lease_ttl is None else at + float(grant.lease_ttl)
-        self._set(key, Held(grant, ends, fence if entry is None else entry.claim, fence, cursor))
+        if entry is None:
+            claim = fence
+            self._keys[claim] = key
+        else:
+            claim = entry.claim
+        self._entries[key] = Held(grant, ends, claim, fence, cursor)
         return ends
 
     def extend(self, key: str, grant: Grant, ends: float) -> float:

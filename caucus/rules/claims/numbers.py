@@ -15,6 +15,8 @@ class Numbers:
 
     def draw(self, wall: float) -> int:
         """The next number, for an event that was decided at ``wall``, in seconds since the epoch."""
-        number = max(self.last + 1, int(wall * 1000))
+        number, last = int(wall * 1000), self.last
+        if number <= last:
+            number = last + 1
         self.last = number
         return number
