@@ -49,9 +49,7 @@ class MemoryJournal:
         except Exception:
             self._stop_deciding(before)
             return fail()  # no name here holds it, since its traceback holds this frame
-        self._is_deciding = False
-        if self.position > before:
-            self._advanced()
+        self._stop_deciding(before)
         return succeed(decided)
 
     def _stop_deciding(self, before: int) -> None:

@@ -139,30 +139,23 @@ def _plain(kind: Any, shown: str, schema: str = "") -> Codec[Any]:
     )
 
 
-def _encode_channels(descriptors: list[Descriptor]) -> bytes:
-    return _encode(Channels(descriptors))
+def _listed(name: str, schema: str, shown: str, decode: Callable[[bytes], list[T]]) -> Codec[list[T]]:
+    """A list under a name, each of which is encoded as it is, when it is its turn."""
 
+    def parts(items: list[T]) -> Iterator[bytes]:
+        yield f'{{"{name}":['.encode()
+        for number, item in enumerate(items):
+            yield (b"," if number else b"") + _encode(item)
+        yield b"]}"
 
-def _channels_length(descriptors: list[Descriptor]) -> int:
-    return sum(map(len, _channels_parts(descriptors)))
-
-
-def _channels_parts(descriptors: list[Descriptor]) -> Iterator[bytes]:
-    yield b'{"channels":['
-    for number, descriptor in enumerate(descriptors):
-        yield (b"," if number else b"") + _encode(descriptor)
-    yield b"]}"
-
-
-def _claims_length(claims: list[Claim]) -> int:
-    return sum(map(len, _claims_parts(claims)))
-
-
-def _claims_parts(claims: list[Claim]) -> Iterator[bytes]:
-    yield b'{"claims":['
-    for number, claim in enumerate(claims):
-        yield (b"," if number else b"") + _encode(claim)
-    yield b"]}"
+    return Codec(
+        encode=lambda items: b"".join(parts(items)),
+        decode=lambda body, _status: decode(body),
+        schema=schema,
+        shown=shown,
+        parts=parts,
+        length=lambda items: sum(map(len, parts(items))),
+    )
 
 
 def _encode_appended(appended: Appended) -> bytes:
@@ -246,21 +239,17 @@ HEALTHY: Final[Codec[Healthy]] = _plain(Healthy, '`{"ok": true}`')
 READY: Final[Codec[Ready]] = _plain(Ready, '`{"ready": true}`')
 CHANNEL: Final[Codec[Descriptor]] = _plain(Descriptor, "channel", "Channel")
 REVOKED: Final[Codec[Revoked]] = _plain(Revoked, '`{"revoked": bool}`')
-CHANNELS: Final[Codec[list[Descriptor]]] = Codec(
-    encode=_encode_channels,
-    decode=lambda body, _status: _decode_channels(body).channels,
-    schema="Channels",
-    shown='`{"channels": [channel, ...]}`, oldest first',
-    parts=_channels_parts,
-    length=_channels_length,
+CHANNELS: Final[Codec[list[Descriptor]]] = _listed(
+    "channels",
+    "Channels",
+    '`{"channels": [channel, ...]}`, oldest first',
+    lambda body: _decode_channels(body).channels,
 )
-CLAIMS: Final[Codec[list[Claim]]] = Codec(
-    encode=lambda claims: _encode(Claims(claims)),
-    decode=lambda body, _status: _decode_claims(body).claims,
-    schema="Claims",
-    shown='`{"claims": [claim, ...]}`, in the order of their grants',
-    parts=_claims_parts,
-    length=_claims_length,
+CLAIMS: Final[Codec[list[Claim]]] = _listed(
+    "claims",
+    "Claims",
+    '`{"claims": [claim, ...]}`, in the order of their grants',
+    lambda body: _decode_claims(body).claims,
 )
 ONE_CLAIM: Final[Codec[Claim]] = _plain(Claim, "claim", "StandingClaim")
 RELEASED: Final[Codec[Released]] = _plain(Released, '`{"released": true}`')
