@@ -62,6 +62,9 @@ class Limits:
     restart_grace: int = _limit(
         30, "seconds that a lease has left at least if it was live when the last run ended"
     )
+    max_claims_per_channel: int = _limit(10_000, "most claims with a lease in a channel, held or waiting")
+    max_claims_per_agent: int = _limit(256, "most claims with a lease of an agent, over all channels")
+    max_waiting_claims_per_channel: int = _limit(1000, "most claims that wait in a channel")
 
     @global_max_posts_per_minute.default
     def _four_channels_worth(self) -> int:

@@ -42,13 +42,13 @@ class Server:
         self,
         backbone: IBackbone,
         journal: IJournal | None,
-        streams: Streams,
+        serving: Serving,
         access: AccessLog,
         listeners: Sequence[Listener],
     ) -> None:
         self.backbone = backbone
         self.listeners = tuple(listeners)
-        self._streams = streams
+        self._serving = serving
         self.url = self.listeners[0].url
         self.bound_host = self.listeners[0].bound_host
         self.port = self.listeners[0].port
@@ -70,7 +70,7 @@ class Server:
 
     async def _close(self) -> None:
         try:
-            await _take_down(self.listeners, self._streams)
+            await _take_down(self.listeners, self._serving)
             self._access.flush()
         finally:
             if self._journal is not None:
@@ -153,7 +153,7 @@ async def _start(reactor: Any, settings: Settings) -> Server:
         if journal is not None:
             await journal.close()
         raise
-    return Server(backbone, journal, streams, access, listeners)
+    return Server(backbone, journal, dispatch.serving, access, listeners)
 
 
 def dispatcher(
@@ -198,8 +198,9 @@ def _unless_refused(failure: Failure) -> None:
     failure.trap(CaucusError)
 
 
-async def _take_down(listeners: Sequence[Listener], streams: Streams | None) -> None:
+async def _take_down(listeners: Sequence[Listener], serving: Serving | None) -> None:
     await DeferredList([Deferred.fromCoroutine(one.stop_listening()) for one in listeners])
-    if streams is not None:
-        streams.close()
+    if serving is not None:
+        serving.streams.close()
+        serving.polls.close()
     await DeferredList([Deferred.fromCoroutine(one.close_connections()) for one in listeners])

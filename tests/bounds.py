@@ -35,6 +35,14 @@ def claim(edge: Edge, target: str) -> Answer:
     return edge.ask("POST", "/channels/room/claim", message, "tok-alice")
 
 
+def take(edge: Edge, target: str, token: str = "tok-alice", **wanted: Any) -> Answer:
+    return edge.ask("POST", "/channels/room/claims", {"targets": [target], "note": "mine", **wanted}, token)
+
+
+def release(edge: Edge, taken: Answer, token: str = "tok-alice") -> Answer:
+    return edge.ask("POST", f"/channels/room/claims/{taken.json['claim']['claim']}/release", {}, token)
+
+
 def upload(edge: Edge, data: bytes) -> Answer:
     return edge.ask("PUT", f"/channels/room/artifacts/{sha256(data).hexdigest()}", data, "tok-alice")
 

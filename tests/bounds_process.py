@@ -18,12 +18,14 @@ from caucus.errors import MisdirectedRequest, RateLimited, StorageUnavailable
 from caucus.journals import committing
 from caucus.limits import Limits
 from caucus.metrics import Histogram
-from caucus.model.events import RequestKey
+from caucus.model.events import Author, RequestKey
 from caucus.model.messages import Message
+from caucus.model.records import Identity
+from caucus.rules import channel
 from caucus.rules.answered import KEPT_FOR_A_SCOPE, AnsweredRequests, AnswerPlace
 from caucus.rules.seatbelts import _FORGOTTEN_AT_ONCE, Duplicates, RateBudget
 from caucus.web import dispatch
-from tests.bounds import ROOMY, claim, codes, edge_with_a_room, post, reaches, upload
+from tests.bounds import ROOMY, claim, codes, edge_with_a_room, post, reaches, release, take, upload
 from tests.journals import SlowJournal
 from tests.raw import GET, POST, make_edge
 
@@ -45,6 +47,72 @@ def _messages() -> None:
 def _targets() -> None:
     edge = edge_with_a_room(max_messages_per_channel=2)
     assert codes([claim(edge, target) for target in "abc"]) == [None, None, "channel_full"]
+
+
+@reaches("messages of what becomes of claims")
+def _told() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(channel, "TELLING", 1)
+        edge = edge_with_a_room(max_messages_per_channel=2)
+        taken = [take(edge, target) for target in "ab"]
+        assert codes([release(edge, one) for one in taken]) == [None, None]
+        assert edge.ask("GET", "/channels/room").json["head"] == 3
+        assert edge.ask("GET", "/channels/room/claims").json["claims"] == []
+
+
+@reaches("claims with a lease in a channel")
+def _leases() -> None:
+    edge = edge_with_a_room(max_claims_per_channel=2)
+    assert codes([take(edge, target) for target in "abc"]) == [None, None, "claim_limit"]
+    assert codes([take(edge, "a", "tok-bob", wait=True)]) == ["claim_limit"]
+
+
+@reaches("claims with a lease of an agent")
+def _own_leases() -> None:
+    edge = edge_with_a_room(max_claims_per_agent=2)
+    assert codes([take(edge, target) for target in "abc"]) == [None, None, "claim_limit"]
+    assert codes([take(edge, "c", "tok-bob")]) == [None]
+
+
+@reaches("claims that wait in a channel")
+def _waiting() -> None:
+    edge = edge_with_a_room(max_waiting_claims_per_channel=1)
+    for target in "ab":
+        take(edge, target)
+    assert codes([take(edge, target, "tok-bob", wait=True) for target in "ab"]) == [None, "claim_limit"]
+
+
+@reaches("signs of life that are being recorded")
+def _signs() -> None:
+    clock, journal = Clock(), SlowJournal()
+    backbone = Backbone(journal, clock)
+    alice, bob = Identity("alice-laptop", "alice"), Identity("bob-agent", "bob")
+    backbone.create_channel("room")
+    for number in range(3):
+        wanted = {"targets": [f"t{number}"], "note": "mine"}
+        backbone.take_claim("room", wanted, alice)
+    clock.advance(300)
+    for _ in range(10):
+        backbone.heard_of(alice)
+        backbone.heard_of(bob)
+    assert backbone._core.signs == {Author("alice-laptop", "alice")}
+    journal.sync()
+    assert backbone._core.signs == set()
+
+
+@reaches("requests that wait for a claim")
+def _polls() -> None:
+    edge = edge_with_a_room()
+    take(edge, "a")
+    waiting = take(edge, "a", "tok-bob", wait=True).json["claim"]["claim"]
+    peer = edge.connect()
+    peer.send(b"GET /channels/room/claims/%d?wait=50 HTTP/1.1\r\nHost: localhost\r\n\r\n" % waiting)
+    edge.clock.advance(49)
+    assert peer.answers() == []
+    edge.clock.advance(1)
+    assert [one.json["state"] for one in peer.answers()] == ["waiting"]
+    over = edge.ask("GET", f"/channels/room/claims/{waiting}?wait=51")
+    assert over.code == "invalid_request"
 
 
 @reaches("bytes of evidence")

@@ -146,7 +146,7 @@ class Ends:
 
     def __init__(self) -> None:
         self.ends: dict[tuple[str, str], float] = {}
-        self.leases = Leases(lambda channel, target: self.ends.get((channel, target)))
+        self.leases = Leases(lambda end: self.ends.get((end.channel, end.target)))
 
     def move(self, target: str, after: float | None) -> None:
         place = ("room", target)
@@ -163,7 +163,7 @@ def test_the_ends_of_leases_that_were_renewed_or_given_free_do_not_pile_up() -> 
         if number % 3 == 0:
             room.move(f"t{number % 100}", None)
     assert len(room.leases._heap) <= 2 * SWEEP
-    assert {target for _, target in room.leases.take(1e9)} == {target for _, target in room.ends}
+    assert {end.target for end in room.leases.take(1e9)} == {target for _, target in room.ends}
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -175,7 +175,8 @@ def test_leases_are_taken_as_a_list_of_them_would_say(seed: int) -> None:
         now += chance.random()
         due = {one for one, at in room.ends.items() if at <= now}
         assert room.leases.next <= min(room.ends.values(), default=math.inf)
-        taken = room.leases.take(now) if room.leases.next <= now else []
+        ended = room.leases.take(now) if room.leases.next <= now else []
+        taken = [(end.channel, end.target) for end in ended]
         assert set(taken) == due
         assert [room.ends[one] for one in taken] == sorted(room.ends[one] for one in taken)
         for one in taken:  # what takes them does so by an event

@@ -89,10 +89,9 @@ class Room:
         assert gone is not None
         self.plain.claims = [one for one in self.plain.claims if one[0].claim != claim]
         granted = []
-        for waiting in self.board.waiting_on(gone.channel, gone.targets):
-            if self.board.is_free(waiting):
-                granted.append(waiting.claim)
-                self.put(replace(waiting, is_held=True), self.texts(waiting.claim))
+        for waiting in self.board.free_after(gone):
+            granted.append(waiting.claim)
+            self.put(replace(waiting, is_held=True), self.texts(waiting.claim))
         expected = [one for one in self.plain.claims if not one[0].is_held and not self.plain.front(one)]
         assert expected == []  # whoever waits for nothing has been granted
         assert granted == sorted(granted)

@@ -24,7 +24,7 @@ from caucus.journals.files import DatabaseError
 from caucus.journals.reader import Reader, sound
 from caucus.journals.sqlite import open_sqlite
 from caucus.model.events import Event, EvidenceAdded, Instant, Said, Stepped
-from caucus.testing.journaling import EVENTS
+from caucus.testing.events import EVENTS
 from tests.daemon import Start, ask
 from tests.raw import make_edge
 from tests.test_journal_command import command

@@ -98,7 +98,7 @@ def test_a_state_that_was_loaded_goes_on_as_the_one_that_was_dumped(seed: int) -
         first.apply(events[:after])
         second.load(*first.dump())
         assert second.dump() == first.dump()
-        assert second.state.leases.next >= first.state.leases.next
+        assert second.state.claims.ends.next >= first.state.claims.ends.next
         second.apply(events, after)
         assert second.dump() == whole.dump()
         assert (second.state.artifacts, second.state.artifact_bytes) == (
@@ -106,7 +106,7 @@ def test_a_state_that_was_loaded_goes_on_as_the_one_that_was_dumped(seed: int) -
             whole.state.artifact_bytes,
         )
         far = whole.timeline.now + 1e6
-        assert second.state.leases.take(far) == whole_again(events).state.leases.take(far)
+        assert second.state.claims.ends.take(far) == whole_again(events).state.claims.ends.take(far)
 
 
 def whole_again(events: list[Event]) -> Made:

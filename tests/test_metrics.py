@@ -27,7 +27,14 @@ from tests.raw import make_edge
 
 UNITS = ("_total", "_seconds", "_bytes", "_events", "_info")
 nothing: Any = None
-THINGS = {"caucus_ready", "caucus_connections", "caucus_streams", "caucus_channels", "caucus_claims"}
+THINGS = {
+    "caucus_ready",
+    "caucus_connections",
+    "caucus_streams",
+    "caucus_channels",
+    "caucus_claims",
+    "caucus_waiting_claims",
+}
 
 
 def scraped(url: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from caucus.interfaces import IBackbone
-from caucus.wire.operations import OPERATIONS, Operation
+from caucus.wire.operation import Operation
+from caucus.wire.operations import OPERATIONS
 from caucus.wire.refusals import STATUS
 
 PROTOCOL = Path(__file__).parent.parent / "docs" / "protocol.md"

@@ -319,6 +319,9 @@ class _Broken:
     """A backbone whose own code fails."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)  # it is asked what it provides
+
         def operation(*args: object, **kwargs: object) -> Deferred[Any]:
             return defer.fail(RuntimeError("secret detail"))
 

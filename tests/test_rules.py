@@ -101,7 +101,7 @@ def test_limits_have_the_contracts_defaults() -> None:
     limits = Limits()
     assert [getattr(limits, name) for name, _ in limit_fields()] == [
         30, 120, 10, 60, 4096, 1000, 10_000, 500, 4096, 67_108_864, 1024, 1_048_576, 10_000, 250_000,
-        100_000, 1_048_576, 16_777_216, 134_217_728, 30,
+        100_000, 1_048_576, 16_777_216, 134_217_728, 30, 10_000, 256, 1000,
     ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from copy import copy
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
+from msgspec.structs import asdict
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -19,7 +20,7 @@ from caucus.client.follow import Follow
 from caucus.errors import HttpError, InvalidMessage, InvalidRequest, NotFound
 from caucus.interfaces import IBackbone, IClaims
 from caucus.model.channels import require_channel_name
-from caucus.model.claims import Claim
+from caucus.model.claims import Claim, TakeResult
 from caucus.model.evidence import address_of
 from caucus.model.messages import MessageFields, fields_of
 from caucus.model.records import (
@@ -31,10 +32,11 @@ from caucus.model.records import (
     Released,
     StoredArtifact,
 )
+from caucus.model.wanted import Wanted
 from caucus.wire import operations
 from caucus.wire.frames import EVENT_STREAM
 from caucus.wire.jsontext import encode_json
-from caucus.wire.operations import Operation
+from caucus.wire.operation import Operation
 
 RETRY_SECONDS: Final = 10.0
 """As long as a daemon that is started again with a long log may be away."""
@@ -153,9 +155,80 @@ class HTTPBackbone:
         query += [("target", one) for one in targets]
         return self._call(operations.LIST_CLAIMS, channel, query=query)
 
-    def get_claim(self, channel: str, claim: int, fence: int | None = None) -> Deferred[Claim]:
+    def get_claim(
+        self, channel: str, claim: int, fence: int | None = None, wait: float = 0
+    ) -> Deferred[Claim]:
         query = [] if fence is None else [("fence", str(fence))]
-        return self._call(operations.GET_CLAIM, channel, str(claim), query=query)
+        patience = 0.0
+        if wait:
+            query.append(("wait", str(wait)))
+            patience = wait if isinstance(wait, int | float) else 0.0
+        return self._call(operations.GET_CLAIM, channel, str(claim), query=query, patience=patience)
+
+    def take_claim(
+        self,
+        channel: str,
+        wanted: Wanted | Mapping[str, object],
+        by: Identity,  # noqa: ARG002  # the token says
+    ) -> Deferred[TakeResult]:
+        fields = wanted if isinstance(wanted, Mapping) else _fields_of(wanted)
+        return self._call(operations.TAKE_CLAIM, channel, fields=fields)
+
+    def renew_claim(
+        self,
+        channel: str,
+        claim: int,
+        by: Identity,  # noqa: ARG002
+        *,
+        lease_ttl: int | None = None,
+    ) -> Deferred[Claim]:
+        return self._call(operations.RENEW_CLAIM, channel, str(claim), fields={"lease_ttl": lease_ttl})
+
+    def release_claim(
+        self,
+        channel: str,
+        claim: int,
+        by: Identity,  # noqa: ARG002
+        *,
+        note: str | None = None,
+        done: bool | None = True,
+    ) -> Deferred[Released]:
+        return self._call(operations.RELEASE_CLAIM, channel, str(claim), fields={"note": note, "done": done})
+
+    def offer_claim(
+        self,
+        channel: str,
+        claim: int,
+        by: Identity,  # noqa: ARG002
+        *,
+        owner: str,
+        agent_id: str | None = None,
+        note: str | None = None,
+        expires_in: int | None = None,
+    ) -> Deferred[Claim]:
+        to = {"owner": owner} if agent_id is None else {"owner": owner, "agent_id": agent_id}
+        fields = {"to": to, "note": note, "expires_in": expires_in}
+        return self._call(operations.OFFER_CLAIM, channel, str(claim), fields=fields)
+
+    def accept_claim(
+        self,
+        channel: str,
+        claim: int,
+        by: Identity,  # noqa: ARG002
+        *,
+        note: str | None = None,
+    ) -> Deferred[Claim]:
+        return self._call(operations.ACCEPT_CLAIM, channel, str(claim), fields={"note": note})
+
+    def decline_claim(
+        self,
+        channel: str,
+        claim: int,
+        by: Identity,  # noqa: ARG002
+        *,
+        note: str | None = None,
+    ) -> Deferred[Claim]:
+        return self._call(operations.DECLINE_CLAIM, channel, str(claim), fields={"note": note})
 
     def fenced(self, claim: int, fence: int, by: Identity) -> HTTPBackbone:  # noqa: ARG002  # the token says
         """The same client, over the same connections."""
@@ -201,13 +274,16 @@ class HTTPBackbone:
         fields: MessageFields | None = None,
         data: bytes = b"",
         query: Sequence[tuple[str, str]] = (),
+        patience: float = 0,
         **identities: object,
     ) -> Deferred[T]:
         """Carry out the operation of a row.
 
         Its body is ``data``, or ``fields`` with ``identities``, each under its name.
         """
-        return Deferred.fromCoroutine(self._ask(operation, variables, fields, data, query, identities))
+        return Deferred.fromCoroutine(
+            self._ask(operation, variables, fields, data, query, patience, identities)
+        )
 
     async def _ask(
         self,
@@ -216,6 +292,7 @@ class HTTPBackbone:
         fields: MessageFields | None,
         data: bytes,
         query: Sequence[tuple[str, str]],
+        patience: float,
         identities: Mapping[str, object],
     ) -> T:
         if variables:
@@ -225,7 +302,8 @@ class HTTPBackbone:
             body = bytes(memoryview(data))
         elif operation.body not in ("json", "unread"):
             body = _json_of(cast("MessageFields", fields), identities)
-        return await call(self._exchange, operation, *variables, body=body, query=_query_of(query))
+        text = _query_of(query)
+        return await call(self._exchange, operation, *variables, body=body, query=text, patience=patience)
 
 
 def _json_of(message: MessageFields, identities: Mapping[str, object]) -> bytes:
@@ -236,6 +314,12 @@ def _json_of(message: MessageFields, identities: Mapping[str, object]) -> bytes:
         return encode_json(fields)
     except (TypeError, ValueError, RecursionError):
         raise InvalidMessage(("it holds something that JSON in UTF-8 cannot say",)) from None
+
+
+def _fields_of(wanted: object) -> dict[str, object]:
+    if not isinstance(wanted, Wanted):
+        raise InvalidMessage(("it must be a mapping of its fields",))
+    return asdict(wanted)
 
 
 def _query_of(pairs: Sequence[tuple[str, str]]) -> str:

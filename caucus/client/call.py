@@ -10,15 +10,22 @@ from caucus.client.exchange import Exchange
 from caucus.errors import HttpError
 from caucus.wire.answers import OCTETS
 from caucus.wire.jsontext import CONTENT_TYPE
-from caucus.wire.operations import Operation
+from caucus.wire.operation import Operation
 
 T = TypeVar("T")
 
 
 async def call(
-    exchange: Exchange, operation: Operation[T], *variables: str, body: bytes | None = None, query: str = ""
+    exchange: Exchange,
+    operation: Operation[T],
+    *variables: str,
+    body: bytes | None = None,
+    query: str = "",
+    patience: float = 0,
 ) -> T:
     """What the operation answers; ``variables`` are its path's, and ``query`` follows that.
+
+    The server may take so many seconds of ``patience``, as it is asked to.
 
     Raises the refusal, `HttpError` if what answers is no backbone, and what `Exchange.request` does.
     """
@@ -28,6 +35,7 @@ async def call(
         body,
         writes=operation.writes,
         content_type=OCTETS if operation.body == "bytes" else CONTENT_TYPE,
+        patience=patience,
     )
     if answer.status not in operation.successes:
         raise answer.error()

@@ -191,12 +191,14 @@ class Exchange:
         *,
         writes: bool,
         content_type: str = CONTENT_TYPE,
+        patience: float = 0,
     ) -> Answer:
         """One request and its whole answer, tried again as long as ``retry_seconds`` allow.
 
         It is tried again if no connection could be made or one was lost, if something else than the
         server answered, such as a proxy in front of it, and if the server is overloaded or does not
         know the outcome. What ``writes`` carries an idempotency key, so that it is not done twice.
+        The server may be silent for so many seconds of ``patience`` longer than the timeout.
         """
         headers = {"Content-Type": content_type} if body is not None else {}
         if writes:
@@ -207,7 +209,7 @@ class Exchange:
             wait = pause * random.uniform(0.5, 1)  # noqa: S311
             try:
                 answer = await self._heard(
-                    partial(self._request, method, route, body, headers), writes=writes
+                    partial(self._request, method, route, body, headers), writes=writes, patience=patience
                 )
             except Unreachable as error:
                 in_doubt = in_doubt or not error.retryable
@@ -284,7 +286,9 @@ class Exchange:
             parts.clear()  # it is no envelope
         return Answer(response.code, b"".join(parts), response.headers)
 
-    async def _heard(self, exchange: Callable[[_Line], Coroutine[Any, Any, T]], *, writes: bool) -> T:
+    async def _heard(
+        self, exchange: Callable[[_Line], Coroutine[Any, Any, T]], *, writes: bool, patience: float = 0
+    ) -> T:
         """The outcome of an exchange, unless nothing is heard for the timeout; then its connection ends."""
         given_up = timed_out = False
 
@@ -302,7 +306,7 @@ class Exchange:
             timed_out = True
             end()
 
-        silence = self.clock.callLater(self._timeout, time_out)
+        silence = self.clock.callLater(self._timeout + patience, time_out)
         line = _Line(silence, self._timeout)
         under_way = Deferred.fromCoroutine(exchange(line))
         waiting: Deferred[T] = Deferred(give_up)

@@ -23,7 +23,7 @@ from caucus.errors import CaucusError
 from caucus.standard import put
 from caucus.wire import operations
 from caucus.wire.jsontext import encode_json
-from caucus.wire.operations import Operation
+from caucus.wire.operation import Operation
 
 T = TypeVar("T")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -15,16 +15,22 @@ from caucus.core import (
     channels,
     claiming,
     evidence,
+    handing,
+    holding,
     listing,
     posting,
     restart,
     revoking,
+    signs,
+    taking,
     tokens as token_changes,
+    waiting,
 )
 from caucus.core.clock import DecisionClock
 from caucus.core.core import Asked, Core
 from caucus.errors import CaucusError
 from caucus.interfaces import (
+    IAlive,
     IBackbone,
     IClaims,
     IJournal,
@@ -36,12 +42,12 @@ from caucus.interfaces import (
 )
 from caucus.limits import Limits
 from caucus.metrics import Metric
-from caucus.model.claims import Claim
+from caucus.model.answers import Answer
+from caucus.model.claims import Claim, TakeResult
 from caucus.model.events import RequestKey
 from caucus.model.evidence import kept_bytes
 from caucus.model.messages import MessageFields, taken_over
 from caucus.model.records import (
-    Answer,
     Appended,
     ClaimResult,
     Descriptor,
@@ -50,9 +56,13 @@ from caucus.model.records import (
     Released,
     StoredArtifact,
 )
+from caucus.model.wanted import Wanted
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
-@implementer(IBackbone, IClaims, IWatchable, IRepeatable, ITokenKeeper, IReadiness, IMeasured)
+@implementer(IBackbone, IClaims, IAlive, IWatchable, IRepeatable, ITokenKeeper, IReadiness, IMeasured)
 class Backbone:
     """Each operation decides, records and applies in one turn of the reactor.
 
@@ -158,13 +168,68 @@ class Backbone:
     ) -> Deferred[list[Claim]]:
         return self._core.read(listing.list_claims, channel, owner, agent_id, state, targets)
 
-    def get_claim(self, channel: str, claim: int, fence: int | None = None) -> Deferred[Claim]:
+    def get_claim(
+        self, channel: str, claim: int, fence: int | None = None, wait: float = 0
+    ) -> Deferred[Claim]:
         if fence is None:
-            return self._core.read(listing.get_claim, channel, claim)
+            return waiting.wait_for_claim(self._core, channel, claim, wait)
         return self._core.write(listing.confirm_claim, None, channel, claim, fence)
 
+    def take_claim(
+        self, channel: str, wanted: Wanted | Mapping[str, object], by: Identity
+    ) -> Deferred[TakeResult]:
+        return self._said(by, taking.take_claim, channel, wanted, by)
+
+    def renew_claim(
+        self, channel: str, claim: int, by: Identity, *, lease_ttl: int | None = None
+    ) -> Deferred[Claim]:
+        return self._said(by, holding.renew_claim, channel, claim, by, {"lease_ttl": lease_ttl})
+
+    def release_claim(
+        self,
+        channel: str,
+        claim: int,
+        by: Identity,
+        *,
+        note: str | None = None,
+        done: bool | None = True,
+    ) -> Deferred[Released]:
+        given = {"note": note, "done": done}
+        return self._said(by, holding.release_claim, channel, claim, by, given)
+
+    def offer_claim(
+        self,
+        channel: str,
+        claim: int,
+        by: Identity,
+        *,
+        owner: str,
+        agent_id: str | None = None,
+        note: str | None = None,
+        expires_in: int | None = None,
+    ) -> Deferred[Claim]:
+        to = {"owner": owner, "agent_id": agent_id}
+        given = {"to": to, "note": note, "expires_in": expires_in}
+        return self._said(by, handing.offer_claim, channel, claim, by, given)
+
+    def accept_claim(
+        self, channel: str, claim: int, by: Identity, *, note: str | None = None
+    ) -> Deferred[Claim]:
+        return self._said(by, handing.accept_claim, channel, claim, by, {"note": note})
+
+    def decline_claim(
+        self, channel: str, claim: int, by: Identity, *, note: str | None = None
+    ) -> Deferred[Claim]:
+        return self._said(by, handing.decline_claim, channel, claim, by, {"note": note})
+
+    def awaits_signs(self) -> bool:
+        return len(self._core.state.claims.leases) > 0
+
+    def heard_of(self, by: Identity) -> None:
+        signs.heard_of(self._core, by)
+
     def revoke_claim(self, channel: str, claim: int, reason: str, by: Identity) -> Deferred[Released]:
-        return self._core.write(revoking.revoke_claim, self._asked, channel, claim, reason, by)
+        return self._said(by, revoking.revoke_claim, channel, claim, reason, by)
 
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._core.read(channels.subscribe, channel)
@@ -190,6 +255,17 @@ class Backbone:
 
     def fenced(self, claim: int, fence: int, by: Identity) -> Backbone:
         return self._asking(grant=(claim, fence, by))
+
+    def _said(
+        self,
+        by: Identity,
+        decide: Callable[[Core, RequestKey | None, float, Unpack[Ts]], T],
+        *args: *Ts,
+    ) -> Deferred[T]:
+        """Have a write decided that an agent asks for, of whom that is a sign of life."""
+        if isinstance(by, Identity):
+            signs.heard_of(self._core, by)
+        return self._core.write(decide, self._asked, *args)
 
     def _asking(self, **how: Any) -> Backbone:
         """The same backbone, whose operations are asked like this, and as they were before."""

@@ -9,7 +9,7 @@ from caucus.model.drafts import Draft, drafted
 from caucus.model.events import RequestKey
 from caucus.model.messages import MessageFields, fields_of, target_key
 from caucus.model.problems import identity_problems, refusal
-from caucus.model.records import ClaimResult, Granted, Identity
+from caucus.model.records import AlreadyClaimed, ClaimResult, Granted, Holder, Identity, NotHeld
 from caucus.rules.channel import Channel
 
 
@@ -18,6 +18,7 @@ def claim(
 ) -> ClaimResult:
     room, draft, key, author = _checked(core, now, channel, message)
     lost = room.ledger.may_claim(key, author.owner, now, heartbeat=draft.heartbeat is True)
+    lost = lost or _lost_to_lease(core, room, key)
     return lost or _grant(core, request, room, draft, key, now, author)
 
 
@@ -33,7 +34,7 @@ def reassign_claim(
     if not all(isinstance(part, str) and part for part in parts):
         raise InvalidRequest("The assignee must have an agent_id and an owner, both non-empty strings.")
     room, draft, key, author = _checked(core, now, channel, message, assignee)
-    lost = room.ledger.may_reassign(key, author.owner, now)
+    lost = room.ledger.may_reassign(key, author.owner, now) or _lost_to_lease(core, room, key)
     return lost or _grant(core, request, room, draft, key, now, assignee)
 
 
@@ -46,6 +47,8 @@ def mark_claim_done(
         message = {**fields_of(message), "status": "resolved"}
     room, draft, key, author = _checked(core, now, channel, message)
     lost = room.ledger.may_finish(key, author.owner, now)
+    if lost is None or isinstance(lost, NotHeld):
+        lost = _lost_to_lease(core, room, key) or lost
     return lost or _grant(core, request, room, draft, key, now, None)
 
 
@@ -75,4 +78,22 @@ def _grant(
 ) -> Granted:
     """Append a granted transition: ``to`` holds the target, or with ``None`` nobody does."""
     cursor = room.next_cursor()
-    return Granted(posting.add(core, request, room, draft, now, given=(key, to)), cursor)
+    if not room.is_on_board:
+        return Granted(posting.add(core, request, room, draft, now, given=(key, to)), cursor)
+    with core.new_step(now) as step:
+        said, (moved,) = posting.composed(core, room, draft, step.when, given=(key, to))
+        step.move(room, said, moved)
+        step.settle()
+    core.record(step.event(request), now)
+    return Granted(said.message_json, cursor)
+
+
+def _lost_to_lease(core: Core, room: Channel, key: str) -> AlreadyClaimed | None:
+    """A target that nobody holds plainly is lost to the lease claim that covers it, or waits for it."""
+    if not room.is_on_board or room.ledger.entry(key) is not None:
+        return None
+    lease = core.state.claims.lease_on(room, key)
+    if lease is None:
+        return None
+    by = lease.agent
+    return AlreadyClaimed(Holder(by.agent_id, by.owner, lease.ts or lease.terms.ts, lease.terms.msg_id))

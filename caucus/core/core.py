@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar, TypeVarTuple, Unpack, cast
 
 import msgspec
@@ -13,14 +15,18 @@ from caucus.access.tokens import Tokens
 from caucus.core.alarm import Alarm
 from caucus.core.clock import DecisionClock
 from caucus.core.counts import Counts
+from caucus.core.dues import due_steps
 from caucus.core.feeds import Feeds
+from caucus.core.step import Step
 from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, OutcomeUnknown
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
-from caucus.model.events import Event, RequestKey
-from caucus.model.records import Answer, Identity
+from caucus.model.answers import Answer
+from caucus.model.events import Author, ClaimsChanged, Event, Lived, RequestKey
+from caucus.model.records import Identity
 from caucus.model.stamps import Stamps
 from caucus.rules.channel import Channel
+from caucus.rules.claims.claims import Seen
 from caucus.rules.state import State
 
 Ts = TypeVarTuple("Ts")
@@ -60,7 +66,7 @@ class Core:
         self.limits = limits
         self.writer = writer
         self.state = State(limits, tokens)
-        self.leases = self.state.leases
+        self.leases = self.state.claims.ends
         self.channel = self.state.channel
         self.stamps = Stamps()
         self.feeds = Feeds(journal)
@@ -70,6 +76,9 @@ class Core:
         self.begin: Callable[[float], None] | None = None
         """What the first step of the run does before anything else, until it is done."""
         self.has_begun = False
+        self.reactor = reactor
+        self.signs: set[Author] = set()
+        """The agents of which a sign of life is being recorded."""
 
     def write(
         self,
@@ -111,27 +120,24 @@ class Core:
             self.carry_out(now)
         try:
             if asked is not None and asked.grant is not None:
-                self.require_grant(*asked.grant, now)
+                self.require_grant(*asked.grant)
             decided = decide(self, key, now, *args)
         except Exception as error:
             self.counts.decided[decide, type(error)] += 1
             raise
-        self.counts.decided[decide, type(decided)] += 1
+        self.counts.decided[decide, getattr(decided, "outcome", "done")] += 1
         if self.leases.next < self.alarm.at:
             self.alarm.set(self.leases.next, now)
         return decided
 
-    def require_grant(self, claim: int, fence: int, by: Identity, now: float) -> None:
-        """Raises `ClaimLost` unless an agent holds a claim by exactly this grant ``now``, in any channel."""
-        for room in self.state.channels.values():
-            found = room.ledger.find(claim)
-            if found is not None:
-                held = room.ledger.live(found[0], now)
-                holder = found[1].grant.holder
-                if held is None or (held.fence, holder.agent_id, holder.owner) != (fence, *_names(by)):
-                    break
-                return
-        raise ClaimLost
+    def require_grant(self, claim: int, fence: int, by: Identity) -> None:
+        """Raises `ClaimLost` unless an agent holds a claim by exactly this grant, in any channel."""
+        if self.state.claims.grant_of(claim) != (Author(by.agent_id, by.owner), fence):
+            raise ClaimLost
+
+    def new_step(self, now: float) -> Step:
+        """A step about claims that is decided ``now``."""
+        return Step(self.state, self.stamps, self.clock.instant(now), now)
 
     def set_alarm(self) -> None:
         """Have the alarm ring for what is due next, once the run has begun."""
@@ -143,7 +149,7 @@ class Core:
         if self.begin is not None:
             self.begin(now)
         if self.leases.next <= now:
-            for event in self.state.lapses(self.clock.instant(now), now):
+            for event in due_steps(self.state, partial(self.new_step, now), now):
                 self.record(event, now)
 
     def _answered_earlier(self, asked: Asked) -> Deferred[Answer] | None:
@@ -166,6 +172,12 @@ class Core:
         """The channel, if it is durable. Raises `InvalidChannelName` or `UnknownChannel`."""
         return self.state.durable_channel(name, self.journal.durable)
 
+    @contextmanager
+    def durable_claims(self) -> Iterator[Seen]:
+        """The claims as they are by durable events."""
+        with self.state.claims.as_before(self.state.past(self.journal.durable)) as seen:
+            yield seen
+
     def record(self, event: Event, now: float, evidence: bytes = b"") -> None:
         """Take down what is decided ``now``, and carry it out."""
         position = self.journal.record(event, evidence)
@@ -173,13 +185,11 @@ class Core:
         self.clock.last = event.when
         self.state.apply(event, position, durable, now, evidence)
         self.feeds.applied(event, position, durable)
+        if isinstance(event, ClaimsChanged | Lived):
+            self.counts.count(event)
 
     def on_undo(self, step: Callable[..., object], *arguments: object) -> None:
         """Have ``step`` called if the event that was just recorded is lost."""
         position, durable = self.journal.position, self.journal.durable
         if position > durable:
             self.state.on_undo(position, durable, step, *arguments)
-
-
-def _names(identity: Identity) -> tuple[str, str]:
-    return identity.agent_id, identity.owner

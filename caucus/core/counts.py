@@ -10,6 +10,8 @@ from caucus.core.feeds import Feeds
 from caucus.errors import CaucusError
 from caucus.interfaces import IJournal
 from caucus.metrics import Labels, Metric, Reading
+from caucus.model.changes import named
+from caucus.model.events import ClaimsChanged, Lived
 from caucus.rules.state import State
 
 
@@ -21,8 +23,10 @@ class Counts:
         self._journal = journal
         self._clock = clock
         self._replay_seconds = 0.0
-        self.decided = defaultdict[tuple[Callable[..., object], type], int](int)
-        """How often each operation ended with something of a type: a result, or an error."""
+        self.decided = defaultdict[tuple[Callable[..., object], str | type], int](int)
+        """How often each operation ended in a way: with an outcome, or with an error of a type."""
+        self.changed = defaultdict[str, int](int)
+        """How often what became of a claim with a lease."""
         self._earlier = 0
         self.metrics: tuple[Metric, ...] = (
             Reading(
@@ -40,6 +44,16 @@ class Counts:
             ),
             Reading("caucus_channels", "Channels there are.", lambda: len(state.channels)),
             Reading("caucus_claims", "Claims that are held.", self._claims),
+            Reading(
+                "caucus_waiting_claims", "Claims that wait in line.", lambda: state.claims.leases.waiting
+            ),
+            Reading(
+                "caucus_claim_changes_total",
+                "What became of claims with a lease, and signs of life, as it was decided here.",
+                self._changes,
+                ("change",),
+                "counter",
+            ),
             Reading(
                 "caucus_ready",
                 "1 while writes are taken, 0 while storage has failed or has stalled.",
@@ -77,12 +91,24 @@ class Counts:
         durable = self._journal.durable
         return sum(channel.head(durable) for channel in self._state.channels.values())
 
+    def _changes(self) -> Mapping[Labels, float]:
+        return {(change,): count for change, count in self.changed.items()}
+
+    def count(self, event: ClaimsChanged | Lived) -> None:
+        """An event about claims with a lease was decided."""
+        if isinstance(event, Lived):
+            self.changed["lived"] += 1
+            return
+        for change in event.changed:
+            self.changed[named(change)] += 1
+
     def _claims(self) -> float:
-        now = self._clock.now()
-        return sum(channel.ledger.count(now) for channel in self._state.channels.values())
+        now, leases = self._clock.now(), self._state.claims.leases
+        plain = sum(channel.ledger.count(now) for channel in self._state.channels.values())
+        return plain + len(leases) - leases.waiting
 
 
-def _outcome(kind: type) -> str:
-    if issubclass(kind, CaucusError):
-        return "refused"
-    return "failed" if issubclass(kind, BaseException) else getattr(kind, "outcome", "done")
+def _outcome(how: str | type) -> str:
+    if isinstance(how, str):
+        return how
+    return "refused" if issubclass(how, CaucusError) else "failed"

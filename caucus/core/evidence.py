@@ -7,7 +7,7 @@ from caucus.errors import ArtifactLimit, ArtifactTooLarge
 from caucus.model.events import EvidenceAdded, RequestKey
 from caucus.model.records import StoredArtifact
 from caucus.rules.evidence import require_integrity
-from caucus.rules.state import stored_artifact
+from caucus.rules.places import stored_artifact
 
 
 def put_artifact(

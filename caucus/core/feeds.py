@@ -9,11 +9,15 @@ from typing import Literal
 from twisted.logger import Logger
 
 from caucus.interfaces import IJournal
-from caucus.model.events import ChannelCreated, Event, RunBegan, Stepped
+from caucus.model.events import ChannelCreated, ClaimsChanged, Event, RunBegan, Stepped
 
 Wake = Callable[[], None]
-Kind = Literal["channel", "message", "claims"]
-"""What can change: there is a new channel, a channel's log has grown, its claims are not what they were."""
+Kind = Literal["channel", "message", "claims", "claim"]
+"""What can change.
+
+There is a new channel; a channel's log has grown, or its claims are not what they were; the lease claim with
+a number is not what it was.
+"""
 
 _log = Logger("caucus")
 
@@ -41,25 +45,25 @@ class Feeds:
         self._watchers: dict[tuple[Kind, str], list[_Watcher]] = {}
         self._unseen: deque[tuple[int, Event]] = deque()
 
-    def watch(self, kinds: Iterable[Kind], channel: str, wake: Wake) -> Callable[[], None]:
+    def watch(self, kinds: Iterable[Kind], place: str, wake: Wake) -> Callable[[], None]:
         """Call ``wake`` whenever something of these kinds has changed; returns what ends that.
 
-        :param channel: where, or empty for everywhere.
+        :param place: which channel's, or which claim's; empty for all.
         """
         watcher = _Watcher(wake)
-        places = [(kind, channel) for kind in kinds]
-        for place in places:
-            self._watchers.setdefault(place, []).append(watcher)
+        places = [(kind, place) for kind in kinds]
+        for watched in places:
+            self._watchers.setdefault(watched, []).append(watcher)
 
         def end() -> None:
             if watcher.is_over:
                 return
             watcher.is_over = True
-            for place in places:
-                watchers = self._watchers[place]
+            for watched in places:
+                watchers = self._watchers[watched]
                 watchers.remove(watcher)
                 if not watchers:
-                    del self._watchers[place]
+                    del self._watchers[watched]
 
         return end
 
@@ -98,8 +102,8 @@ class Feeds:
         changed = dict.fromkeys(change for event in seen for change in _changes(event))
         return dict.fromkeys(
             watcher
-            for kind, channel in changed
-            for watched in (channel, "")
+            for kind, place in changed
+            for watched in (place, "")
             for watcher in self._watchers.get((kind, watched), ())
         )
 
@@ -109,6 +113,10 @@ def _changes(event: Event) -> Iterator[tuple[Kind, str]]:
         case Stepped(said=said, moved=moved):
             yield from (("message", one.channel) for one in said)
             yield from (("claims", one.channel) for one in moved)
+        case ClaimsChanged(said=said, moved=moved, changed=changed):
+            yield from (("message", one.channel) for one in said)
+            yield from (("claims", one.channel) for one in (*moved, *changed))
+            yield from (("claim", str(one.claim)) for one in changed)
         case RunBegan(extended=moved):
             yield from (("claims", one.channel) for one in moved)
         case ChannelCreated(descriptor=descriptor):

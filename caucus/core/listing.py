@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import get_args
 
-import msgspec
+from attrs import frozen
 
 from caucus.core.core import Core
+from caucus.core.noted import noted
 from caucus.errors import ClaimLost, InvalidRequest, UnknownChannel, UnknownClaim
 from caucus.model.claims import Claim, ClaimState
-from caucus.model.events import RequestKey
-from caucus.model.fields import SHORT_TEXT
-from caucus.model.problems import line_problem
-from caucus.model.targets import Target, plain_target, read_target
-from caucus.model.text import trim
+from caucus.model.events import Author, Holding, RequestKey
+from caucus.model.targets import Target, plain_target, read_targets
+from caucus.model.wanted import target_problem
 from caucus.rules.channel import Channel
 from caucus.rules.claims.ledger import Held
-
-
-class Noted(msgspec.Struct):
-    """What is shown of the message that granted a claim."""
-
-    body: str
-    target: str
-
-
-_decode_noted = msgspec.json.Decoder(Noted).decode
 
 
 def list_claims(
@@ -38,27 +27,57 @@ def list_claims(
     state: str | None,
     targets: Sequence[str],
 ) -> list[Claim]:
-    room = core.durable_channel(channel)
+    room, now = core.durable_channel(channel), core.clock.now()
     if state is not None and state not in get_args(ClaimState):
         raise InvalidRequest("state must be held or waiting.")
-    asked = [_asked_for(text) for text in targets]
-    found = [
-        _shown(room, held, held.ends, now)
-        for key, held, now in _held(core, room)
-        if (owner is None or held.grant.holder.owner == owner)
-        and (agent_id is None or held.grant.holder.agent_id == agent_id)
-        and state != "waiting"
-        and (not asked or any(one.overlaps(plain_target(key)) for one in asked))
-    ]
-    return sorted(found, key=_grant_of)
+    wanted = _Wanted(owner, agent_id, state, [_asked_for(text) for text in targets])
+    found = []
+    with core.durable_claims() as seen:
+        for key, held in seen.plain(room).items():
+            by = held.grant.holder
+            is_live = held.ends is None or now < held.ends
+            if is_live and wanted.takes(by, "held") and wanted.is_beside([plain_target(key)]):
+                found.append(shown_plain(room, held, now))
+        for lease in seen.leases(room.name):
+            if (
+                not seen.is_over(lease, now)
+                and wanted.takes(lease.agent, "held" if lease.is_held else "waiting")
+                and wanted.is_beside(read_targets(lease.terms.targets))
+            ):
+                found.append(seen.shown(lease, now))
+    return sorted(found, key=_place)
+
+
+@frozen
+class _Wanted:
+    """Which claims are asked for."""
+
+    owner: str | None
+    agent_id: str | None
+    state: str | None
+    targets: Sequence[Target]
+
+    def takes(self, by: Author | Holding, state: ClaimState) -> bool:
+        return (
+            self.owner in (None, by.owner)
+            and self.agent_id in (None, by.agent_id)
+            and self.state in (None, state)
+        )
+
+    def is_beside(self, targets: Sequence[Target]) -> bool:
+        return not self.targets or any(one.overlaps(two) for one in targets for two in self.targets)
 
 
 def get_claim(core: Core, channel: str, claim: int) -> Claim:
     room, now = core.durable_channel(channel), core.clock.now()
-    held = core.state.durable_claim(room, claim, core.journal.durable)
+    with core.durable_claims() as seen:
+        lease = seen.lease(claim)
+        if lease is not None and lease.channel == room.name and not seen.is_over(lease, now):
+            return seen.shown(lease, now)
+        held = seen.plain_one(room, claim)
     if held is None or (held.ends is not None and now >= held.ends):
         raise UnknownClaim
-    return _shown(room, held, held.ends, now)
+    return shown_plain(room, held, now)
 
 
 def confirm_claim(
@@ -68,22 +87,19 @@ def confirm_claim(
         room = core.channel(channel)
     except UnknownChannel:
         raise ClaimLost from None  # as after a log that was lost: with a fence, nothing is merely unknown
+    claims = core.state.claims
+    lease = claims.leases.get(claim)
+    if lease is not None and lease.channel == room.name and lease.fence == fence:
+        return claims.seen.shown(lease, now)
     found = room.ledger.find(claim)
     held = None if found is None else room.ledger.live(found[0], now)
     if held is None or held.fence != fence:
         raise ClaimLost
-    return _shown(room, held, held.ends, now)
+    return shown_plain(room, held, now)
 
 
-def _held(core: Core, room: Channel) -> Iterator[tuple[str, Held, float]]:
-    """What is held in a channel by durable events, by target key, and the time now."""
-    now = core.clock.now()
-    for key, held in core.state.durable_claims(room, core.journal.durable).items():
-        if held.ends is None or now < held.ends:
-            yield key, held, now
-
-
-def _shown(room: Channel, held: Held, ends: float | None, now: float) -> Claim:
+def shown_plain(room: Channel, held: Held, now: float) -> Claim:
+    """A plain claim, as it is shown ``now``."""
     holder = held.grant.holder
     message = noted(room, held)
     return Claim(
@@ -97,27 +113,18 @@ def _shown(room: Channel, held: Held, ends: float | None, now: float) -> Claim:
         msg_id=holder.msg_id,
         cursor=held.cursor,
         lease_ttl=held.grant.lease_ttl,
-        expires_in=None if ends is None else max(1, ceil(ends - now)),
+        expires_in=None if held.ends is None else max(1, ceil(held.ends - now)),
     )
 
 
-def noted(room: Channel, held: Held) -> Noted:
-    """What the message says that granted it last."""
-    (message_json,) = room.messages(held.cursor - 1, held.cursor)
-    return _decode_noted(message_json)
-
-
 def _asked_for(text: object) -> Target:
-    if not isinstance(text, str) or not trim(text) or len(text) > SHORT_TEXT:
-        raise InvalidRequest(f"A target is 1 to {SHORT_TEXT} characters, and not blank.")
-    problem = line_problem("target", text)
+    problem = target_problem("target", text)
     if problem is not None:
         raise InvalidRequest(f"{problem.issue}.")
-    target = read_target(text)
-    if target is None:
-        raise InvalidRequest("A target may end in / or /**, or be **; no other * means anything.")
+    (target,) = read_targets([str(text)])
     return target
 
 
-def _grant_of(claim: Claim) -> int:
-    return claim.fence or 0
+def _place(claim: Claim) -> tuple[bool, int]:
+    """Held claims first, in the order of their grants, and then the queue."""
+    return claim.state == "waiting", claim.fence or claim.claim

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from caucus.core.core import Core
 from caucus.model.drafts import Draft, drafted, stamp
-from caucus.model.events import Grant, Holding, Moved, RequestKey, Said, Stepped
+from caucus.model.events import Grant, Holding, Instant, Moved, RequestKey, Said, Stepped
 from caucus.model.messages import MessageFields
 from caucus.model.records import Appended, Identity
 from caucus.rules.channel import Channel
@@ -40,19 +40,29 @@ def add(
     post: int = 0,
     given: tuple[str, Identity | None] | None = None,
 ) -> bytes:
-    """Stamp and record a message, which charges its author; ``given`` is a target key and its new holder."""
+    """Stamp and record a message, which charges its author; ``given`` is as in `composed`."""
     when = core.clock.instant(now)
-    ts = core.stamps.next(when.wall)
-    message_json = stamp(draft, ts)
-    moved: tuple[Moved, ...] = ()
-    if given is not None:
-        key, to = given
-        if to is None:
-            moved = (Moved(room.name, key, None, "freed"),)
-        else:
-            lease_ttl = None if draft.lease_ttl is None else min(draft.lease_ttl, LONGEST_LEASE)
-            grant = Grant(Holding(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
-            moved = (Moved(room.name, key, grant, "granted"),)
-    said = Said(room.name, message_json, draft.agent_id or "", post)
+    said, moved = composed(core, room, draft, when, post, given)
     core.record(Stepped(when, (said,), moved, request), now)
-    return message_json
+    return said.message_json
+
+
+def composed(
+    core: Core,
+    room: Channel,
+    draft: Draft,
+    when: Instant,
+    post: int = 0,
+    given: tuple[str, Identity | None] | None = None,
+) -> tuple[Said, tuple[Moved, ...]]:
+    """Stamp a message; ``given`` is a target key and its new holder."""
+    ts = core.stamps.next(when.wall)
+    said = Said(room.name, stamp(draft, ts), draft.agent_id or "", post)
+    if given is None:
+        return said, ()
+    key, to = given
+    if to is None:
+        return said, (Moved(room.name, key, None, "freed"),)
+    lease_ttl = None if draft.lease_ttl is None else min(draft.lease_ttl, LONGEST_LEASE)
+    grant = Grant(Holding(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
+    return said, (Moved(room.name, key, grant, "granted"),)

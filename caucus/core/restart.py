@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from itertools import islice
 from math import inf
 from typing import Final, TypeGuard
 
 from twisted.internet.defer import Deferred
 
 from caucus.core.core import Core
-from caucus.model.events import ChannelCreated, Event, Moved, RunBegan, RunEnded, Stepped
+from caucus.core.dues import AT_ONCE
+from caucus.model.events import (
+    ChannelCreated,
+    ClaimExtended,
+    ClaimsChanged,
+    Event,
+    Moved,
+    RunBegan,
+    RunEnded,
+    Stepped,
+)
 from caucus.rules.state import stamp_of
 from caucus.rules.timeline import Timeline
 
@@ -28,7 +39,7 @@ class _Replay:
         self._core = core
         self._began = core.clock.now()
         self._timeline = Timeline()
-        self._stamped: ChannelCreated | Stepped | None = None
+        self._stamped: ChannelCreated | Stepped | ClaimsChanged | None = None
         self._recent: list[Event] = []
         self._times = array("d")
         self._prune_at = PRUNE
@@ -90,9 +101,11 @@ def replay(core: Core) -> Deferred[None]:
     return core.journal.replay(replaying.apply, replaying.undo).addCallback(replaying.go_on)
 
 
-def _is_stamped(event: Event) -> TypeGuard[ChannelCreated | Stepped]:
+def _is_stamped(event: Event) -> TypeGuard[ChannelCreated | Stepped | ClaimsChanged]:
     if isinstance(event, Stepped):
         return bool(event.said)
+    if isinstance(event, ClaimsChanged):
+        return bool(stamp_of(event))
     return isinstance(event, ChannelCreated)
 
 
@@ -138,5 +151,8 @@ def _have_begun(core: Core, down: float) -> None:
         )
         core.record(RunBegan(core.clock.instant(now), core.writer, extended), now)
         core.on_undo(_have_begun, core, down)
+        leases = iter(core.state.claims.leases.not_extended(down, now + grace))
+        while some := tuple(ClaimExtended(one.claim, one.channel, grace) for one in islice(leases, AT_ONCE)):
+            core.record(ClaimsChanged(core.clock.instant(now), changed=some), now)
 
     core.begin = begin

@@ -26,6 +26,7 @@ NO_ROUTE: Final = "none"
 PHRASES: Final[Mapping[int, bytes]] = {
     200: b"OK",
     201: b"Created",
+    202: b"Accepted",
     400: b"Bad Request",
     401: b"Unauthorized",
     403: b"Forbidden",

@@ -18,12 +18,16 @@ __all__ = [
     "ChannelExists",
     "ChannelFull",
     "ChannelLimit",
+    "ClaimLimit",
     "ClaimLost",
+    "ClaimScope",
+    "Deadlock",
     "DuplicatePost",
     "Forbidden",
     "InvalidChannelName",
     "InvalidCursor",
     "InvalidMessage",
+    "PlainClaim",
     "PostRefused",
     "RateLimited",
     "RateScope",
@@ -40,6 +44,10 @@ RateScope = Literal["channel", "all_channels", "channel_creates"]
 
 ArtifactScope = Literal["artifact", "channel", "backbone"]
 """Which byte cap was met: one artifact's, one channel's, or the whole backbone's."""
+
+
+ClaimScope = Literal["channel", "agent", "waiting"]
+"""Which cap on lease claims was met: a channel's, an agent's, or that of those that wait in a channel."""
 
 
 @frozen
@@ -127,12 +135,58 @@ class ClaimLost(CaucusError):
 
 @frozen
 class Forbidden(CaucusError):
-    """The caller may not do this to somebody else's claim. Retrying cannot help."""
+    """The caller may not do this to somebody else's claim. Retrying cannot help.
+
+    It is for the agent whose claim it is, or for the one that it is offered to; to revoke one, for its
+    owner, the owner of the channel's maker, or an administrator.
+    """
 
     code = "forbidden"
 
     def __str__(self) -> str:
-        return "Only its owner, the owner of the channel's maker, or an administrator may do this."
+        return "The claim is not yours to do this with."
+
+
+@frozen
+class PlainClaim(CaucusError):
+    """The claim is one that `claim` took: it is given back by `mark_claim_done`. Retrying cannot help."""
+
+    code = "plain_claim"
+
+    def __str__(self) -> str:
+        return "This is a plain claim: claim, reassign and done are for it, and here only revoke."
+
+
+@frozen
+class Deadlock(CaucusError):
+    """The claim would wait for its own agent. Retrying cannot help: give back what is in the ``cycle``.
+
+    That is the numbers of the claims by which it would: it waits for the first, and so on; the last is the
+    agent's own.
+    """
+
+    code = "deadlock"
+    cycle: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return "It would wait for yourself, by way of the claims in cycle: release one of yours first."
+
+
+@frozen
+class ClaimLimit(CaucusError):
+    """There are ``limit`` lease claims already, as ``what`` says. Retrying helps once some have ended."""
+
+    code = "claim_limit"
+    what: ClaimScope
+    limit: int
+
+    def __str__(self) -> str:
+        there = {
+            "channel": "The channel has at most {} with a lease.",
+            "agent": "An agent has at most {} with a lease, over all channels.",
+            "waiting": "In the channel at most {} wait.",
+        }[self.what]
+        return there.format(_counted(self.limit, "claim"))
 
 
 @frozen

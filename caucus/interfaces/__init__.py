@@ -7,7 +7,10 @@ from caucus.interfaces.backbone import (
     ITokenKeeper as ITokenKeeper,
     IWatchable as IWatchable,
 )
-from caucus.interfaces.claims import IClaims as IClaims
+from caucus.interfaces.claims import (
+    IAlive as IAlive,
+    IClaims as IClaims,
+)
 from caucus.interfaces.journal import (
     IJournal as IJournal,
     IJournalFactory as IJournalFactory,

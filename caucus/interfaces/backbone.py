@@ -13,9 +13,10 @@ from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
 from caucus.errors import CaucusError
+from caucus.model.answers import Answer
 from caucus.model.events import RequestKey
 from caucus.model.messages import MessageFields
-from caucus.model.records import Answer, Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
+from caucus.model.records import Appended, ClaimResult, Descriptor, Identity, Page, StoredArtifact
 
 
 class IBackbone(Interface):

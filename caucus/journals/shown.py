@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
 from caucus.journals.tables import Row
+from caucus.model.changes import named
 from caucus.model.events import (
     Author,
+    Change,
     ChannelCreated,
+    ClaimsChanged,
     Event,
     EvidenceAdded,
+    Lived,
     Moved,
+    Record,
     RunBegan,
     RunEnded,
     Stepped,
@@ -31,25 +36,46 @@ def exported(row: Row) -> dict[str, Any]:
     line: dict[str, Any] = {"position": row.position, "at": instant(event.when.wall)}
     if row.digest is not None:
         line["digest"] = row.digest.hex()
+    return {**line, **_told(event, row.evidence)}
+
+
+def _told(event: Event, evidence: bytes) -> dict[str, Any]:
+    told: dict[str, Any]
     match event:
         case ChannelCreated(descriptor=one):
             names = ("channel", "purpose", "verbosity", "render_budget_chars", "created_by", "created_ts")
-            return {**line, "event": "channel_created", **{name: getattr(one, name) for name in names}}
-        case Stepped(said=said, moved=moved):
+            told = {"event": "channel_created", **{name: getattr(one, name) for name in names}}
+        case Stepped(said=said, moved=moved) | ClaimsChanged(said=said, moved=moved):
             messages = [{"channel": one.channel, "message": msgspec.Raw(one.message_json)} for one in said]
-            return {**line, "event": "stepped", "said": messages, "moved": [_moved(one) for one in moved]}
+            told = {"event": "stepped", "said": messages, "moved": [_moved(one) for one in moved]}
+            if isinstance(event, ClaimsChanged):
+                told["changed"] = [_changed(one) for one in event.changed]
         case EvidenceAdded(channel=channel, sha256=sha256):
-            added = {"event": "evidence_added", "channel": channel, "sha256": sha256}
-            return {**line, **added, "data": row.evidence}
+            told = {"event": "evidence_added", "channel": channel, "sha256": sha256, "data": evidence}
         case RunBegan(writer=writer, extended=extended):
-            began = {"event": "run_began", "writer": writer}
-            return {**line, **began, "extended": [_moved(one) for one in extended]}
+            told = {"event": "run_began", "writer": writer, "extended": [_moved(one) for one in extended]}
         case RunEnded():
-            return {**line, "event": "run_ended"}
-        case _:
+            told = {"event": "run_ended"}
+        case Lived(agent=agent):
+            told = {"event": "lived", "agent_id": agent.agent_id, "owner": agent.owner}
+        case TokensChanged():
             minted = None if event.minted is None else _token(*event.minted)
             revoked = [digest.hex()[:DIGITS] for digest in event.revoked]
-            return {**line, "event": "tokens_changed", "minted": minted, "revoked": revoked}
+            told = {"event": "tokens_changed", "minted": minted, "revoked": revoked}
+        case _:
+            assert_never(event)
+    return told
+
+
+def _changed(one: Change) -> dict[str, Any]:
+    return {"change": named(one), **msgspec.to_builtins(_named(one))}
+
+
+def _named(value: object) -> object:
+    """A record's fields by their names, and those of records in it."""
+    if not isinstance(value, Record):
+        return value
+    return {name: _named(getattr(value, name)) for name in value.__struct_fields__}
 
 
 def _moved(one: Moved) -> dict[str, Any]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from caucus.model.records import Identity, Result
+from caucus.model.records import Result
 
 Kind = Literal["plain", "lease"]
-"""How a claim was taken: ``plain`` is by the operation `claim`, on one target, for an owner.
+"""How a claim was taken.
 
-A ``lease`` is what a later version has beside it.
+``plain`` is by the operation `claim`, on one target, for an owner; ``lease`` by `take_claim`, for an agent.
 """
 ClaimState = Literal["held", "waiting"]
 Mode = Literal["exclusive", "shared"]
 Renewal = Literal["activity", "explicit"]
+
+
+class Addressee(Result, frozen=True):
+    """Whom something is offered to: an agent, or whoever acts for an owner if ``agent_id`` is ``None``."""
+
+    owner: str
+    agent_id: str | None = None
 
 
 class Claim(Result, frozen=True, kw_only=True):
@@ -23,6 +30,9 @@ class Claim(Result, frozen=True, kw_only=True):
     outside passes that on, and whoever has seen a greater one refuses it. ``ts``, ``msg_id`` and ``note``
     are of the message that granted it last, which is the one before ``cursor``. ``expires_in`` is in whole
     seconds, at least 1; ``None`` says that it never lapses.
+
+    While it waits, ``fence``, ``ts``, ``cursor`` and ``expires_in`` are ``None``, and ``ahead`` is how many
+    claims stand in front of it.
     """
 
     claim: int
@@ -40,5 +50,22 @@ class Claim(Result, frozen=True, kw_only=True):
     lease_ttl: int | None
     expires_in: int | None
     renewal: Renewal = "explicit"
-    offered_to: Identity | None = None
+    offered_to: Addressee | None = None
     ahead: int = 0
+
+
+class Taken(Result, frozen=True):
+    """There is a claim now: it was ``granted``, or waits as ``queued``; or it was ``already_yours``."""
+
+    outcome: Literal["granted", "queued", "already_yours"]
+    claim: Claim
+
+
+class Conflicting(Result, frozen=True, tag="already_claimed", tag_field="outcome"):
+    """Nothing was taken: what stood in front of it, at most 32 of them. Nothing was written."""
+
+    conflicts: tuple[Claim, ...]
+    outcome: ClassVar[Literal["already_claimed"]] = "already_claimed"
+
+
+TakeResult = Taken | Conflicting

@@ -101,7 +101,7 @@ class Said(Record, frozen=True):
     post: int = 0
 
 
-Manner = Literal["granted", "freed", "lapsed", "extended", "revoked"]
+Manner = Literal["granted", "freed", "lapsed", "extended", "revoked", "taken_over"]
 """How a target came to be as it is."""
 
 
@@ -166,5 +166,140 @@ class RunBegan(Record, frozen=True, tag=6):
     extended: tuple[Moved, ...] = ()
 
 
-Event = ChannelCreated | Stepped | EvidenceAdded | TokensChanged | RunEnded | RunBegan
+class Terms(Record, frozen=True):
+    """What a lease claim was asked for with, and when: ``ts`` is a stamp."""
+
+    targets: tuple[str, ...]
+    note: str
+    msg_id: str
+    ts: str
+    lease_ttl: int
+    is_shared: bool = False
+    is_explicit: bool = False
+    thread: str | None = None
+    artifact: str | None = None
+
+
+class ClaimOpened(Record, frozen=True, tag=1):
+    """A lease claim is there, and waits. It is ``charged`` to its agent if no message is."""
+
+    claim: int
+    channel: str
+    agent: Author
+    terms: Terms
+    is_charged: bool = False
+
+
+class ClaimGranted(Record, frozen=True, tag=2):
+    """A waiting claim is held from here on, for ``seconds`` at least.
+
+    ``ts`` is of the message that says so, which is the one before ``cursor``; that is 0 if none does.
+    """
+
+    claim: int
+    channel: str
+    fence: int
+    ts: str
+    cursor: int
+    seconds: int = 0
+
+
+class ClaimPassed(Record, frozen=True, tag=3):
+    """A claim that is held is another agent's from here on, by a grant of its own."""
+
+    claim: int
+    channel: str
+    agent: Author
+    fence: int
+    note: str
+    msg_id: str
+    ts: str
+    cursor: int
+
+
+Ending = Literal["done", "released", "lapsed", "revoked", "taken_over", "deadlock"]
+"""How a claim ended: given back, with its work ``done`` or not; or without its agent having asked for it."""
+
+
+class ClaimEnded(Record, frozen=True, tag=4):
+    """A claim, held or waiting, is gone."""
+
+    claim: int
+    channel: str
+    ending: Ending
+
+
+class ClaimRenewed(Record, frozen=True, tag=5):
+    """A claim's agent said that it goes on with it: for so many seconds from here on."""
+
+    claim: int
+    channel: str
+    lease_ttl: int
+
+
+class ClaimOffered(Record, frozen=True, tag=6):
+    """A claim is offered for ``seconds``, to an agent, or to all of an owner if ``agent_id`` is empty.
+
+    ``msg_id`` is of the message that says so.
+    """
+
+    claim: int
+    channel: str
+    agent_id: str
+    owner: str
+    seconds: int
+    msg_id: str
+
+
+class OfferEnded(Record, frozen=True, tag=7):
+    """A claim is not offered any more; it stays whose it was."""
+
+    claim: int
+    channel: str
+    is_declined: bool
+
+
+class ClaimExtended(Record, frozen=True, tag=8):
+    """A claim goes on for ``seconds`` from here on, or longer if it had longer."""
+
+    claim: int
+    channel: str
+    seconds: int
+
+
+Change = (
+    ClaimOpened
+    | ClaimGranted
+    | ClaimPassed
+    | ClaimEnded
+    | ClaimRenewed
+    | ClaimOffered
+    | OfferEnded
+    | ClaimExtended
+)
+"""What becomes of one lease claim."""
+
+
+class ClaimsChanged(Record, frozen=True, tag=7):
+    """Event: one step, in which something became of lease claims.
+
+    Its messages, its transitions of plain targets and its changes each stand in their order. Where a plain
+    target is granted, that is the step's first message.
+    """
+
+    when: Instant
+    said: tuple[Said, ...] = ()
+    moved: tuple[Moved, ...] = ()
+    changed: tuple[Change, ...] = ()
+    request: RequestKey | None = None
+
+
+class Lived(Record, frozen=True, tag=8):
+    """Event: a sign of life of an agent, for all its claims that live by such."""
+
+    when: Instant
+    agent: Author
+
+
+Event = ChannelCreated | Stepped | EvidenceAdded | TokensChanged | RunEnded | RunBegan | ClaimsChanged | Lived
 """What a journal records."""

@@ -120,7 +120,3 @@ class Released(Result, frozen=True):
     """A claim has ended."""
 
     released: Literal[True] = True
-
-
-Answer = Descriptor | Appended | Granted | StoredArtifact | Released
-"""What an operation that wrote an event was answered with."""

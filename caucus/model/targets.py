@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
+from caucus.model.fields import SHORT_TEXT
 from caucus.model.messages import target_key
 
 EVERYTHING: Final = "**"
@@ -35,6 +37,15 @@ class Target(msgspec.Struct, frozen=True, order=True, gc=False):
         return self.name == other.name or self.covers(other) or other.covers(self)
 
 
+def joined(texts: Sequence[str], claim: int) -> str:
+    """Targets as one, for a message: what is too long for that is cut, and ends in the claim's number."""
+    text = ", ".join(texts)
+    if len(text) <= SHORT_TEXT:
+        return text
+    end = f"… #{claim}"
+    return text[: SHORT_TEXT - len(end)] + end
+
+
 def plain_target(key: str) -> Target:
     """The target of a plain claim, by its key: it is one name, however it ends."""
     return Target(key)
@@ -52,3 +63,9 @@ def read_target(text: str) -> Target | None:
     if below:
         key = key.removesuffix("**").removesuffix("/")
     return None if "*" in key else Target(key, below=below)
+
+
+def read_targets(texts: Iterable[str]) -> tuple[Target, ...]:
+    """What good texts name, each once."""
+    found = (read_target(text) for text in texts)
+    return tuple(dict.fromkeys(target for target in found if target is not None))

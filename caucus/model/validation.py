@@ -78,7 +78,7 @@ def _one_of(words: Iterable[str], name: str, value: object) -> Problem | None:
     return Problem(f"{name}: must be one of {', '.join(sorted(words))}")
 
 
-def _ulid(name: str, value: object) -> Problem | None:
+def ulid_problem(name: str, value: object) -> Problem | None:
     if isinstance(value, str) and _ULID.match(value):
         return None
     return Problem(f"{name}: must be a ULID of 26 upper-case characters")
@@ -138,9 +138,9 @@ RULES: Final[Mapping[str, Callable[[str, object], Problem | None]]] = {
     "type": _type,
     "agent_id": name_problem,
     "owner": name_problem,
-    "msg_id": _ulid,
-    "thread": _ulid,
-    "reply_to": _ulid,
+    "msg_id": ulid_problem,
+    "thread": ulid_problem,
+    "reply_to": ulid_problem,
     "body": body_problem,
     "to": _recipients,
     "status": _status,

@@ -20,7 +20,8 @@ class AnswerPlace(Record, frozen=True):
 
     That is the message before ``cursor``, as a ``granted`` transition or a plain post; else the
     evidence of ``size`` bytes at ``sha256``; else that a claim was ``released``; else the channel itself,
-    as it was created.
+    as it was created. Where it is a ``claim``, as it stood then, that is kept here, in MessagePack, but for
+    the note in the message before ``cursor``; ``outcome`` is how it was taken, if it was.
     """
 
     channel: str
@@ -29,6 +30,8 @@ class AnswerPlace(Record, frozen=True):
     sha256: str = ""
     size: int = 0
     released: bool = False
+    claim: bytes = b""
+    outcome: str = ""
 
 
 class Answered(Record, frozen=True):

@@ -46,6 +46,8 @@ class Channel:
         self.name = fields.channel
         self.fields = fields
         self.created = created
+        self.is_on_board = False
+        """Whether its plain claims are on the board of all claims."""
         self.ledger = Ledger()
         self.posts = RateBudget(
             limits.max_posts_per_minute, limits.window_seconds, limits.max_tracked_agents, "channel"
@@ -88,9 +90,9 @@ class Channel:
             raise ChannelFull(channel=self.name, limit=limit)
         return length + 1
 
-    def has_room_to_tell(self) -> bool:
-        """Whether the log takes a message that says what became of a claim."""
-        return self._log.length < self._limits.max_messages_per_channel + TELLING
+    def has_room_to_tell(self, length: int) -> bool:
+        """Whether a log of so many messages takes one more that says what became of a claim."""
+        return length < self._limits.max_messages_per_channel + TELLING
 
     def append(self, message_json: bytes, position: int, durable: int) -> None:
         """Add a message to the log; the event that brings it is at ``position``."""

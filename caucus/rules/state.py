@@ -7,22 +7,25 @@ never validates, refuses or reads a clock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import Final, cast
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import msgspec
 
 from caucus.access.tokens import Tokens
 from caucus.errors import UnknownChannel
 from caucus.limits import Limits
+from caucus.model.answers import Answer
 from caucus.model.channels import require_channel_name
 from caucus.model.events import (
     ChannelCreated,
+    ClaimGranted,
+    ClaimOpened,
+    ClaimPassed,
+    ClaimsChanged,
     Event,
     EvidenceAdded,
-    Instant,
-    Moved,
+    Lived,
     Record,
     RunBegan,
     RunEnded,
@@ -30,18 +33,13 @@ from caucus.model.events import (
     Stepped,
     TokensChanged,
 )
-from caucus.model.records import Answer, Appended, Granted, Identity, Released, StoredArtifact
+from caucus.model.records import Identity
 from caucus.rules.answered import AnsweredRequests, AnswerPlace
 from caucus.rules.channel import Channel, ChannelDump
-from caucus.rules.claims.leases import Leases
-from caucus.rules.claims.ledger import Held
-from caucus.rules.claims.numbers import Numbers
+from caucus.rules.claims.claims import Claims, Undoing
+from caucus.rules.claims.leased import LeasesDump
+from caucus.rules.places import answer_at, place_of
 from caucus.rules.seatbelts import RateBudget
-
-LAPSES: Final = 1000
-"""So many lapses at most are one event."""
-
-Undoing = list[tuple[Callable[..., None], tuple[object, ...]]]
 
 
 class _Stamped(msgspec.Struct):
@@ -60,6 +58,7 @@ class StateDump(Record, frozen=True):
     answered: list[tuple[bytes, list[tuple[bytes, bytes]]]]
     tokens: list[tuple[bytes, str, str]]
     last_number: int
+    leases: LeasesDump
 
 
 class State:
@@ -76,15 +75,9 @@ class State:
         window, tracked = limits.window_seconds, limits.max_tracked_agents
         self.posts = RateBudget(limits.global_max_posts_per_minute, window, tracked, "all_channels")
         self.creates = RateBudget(limits.max_channel_creates_per_minute, window, tracked, "channel_creates")
-        self.leases = Leases(self._ends)
-        self.numbers = Numbers()
+        self.claims = Claims(self.channels)
         self._limits = limits
         self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
-
-    def _ends(self, channel: str, target: str) -> float | None:
-        room = self.channels.get(channel)
-        held = None if room is None else room.ledger.entry(target)
-        return None if held is None else held.ends
 
     def channel(self, name: str) -> Channel:
         """The channel, durable or not. Raises `InvalidChannelName` or `UnknownChannel`."""
@@ -117,9 +110,10 @@ class State:
         ``position`` is the event's in the journal, ``at`` is when it was decided, and ``evidence`` are
         the bytes that came with it. ``charges`` says whether budgets are charged now.
         """
+        first = 0
         match event:
-            case Stepped():
-                self._step(event, position, durable, at, charges=charges)
+            case Stepped() | ClaimsChanged():
+                first = self._step(event, position, durable, at, charges=charges)
             case ChannelCreated(descriptor=descriptor):
                 self.channels[descriptor.channel] = Channel(descriptor, self._limits, position)
                 self.on_undo(position, durable, self.channels.pop, descriptor.channel)
@@ -128,17 +122,25 @@ class State:
                     self.on_undo(position, durable, self.creates.take_back, descriptor.created_by)
             case EvidenceAdded():
                 self._add_evidence(event, evidence, position, durable)
-            case TokensChanged():
-                self._change_tokens(event, position, durable)
-                return
-            case RunBegan(extended=extended):
-                self._move(extended, at, event.when.wall, self._undoing(position, durable))
-                return
-            case RunEnded():
+            case _:
+                self._note(event, position, durable, at)
                 return
         if event.request is not None:
-            self.answered.keep(event.request, self._place_of(event), position, at)
+            place = place_of(event, self.channels, self.claims, at, first)
+            self.answered.keep(event.request, place, position, at)
             self.on_undo(position, durable, self.answered.forget_last, event.request)
+
+    def _note(
+        self, event: TokensChanged | RunBegan | RunEnded | Lived, position: int, durable: int, at: float
+    ) -> None:
+        """What no client is answered with."""
+        match event:
+            case TokensChanged():
+                self._change_tokens(event, position, durable)
+            case RunBegan(extended=extended):
+                self.claims.move(extended, at, event.when.wall, self._undoing(position, durable))
+            case Lived(agent=agent):
+                self.claims.live(agent, at, self._undoing(position, durable))
 
     def dump(self, now: float) -> StateDump:
         """All that it is ``now``, if all of it is durable; for `load`."""
@@ -148,7 +150,8 @@ class State:
             self.creates.dump(now),
             self.answered.dump(),
             self.tokens.dump(),
-            self.numbers.last,
+            self.claims.numbers.last,
+            self.claims.leases.dump(),
         )
 
     def load(self, dumped: StateDump) -> None:
@@ -160,12 +163,12 @@ class State:
             self.artifact_bytes += sum(len(data) for _sha256, data in one.evidence)
             for target, held in one.ledger:
                 if held.ends is not None:
-                    self.leases.moved(channel.name, target, None, held.ends)
+                    self.claims.ends.moved(channel.name, target, None, held.ends)
         self.posts.load(dumped.posts)
         self.creates.load(dumped.creates)
         self.answered.load(dumped.answered)
         self.tokens.load(dumped.tokens)
-        self.numbers.last = dumped.last_number
+        self.claims.load(dumped.last_number, dumped.leases)
 
     def on_undo(self, position: int, durable: int, step: Callable[..., object], *arguments: object) -> None:
         """Call ``step`` if the event at ``position``, unless that is durable, is lost; later steps first."""
@@ -186,9 +189,13 @@ class State:
         """Charge what an event of an earlier run charged: it is within one window of the last."""
         if isinstance(event, ChannelCreated):
             self.creates.charge(event.descriptor.created_by, at)
-        elif isinstance(event, Stepped):
+        elif isinstance(event, Stepped | ClaimsChanged):
             for said in event.said:
                 self._charge(self.channels[said.channel], said, at)
+            if isinstance(event, ClaimsChanged):
+                for channel, agent_id in _charged(event):
+                    self.channels[channel].posts.charge(agent_id, at)
+                    self.posts.charge(agent_id, at)
 
     def _charge(self, room: Channel, said: Said, at: float) -> None:
         """Charge the budgets of a message's author, and remember what a repetition is known by."""
@@ -198,18 +205,31 @@ class State:
             if said.post:
                 room.duplicates.remember(said.author, said.post, at)
 
-    def _step(self, event: Stepped, position: int, durable: int, at: float, *, charges: bool) -> None:
+    def _step(
+        self, event: Stepped | ClaimsChanged, position: int, durable: int, at: float, *, charges: bool
+    ) -> int:
+        """Carry a step out; gives the cursor after its first message."""
         undoing = None if position <= durable else self._undoing(position, durable)
+        first = 0
         for said in event.said:
             room = self.channels[said.channel]
             if undoing is not None:
                 last = room.duplicates.last(said.author) if said.post else None
                 undoing.append((self._take_back, (room, said, last)))
             room.append(said.message_json, position, durable)
+            first = first or room.length
             if charges:
                 self._charge(room, said, at)
         if event.moved:
-            self._move(event.moved, at, event.when.wall, undoing)
+            self.claims.move(event.moved, at, event.when.wall, undoing, first)
+        if isinstance(event, ClaimsChanged):
+            for channel, agent_id in _charged(event) if charges else ():
+                for budget in (self.channels[channel].posts, self.posts):
+                    budget.charge(agent_id, at)
+                    if undoing is not None:
+                        undoing.append((budget.take_back, (agent_id,)))
+            self.claims.change(event.changed, at, undoing)
+        return first
 
     def _undoing(self, position: int, durable: int) -> Undoing | None:
         """What takes the steps that undo the event at ``position``, unless that is durable."""
@@ -219,59 +239,15 @@ class State:
         self.on_undo(position, durable, _call_backwards, undoing)
         return undoing
 
-    def _move(self, moves: Iterable[Moved], at: float, wall: float, undoing: Undoing | None) -> None:
-        for moved in moves:
-            channel, target, grant = moved.channel, moved.target, moved.grant
-            room = self.channels[channel]
-            ledger = room.ledger
-            entry = ledger.entry(target)
-            if undoing is not None:
-                undoing.append((self._restore, (channel, target, entry, self.numbers.last)))
-            before, after = None if entry is None else entry.ends, None
-            if grant is None:
-                ledger.remove(target)
-            elif moved.manner == "extended":
-                after = ledger.extend(target, grant, at + moved.seconds)
-            else:
-                after = ledger.put(target, grant, at, self.numbers.draw(wall), room.length)
-            self.leases.moved(channel, target, before, after)
-
-    def _restore(self, channel: str, target: str, entry: Held | None, number: int) -> None:
-        """Put back what was there for a target."""
-        ledger = self.channels[channel].ledger
-        was = ledger.entry(target)
-        ledger.restore(target, entry)
-        before, after = None if was is None else was.ends, None if entry is None else entry.ends
-        self.leases.moved(channel, target, before, after)
-        self.numbers.last = number
-
-    def durable_claim(self, channel: Channel, claim: int, durable: int) -> Held | None:
-        """What a claim with this number is there by the events up to ``durable``."""
-        if not self._steps or self._steps[-1][0] <= durable:
-            found = channel.ledger.find(claim)
-            return None if found is None else found[1]
-        held = self.durable_claims(channel, durable).values()
-        return next((one for one in held if one.claim == claim), None)
-
-    def durable_claims(self, channel: Channel, durable: int) -> dict[str, Held]:
-        """What is held there by the events up to ``durable``, by target key."""
-        held = dict(channel.ledger.dump())
-        for position, _step, arguments in reversed(self._steps):
+    def past(self, durable: int) -> Iterator[tuple[Callable[..., object], tuple[object, ...]]]:
+        """The steps that would undo what is past ``durable``, in their order."""
+        for position, step, arguments in reversed(self._steps):
             if position <= durable:
-                break
-            for undo, what in reversed(cast("Undoing", arguments[0])) if _step is _call_backwards else ():
-                if undo == self._restore and what[0] == channel.name:
-                    _channel, target, entry, _number = cast("tuple[str, str, Held | None, int]", what)
-                    held.pop(target, None)
-                    if entry is not None:
-                        held[target] = entry
-        return held
-
-    def lapses(self, when: Instant, now: float) -> Iterator[Stepped]:
-        """The steps by which the leases lapse that have ended ``now``, in the order of their ends."""
-        lapsed = iter(self.leases.take(now))
-        while moved := tuple(Moved(*one, None, "lapsed") for one in islice(lapsed, LAPSES)):
-            yield Stepped(when, (), moved)
+                return
+            if step is _call_backwards:
+                yield from reversed(cast("Undoing", arguments[0]))
+            else:
+                yield step, arguments
 
     def _take_back(self, room: Channel, said: Said, last: tuple[int, float] | None) -> None:
         """Undo that a message was said, and what it was charged; ``last`` was its author's last post."""
@@ -305,43 +281,25 @@ class State:
 
     def answer_at(self, place: AnswerPlace) -> Answer:
         """What a request was answered with."""
-        room = self.channels[place.channel]
-        if place.cursor:
-            (message_json,) = room.messages(place.cursor - 1, place.cursor)
-            return (Granted if place.granted else Appended)(message_json, place.cursor)
-        if place.sha256:
-            return stored_artifact(room.name, place.sha256, place.size, deduplicated=False)
-        if place.released:
-            return Released()
-        return room.descriptor(0)
-
-    def _place_of(self, event: ChannelCreated | Stepped | EvidenceAdded) -> AnswerPlace:
-        """Where the answer to the request that wrote an event, the last one applied, is found again.
-
-        Of a step that is its last message.
-        """
-        match event:
-            case ChannelCreated(descriptor=descriptor):
-                return AnswerPlace(descriptor.channel)
-            case EvidenceAdded(channel=channel, sha256=sha256, size=size):
-                return AnswerPlace(channel, sha256=sha256, size=size)
-            case Stepped(moved=(Moved(channel=channel, manner="revoked"),)):
-                return AnswerPlace(channel, released=True)
-            case Stepped(said=said, moved=moved):
-                channel = said[-1].channel
-                return AnswerPlace(channel, self.channels[channel].length, bool(moved))
+        return answer_at(place, self.channels[place.channel])
 
 
-def stored_artifact(channel: str, sha256: str, size: int, *, deduplicated: bool) -> StoredArtifact:
-    """The answer to an upload."""
-    return StoredArtifact(f"caucus://artifact/{channel}/{sha256}", sha256, size, deduplicated)
-
-
-def stamp_of(event: ChannelCreated | Stepped) -> str:
+def stamp_of(event: ChannelCreated | Stepped | ClaimsChanged) -> str:
     """The last stamp that an event gave out."""
     if isinstance(event, ChannelCreated):
         return event.descriptor.created_ts
-    return _decode_stamped(event.said[-1].message_json).ts
+    stamps = [_decode_stamped(said.message_json).ts for said in event.said[-1:]]
+    if isinstance(event, ClaimsChanged):
+        stamps += [one.terms.ts for one in event.changed if isinstance(one, ClaimOpened)]
+        stamps += [one.ts for one in event.changed if isinstance(one, ClaimGranted | ClaimPassed)]
+    return max(stamps, default="")
+
+
+def _charged(event: ClaimsChanged) -> Iterator[tuple[str, str]]:
+    """The channels and agents whose budgets are charged though no message is: who waits has asked, too."""
+    for change in event.changed:
+        if isinstance(change, ClaimOpened) and change.is_charged:
+            yield change.channel, change.agent.agent_id
 
 
 def _call_backwards(steps: Undoing) -> None:

@@ -26,7 +26,7 @@ async def _confirm(agent: Agent, claim: int, fence: int) -> Claim:
     return shown
 
 
-def _under(agent: Agent, grant: tuple[int, int]) -> Agent:
+def under(agent: Agent, grant: tuple[int, int]) -> Agent:
     """An agent that acts on a claim."""
     return Agent(agent.identity, IClaims(agent.backbone).fenced(*grant, agent.identity), agent.settle)
 
@@ -53,7 +53,7 @@ async def what_is_written_under_a_claim_is_written_while_it_is_held(kit: Kit) ->
     if not IClaims.providedBy(kit.alice.backbone):
         return
     grant = await _held(kit.alice, lease_ttl=60)
-    alice = _under(kit.alice, grant)
+    alice = under(kit.alice, grant)
     same((await alice.post("still mine")).cursor, 2)
     await kit.bob.create("other")
     same((await alice.post("there too", "other")).cursor, 1)
@@ -71,7 +71,7 @@ async def what_a_lost_claim_stops_charges_nothing(kit: Kit) -> None:
     grant = await _held(kit.alice)
     await kit.alice.reassign("t", BOB)
     kit.clock.advance(60)
-    alice = _under(kit.alice, grant)
+    alice = under(kit.alice, grant)
     for number in range(5):
         await refused(alice.post(f"{number}"), errors.ClaimLost)
     await kit.alice.post("one")
@@ -84,7 +84,7 @@ async def a_claim_is_an_agents_and_not_its_owners_other_sessions(kit: Kit) -> No
         return
     grant = await _held(kit.alice)
     for agent in (kit.alice_too, kit.bob):
-        await refused(_under(agent, grant).post("mine as well"), errors.ClaimLost)
+        await refused(under(agent, grant).post("mine as well"), errors.ClaimLost)
     same(await kit.bob.head(), 1)
 
 
@@ -95,7 +95,7 @@ async def every_write_may_stand_under_a_claim(kit: Kit) -> None:
     claim, fence = await _held(kit.alice)
     data, address = b"evidence", sha256(b"evidence").hexdigest()
     for grant, error in (((claim, fence + 1), errors.ClaimLost), ((claim, fence), None)):
-        alice = _under(kit.alice, grant)
+        alice = under(kit.alice, grant)
         operations = [
             lambda alice=alice: alice.wait(alice.backbone.put_artifact("room", address, data)),
             lambda alice=alice: alice.claim("u"),
@@ -118,7 +118,7 @@ async def an_answer_that_was_given_is_given_again_though_the_claim_is_lost(kit: 
     message = kit.alice.message("note", "once")
     answers = []
     for _ in range(2):
-        alice = _under(kit.alice, grant)
+        alice = under(kit.alice, grant)
         answers.append(await alice.wait(IRepeatable(alice.backbone).once(KEY, "append", "room", message)))
         kit.clock.advance(60)
     same(answers[0], answers[1])

@@ -13,58 +13,9 @@ from zope.interface.verify import verifyObject
 
 from caucus.errors import NotFound, OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal
-from caucus.model.events import (
-    Author,
-    ChannelCreated,
-    ChannelFields,
-    Event,
-    EvidenceAdded,
-    Grant,
-    Holding,
-    Instant,
-    Moved,
-    RequestKey,
-    RunBegan,
-    RunEnded,
-    Said,
-    Stepped,
-    TokensChanged,
-)
+from caucus.model.events import Event
+from caucus.testing.events import EVENTS, evidence_of
 from caucus.testing.kit import same
-
-ROOM = ChannelFields(channel="room", created_ts="2026-01-01T00:00:00.000Z#000000000001")
-WHEN = Instant(1_767_225_600.001, 12.5, bytes(range(16)))
-GRANT = Grant(Holding("alice-agent", "alice", "ts", "id"), 60)
-DATA = b"\x00\xff"
-EVENTS: tuple[Event, ...] = (
-    ChannelCreated(WHEN, ROOM),
-    Stepped(
-        WHEN,
-        (Said("room", b'{"body":"one"}', "alice-agent", 1),),
-        (),
-        RequestKey(b"scope", b"key", b"fingerprint"),
-    ),
-    Stepped(
-        WHEN,
-        (Said("room", b'{"body":"mine"}', "alice-agent"), Said("room", b'{"body":"told"}')),
-        (
-            Moved("room", "t", GRANT, "granted"),
-            Moved("room", "u", None, "lapsed"),
-            Moved("room", "v", GRANT, "extended", 30),
-        ),
-    ),
-    EvidenceAdded(WHEN, "room", "0" * 64, len(DATA)),
-    Stepped(Instant(0.0, 0.0)),
-    RunEnded(WHEN),
-    TokensChanged(WHEN, (b"\x01" * 32, Author("dave-agent", "dave")), (b"\x02" * 32,)),
-    RunBegan(WHEN, "host:1", (Moved("room", "v", GRANT, "extended", 30),)),
-    Stepped(WHEN, (Said("room", b'{"body":"gone"}'),), (Moved("room", "t", None, "revoked"),)),
-)
-
-
-def evidence_of(event: Event) -> bytes:
-    """What is recorded beside an event of these."""
-    return DATA if isinstance(event, EvidenceAdded) else b""
 
 
 class IJournalProvider(Interface):

@@ -8,11 +8,15 @@ from caucus.testing import (
     claiming,
     evidence,
     fencing,
+    handing,
     journaling,
+    leasing,
+    lining,
     listing,
     pacing,
     posting,
     reading,
+    refusing,
     revoking,
     shape,
 )
@@ -30,6 +34,10 @@ BACKBONE_CASES: tuple[Case, ...] = (
     *listing.CASES,
     *revoking.CASES,
     *fencing.CASES,
+    *leasing.CASES,
+    *lining.CASES,
+    *refusing.CASES,
+    *handing.CASES,
     *beside.CASES,
 )
 JOURNAL_CASES: tuple[JournalCase, ...] = tuple(journaling.CASES)

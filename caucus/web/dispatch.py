@@ -15,6 +15,7 @@ from caucus.edge.place import Place
 from caucus.edge.request import Request
 from caucus.edge.response import failed
 from caucus.errors import InvalidRequest
+from caucus.interfaces import IAlive
 from caucus.web.operation import Gate
 from caucus.web.routes.every import ROUTES
 from caucus.web.routes.serving import Serving
@@ -34,6 +35,7 @@ class Dispatch:
         self.gate = gate
         self.serving = serving
         self._table = Table(OPERATIONS, ACTIONS)
+        self._alive = IAlive(serving.backbone, None)
         self._place = lru_cache(maxsize=PLACES)(self._find)
 
     def admit(self, request: Request) -> BodyCap:
@@ -55,6 +57,9 @@ class Dispatch:
 
     def handle(self, request: Request) -> None:
         """Answer a request."""
+        alive = self._alive
+        if alive is not None and alive.awaits_signs():
+            self.gate.hear(request, alive)
         try:
             operation = self.gate.judge(request)
             place: Any = request.place

@@ -15,6 +15,7 @@ from caucus.edge.place import Place
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import ArtifactTooLarge, InvalidRequest, NotFound, Unauthorized
+from caucus.interfaces import IAlive
 from caucus.limits import Limits
 from caucus.model.drafts import Draft, read_draft
 from caucus.model.evidence import Hashed
@@ -22,7 +23,8 @@ from caucus.web.fencing import IF_CLAIM, grant_of
 from caucus.web.idempotency import IDEMPOTENCY_KEY, request_key
 from caucus.web.table import operation_of
 from caucus.wire.jsontext import decode_given
-from caucus.wire.operations import METRICS, BodyKind, Operation
+from caucus.wire.operation import BodyKind, Operation
+from caucus.wire.operations import METRICS
 
 T = TypeVar("T")
 
@@ -61,6 +63,22 @@ class Gate:
         self.identify(request)
         return self._bytes_cap
 
+    def hear(self, request: Request, alive: IAlive) -> None:
+        """A request has come: a sign of life, if it has a good token, whatever it asks for."""
+        given = request.values(b"authorization")
+        if not given:
+            return
+        principal = request.principal
+        if principal is None:
+            try:
+                principal = self._tokens.identify(given)
+            except Unauthorized:
+                return
+            operation = None if request.place is None else request.place.routes.get(request.method)
+            if operation is not None and operation.authority == "writer":
+                request.principal = principal  # so that it is not looked up again
+        alive.heard_of(principal.identity)
+
     def judge(self, request: Request) -> Operation[Any]:
         """The operation that a request asks for, if it may; ``request.value`` is then what it takes.
 
@@ -97,6 +115,8 @@ class Gate:
     def _judge_writer(self, kind: BodyKind, request: Request, body: bytes) -> None:
         value = request.value
         is_draft = isinstance(value, Draft)
+        if value is None and kind == "object or nothing":
+            request.value = value = {}
         if not is_draft and kind != "bytes":
             _require_object(value)
         principal = request.principal

@@ -7,7 +7,7 @@ from typing import Any
 
 from caucus.edge.place import Place, Reading
 from caucus.errors import MethodNotAllowed, NotFound
-from caucus.wire.operations import Operation
+from caucus.wire.operation import Operation
 
 
 class _Node:

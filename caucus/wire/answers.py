@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import msgspec
 from attrs import frozen
 
-from caucus.model.claims import Claim
+from caucus.model.claims import Claim, Conflicting, Taken, TakeResult
 from caucus.model.messages import Message
 from caucus.model.records import (
     AlreadyClaimed,
@@ -120,6 +120,13 @@ class _Granted(_Appended, tag="granted", tag_field="outcome"):
     pass
 
 
+class _Taken(msgspec.Struct):
+    outcome: Literal["granted", "queued", "already_yours", "already_claimed"]
+    claim: Claim | None = None
+    conflicts: tuple[Claim, ...] = ()
+
+
+_decode_taken = msgspec.json.Decoder(_Taken).decode
 _decode_appended = msgspec.json.Decoder(_Appended).decode
 _decode_page = msgspec.json.Decoder(_Page).decode
 _decode_claim = msgspec.json.Decoder(_Granted | AlreadyClaimed | NotHeld).decode
@@ -201,6 +208,15 @@ def _read_claim(body: bytes, _status: int) -> ClaimResult:
     return Granted(_message_json(read.message), read.cursor) if isinstance(read, _Granted) else read
 
 
+def _read_taken(body: bytes, _status: int) -> TakeResult:
+    read = _decode_taken(body)
+    if read.outcome == "already_claimed":
+        return Conflicting(read.conflicts)
+    if read.claim is None:
+        raise ValueError("no claim")
+    return Taken(read.outcome, read.claim)
+
+
 def _encode_artifact(stored: StoredArtifact) -> bytes:
     return _encode(Artifact(stored.uri, stored.sha256, stored.size))
 
@@ -248,10 +264,16 @@ CHANNELS: Final[Codec[list[Descriptor]]] = _listed(
 CLAIMS: Final[Codec[list[Claim]]] = _listed(
     "claims",
     "Claims",
-    '`{"claims": [claim, ...]}`, in the order of their grants',
+    '`{"claims": [claim, ...]}`, in the order of their grants, then the queue',
     lambda body: _decode_claims(body).claims,
 )
 ONE_CLAIM: Final[Codec[Claim]] = _plain(Claim, "claim", "StandingClaim")
+TAKEN: Final[Codec[TakeResult]] = Codec(
+    encode=_encode,
+    decode=_read_taken,
+    schema="TakeResult",
+    shown='`{"outcome", "claim"}`, 202 if it waits, 200 if it was yours; 200 `{"outcome", "conflicts"}`',
+)
 RELEASED: Final[Codec[Released]] = _plain(Released, '`{"released": true}`')
 CURSOR: Final[Codec[int]] = Codec(
     encode=lambda cursor: _encode(Head(cursor)),

@@ -2,76 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Generic, Literal, TypeVar
-
-from attrs import field, frozen
+from typing import Final
 
 from caucus import errors
-from caucus.errors import CaucusError
 from caucus.wire import answers
-from caucus.wire.answers import Codec
-from caucus.wire.paths import path
-
-T = TypeVar("T")
-
-BodyKind = Literal["json", "object", "object or nothing", "message", "bytes", "unread"]
-"""What a request's body is: any JSON or nothing, which the operation judges; a JSON object; one, or
-nothing; a message and nothing else; bytes as they are; or what nobody reads."""
-
-Authority = Literal["anybody", "reader", "writer", "admin", "writer or admin"]
-"""Who may: anybody; whoever reads, which is anybody unless the server asks for tokens there, too; who
-has a write token; who has the admin token, over a local listener; who has either."""
-
-
-@frozen(kw_only=True, eq=False)
-class Operation(Generic[T]):
-    """One operation on the wire.
-
-    :param name: as `caucus.interfaces.IBackbone` calls it, where it is one of its.
-    :param at: the path; a variable segment stands in braces.
-    :param takes: a sketch of the body for people.
-    :param request: the body's name in the OpenAPI description.
-    :param answer: what a success says; its status is ``status``.
-    :param others: further statuses of success.
-    :param errors: what it refuses beyond what any request can be refused with, or roots of that.
-    :param writes: it goes on when its peer leaves, and a client must not repeat it without an
-        idempotency key. Where a write token is needed, it takes one.
-    """
-
-    name: str
-    method: str
-    at: str
-    summary: str
-    body: BodyKind = "json"
-    takes: str = ""
-    request: str = ""
-    answer: Codec[T]
-    status: int = 200
-    others: tuple[int, ...] = ()
-    authority: Authority = "reader"
-    errors: tuple[type[CaucusError], ...] = ()
-    writes: bool = False
-    segments: tuple[str, ...] = field(init=False)
-
-    @segments.default
-    def _split(self) -> tuple[str, ...]:
-        return tuple(self.at.strip("/").split("/"))
-
-    def target(self, *arguments: str) -> str:
-        """The request target, with these in place of the variable segments."""
-        given = iter(arguments)
-        return path(*(next(given) if one.startswith("{") else one for one in self.segments))
-
-    @property
-    def successes(self) -> tuple[int, ...]:
-        """Every status of success."""
-        return (self.status, *self.others)
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether it takes an idempotency key."""
-        return self.writes and self.authority in ("writer", "writer or admin")
-
+from caucus.wire.operation import Operation
 
 EVERYWHERE: Final = (
     errors.BadRequest,
@@ -88,6 +23,14 @@ EVERYWHERE: Final = (
 """What any request can be refused with."""
 _CHANNEL: Final = (errors.InvalidChannelName, errors.UnknownChannel)
 _STORAGE: Final = (errors.StorageUnavailable, errors.OutcomeUnknown)
+_LEASE: Final = (
+    *_CHANNEL,
+    errors.InvalidMessage,
+    errors.UnknownClaim,
+    errors.PlainClaim,
+    errors.Forbidden,
+    *_STORAGE,
+)
 _CLAIM: Final = (*_CHANNEL, errors.InvalidMessage, errors.RateLimited, errors.ChannelFull, *_STORAGE)
 
 HEALTHZ: Final = Operation(
@@ -250,9 +193,89 @@ GET_CLAIM: Final = Operation(
     name="get_claim",
     method="GET",
     at="/channels/{channel}/claims/{claim}",
-    summary="A claim, by its number.",
+    summary="A claim, by its number, at once or when it does not wait any more.",
     answer=answers.ONE_CLAIM,
     errors=(*_CHANNEL, errors.UnknownClaim, errors.ClaimLost, *_STORAGE),
+)
+TAKE_CLAIM: Final = Operation(
+    name="take_claim",
+    method="POST",
+    at="/channels/{channel}/claims",
+    summary="Take targets with a lease, all or none, or wait for them in line.",
+    body="object",
+    takes="`{targets, note, mode?, lease_ttl?, renewal?, wait?, takeover?, msg_id?, thread?, artifact?}`",
+    request="WantedClaim",
+    answer=answers.TAKEN,
+    status=201,
+    others=(200, 202),
+    authority="writer",
+    errors=(*_CLAIM, errors.Deadlock, errors.ClaimLimit),
+    writes=True,
+)
+RENEW_CLAIM: Final = Operation(
+    name="renew_claim",
+    method="POST",
+    at="/channels/{channel}/claims/{claim}/renew",
+    summary="Go on with a claim.",
+    body="object or nothing",
+    takes="`{lease_ttl?}`",
+    request="Renewing",
+    answer=answers.ONE_CLAIM,
+    authority="writer",
+    errors=_LEASE,
+    writes=True,
+)
+RELEASE_CLAIM: Final = Operation(
+    name="release_claim",
+    method="POST",
+    at="/channels/{channel}/claims/{claim}/release",
+    summary="Give a claim back, or a place in line.",
+    body="object or nothing",
+    takes="`{note?, done?}`",
+    request="Releasing",
+    answer=answers.RELEASED,
+    authority="writer",
+    errors=_LEASE,
+    writes=True,
+)
+OFFER_CLAIM: Final = Operation(
+    name="offer_claim",
+    method="POST",
+    at="/channels/{channel}/claims/{claim}/offer",
+    summary="Ask somebody to take over a claim.",
+    body="object",
+    takes="`{to: {agent_id?, owner}, note?, expires_in?}`",
+    request="Offering",
+    answer=answers.ONE_CLAIM,
+    authority="writer",
+    errors=(*_LEASE, errors.RateLimited, errors.ChannelFull),
+    writes=True,
+)
+ACCEPT_CLAIM: Final = Operation(
+    name="accept_claim",
+    method="POST",
+    at="/channels/{channel}/claims/{claim}/accept",
+    summary="Take over a claim that is offered.",
+    body="object or nothing",
+    takes="`{note?}`",
+    request="Answering",
+    answer=answers.ONE_CLAIM,
+    authority="writer",
+    errors=(*_LEASE, errors.RateLimited, errors.ChannelFull, errors.ClaimLimit),
+    writes=True,
+)
+DECLINE_CLAIM: Final = Operation(
+    name="decline_claim",
+    method="POST",
+    at="/channels/{channel}/claims/{claim}/decline",
+    summary="Do not take over a claim that is offered.",
+    body="object or nothing",
+    takes="`{note?}`",
+    request="Answering",
+    answer=answers.ONE_CLAIM,
+    authority="writer",
+    errors=_LEASE,
+    writes=True,
 )
 REVOKE_CLAIM: Final = Operation(
     name="revoke_claim",

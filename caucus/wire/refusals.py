@@ -32,6 +32,9 @@ STATUS: Final[Mapping[type[CaucusError], int]] = {
     errors.ChannelExists: 409,
     errors.DuplicatePost: 409,
     errors.ClaimLost: 409,
+    errors.PlainClaim: 409,
+    errors.Deadlock: 409,
+    errors.ClaimLimit: 409,
     errors.ChannelFull: 409,
     errors.ChannelLimit: 409,
     errors.TokenLimit: 409,
@@ -62,6 +65,8 @@ class ErrorFields(msgspec.Struct, omit_defaults=True):
     details: tuple[errors.Detail, ...] | None = None
     limit: int | None = None
     retry_after: int | None = None
+    cycle: tuple[int, ...] | None = None
+    what: errors.ClaimScope | None = None
 
 
 class ErrorBody(msgspec.Struct):

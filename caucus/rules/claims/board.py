@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from caucus.model.events import Author, Record
 from caucus.model.targets import Target
@@ -45,6 +46,22 @@ class Board:
         self._claims: dict[int, Standing] = {}
         self._channels: defaultdict[str, Overlap] = defaultdict(Overlap)
         self._waiting: dict[Author, dict[int, None]] = {}
+        self._trial: list[tuple[int, Standing | None]] | None = None
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """Whatever is done to it within is undone at the end: to see what would follow."""
+        tried: list[tuple[int, Standing | None]] = []
+        self._trial = tried
+        try:
+            yield
+        finally:
+            self._trial = None
+            for claim, before in reversed(tried):
+                if before is None:
+                    self.remove(claim)
+                else:
+                    self.put(before)
 
     def __contains__(self, claim: int) -> bool:
         return claim in self._claims
@@ -59,6 +76,8 @@ class Board:
     def put(self, standing: Standing) -> None:
         """A claim is there, or not as it was: it is held now, or somebody else's."""
         before = self._claims.get(standing.claim)
+        if self._trial is not None:
+            self._trial.append((standing.claim, before))
         if before is None:
             self._channels[standing.channel].add(standing.claim, standing.targets)
         else:
@@ -71,6 +90,8 @@ class Board:
         """A claim is gone; gives it as it was."""
         gone = self._claims.pop(claim, None)
         if gone is not None:
+            if self._trial is not None:
+                self._trial.append((claim, gone))
             self._channels[gone.channel].remove(claim, gone.targets)
             self._unwait(gone)
         return gone
@@ -93,10 +114,36 @@ class Board:
                 return False
         return True
 
-    def waiting_on(self, channel: str, targets: Iterable[Target]) -> list[Standing]:
-        """What waits for something of these, in its order."""
-        found = sorted(set(self._near(channel, targets)))
-        return [one for one in map(self._claims.__getitem__, found) if not one.is_held]
+    def waiting_of(self, agent: Author) -> list[Standing]:
+        """What an agent waits for, over all channels, in its order."""
+        return [self._claims[claim] for claim in sorted(self._waiting.get(agent, ()))]
+
+    def beside(self, standing: Standing) -> Iterator[Standing]:
+        """What is on something of the same, whether or not both can be held at once."""
+        found = sorted(set(self._near(standing.channel, standing.targets)))
+        return (self._claims[claim] for claim in found if claim != standing.claim)
+
+    def free_after(self, gone: Standing) -> Iterator[Standing]:
+        """What waited for a claim that is gone, and for nothing else now, in its order.
+
+        Each has to be granted before the next is looked for.
+        """
+        for waiting in self.beside(gone):
+            if not waiting.is_held and self.is_free(waiting):
+                yield waiting
+                if not waiting.is_shared and all(
+                    any(one.covers(two) for one in waiting.targets) for two in gone.targets
+                ):
+                    return  # whatever else waits for something of these now waits for this one
+
+    def in_front_of_places(self, standing: Standing, places: Sequence[Standing]) -> list[Standing]:
+        """What a claim would wait for that takes the places of others, for what they were on; by id."""
+        return [
+            other
+            for other in self.front(standing)
+            if not any(other.claim == place.claim for place in places)
+            and (other.is_held or not _stands_behind(other, standing, places))
+        ]
 
     def circle(self, standing: Standing, front: Sequence[Standing] | None = None) -> list[int]:
         """The ids of claims by which its agent would wait for itself, if this waits; empty if it would not.
@@ -134,3 +181,20 @@ class Board:
             del waiting[standing.claim]
             if not waiting:
                 del self._waiting[standing.agent]
+
+
+def _stands_behind(other: Standing, standing: Standing, places: Sequence[Standing]) -> bool:
+    """Whether a waiting claim stands behind one of the places, in all that a claim on these wants of it."""
+    shared = (_deeper(one, two) for one in standing.targets for two in other.targets if one.overlaps(two))
+    return all(
+        any(
+            place.is_in_front(other) and any(target.covers(wanted) for target in place.targets)
+            for place in places
+        )
+        for wanted in shared
+    )
+
+
+def _deeper(one: Target, two: Target) -> Target:
+    """What two targets that overlap have in common."""
+    return two if one.covers(two) else one

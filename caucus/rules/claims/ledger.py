@@ -89,6 +89,10 @@ class Ledger:
         key = self._keys.get(claim)
         return None if key is None else (key, self._entries[key])
 
+    def claim(self, claim: int) -> Held:
+        """The entry of a claim that is there, by its number."""
+        return self._entries[self._keys[claim]]
+
     def restore(self, key: str, entry: Held | None) -> None:
         """Put back what `entry` gave."""
         self.remove(key)

@@ -15,8 +15,14 @@ class Numbers:
 
     def draw(self, wall: float) -> int:
         """The next number, for an event that was decided at ``wall``, in seconds since the epoch."""
-        number, last = int(wall * 1000), self.last
-        if number <= last:
-            number = last + 1
-        self.last = number
+        self.last = number = self.next(wall)
         return number
+
+    def next(self, wall: float) -> int:
+        """What `draw` would give."""
+        number, last = int(wall * 1000), self.last
+        return number if number > last else last + 1
+
+    def take(self, number: int) -> None:
+        """A number was drawn when its event was decided."""
+        self.last = max(self.last, number)

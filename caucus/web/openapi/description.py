@@ -7,12 +7,12 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, Unauthorized
-from caucus.model.fields import CHANNEL_PATTERN, SHA256_PATTERN, SHORT_TEXT
-from caucus.model.text import CONTROL_CODES
-from caucus.web.openapi.schemas import SCHEMAS, Schema, ecma, ref
+from caucus.model.fields import CHANNEL_PATTERN, SHA256_PATTERN
+from caucus.web.openapi.schemas import SCHEMAS, TARGET, Schema, ecma, ref
 from caucus.wire.answers import OCTETS
 from caucus.wire.jsontext import encode_json
-from caucus.wire.operations import EVERYWHERE, OPERATIONS, Operation
+from caucus.wire.operation import Operation
+from caucus.wire.operations import EVERYWHERE, OPERATIONS
 from caucus.wire.refusals import STATUS
 
 _VARIABLES: Final = {
@@ -25,12 +25,6 @@ _IDEMPOTENCY_KEY: Final[Schema] = {
     "in": "header",
     "description": "Makes a retry safe: the same request with the same key gets the first answer again.",
     "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,128}$"},
-}
-_TARGET: Final[Schema] = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": SHORT_TEXT,
-    "pattern": rf"^(\*\*|[^*{CONTROL_CODES}]*[^*\s{CONTROL_CODES}][^*{CONTROL_CODES}]*(/\*\*)?)$",
 }
 _IF_CLAIM: Final = (
     "With a header `If-Claim: <claim>;fence=<fence>` it is written only if the caller holds that claim by "
@@ -48,7 +42,13 @@ _FURTHER: Final[dict[str, list[Schema]]] = {
             "in": "query",
             "description": "Asks whether exactly this grant is live.",
             "schema": {"type": "integer", "minimum": 1, "maximum": 10**16 - 1},
-        }
+        },
+        {
+            "name": "wait",
+            "in": "query",
+            "description": "Seconds: answers only once the claim does not wait, or after so long.",
+            "schema": {"type": "number", "minimum": 0, "maximum": 50},
+        },
     ],
     "list_claims": [
         {"name": "owner", "in": "query", "schema": {"type": "string"}},
@@ -58,7 +58,7 @@ _FURTHER: Final[dict[str, list[Schema]]] = {
             "name": "target",
             "in": "query",
             "description": "Only what an exclusive claim on it would conflict with.",
-            "schema": {"type": "array", "items": _TARGET},
+            "schema": {"type": "array", "items": TARGET},
         },
     ],
 }

@@ -7,8 +7,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from caucus.model.claims import Conflicting, Mode, Renewal, Taken
 from caucus.model.drafts import Draft
 from caucus.model.fields import (
+    SHORT_TEXT,
     TYPES,
     Body,
     ChannelName,
@@ -17,11 +19,14 @@ from caucus.model.fields import (
     Name,
     Purpose,
     RenderBudget,
+    Target,
+    Ulid,
     Verbosity,
 )
 from caucus.model.messages import CLAIM_ONLY
 from caucus.model.records import AlreadyClaimed, Descriptor, NotHeld, Released
-from caucus.model.text import SURROGATE_CODES
+from caucus.model.text import CONTROL_CODES, SURROGATE_CODES
+from caucus.model.wanted import LONGEST_LEASE, MOST_TARGETS, SHORTEST_LEASE
 from caucus.wire import answers, refusals
 
 Schema = dict[str, Any]
@@ -50,15 +55,75 @@ class NamedIdentity(msgspec.Struct):
     owner: Name
 
 
-class Reason(msgspec.Struct):
+class Reason(msgspec.Struct, forbid_unknown_fields=True):
     """Why a claim is ended."""
 
     reason: Body
 
 
+_Targets = Annotated[tuple[Target, ...], Meta(min_length=1, max_length=MOST_TARGETS)]
+_LeaseSeconds = Annotated[int, Meta(ge=SHORTEST_LEASE, le=LONGEST_LEASE)]
+
+
+class WantedClaim(msgspec.Struct, forbid_unknown_fields=True):
+    """What a claim is asked for with."""
+
+    targets: _Targets
+    note: Body
+    mode: Maybe[Mode] = None
+    lease_ttl: Maybe[_LeaseSeconds] = None
+    renewal: Maybe[Renewal] = None
+    wait: Maybe[bool] = None
+    takeover: Maybe[bool] = None
+    msg_id: Maybe[Ulid] = None
+    thread: Maybe[Ulid] = None
+    artifact: Maybe[Name] = None
+
+
+class Renewing(msgspec.Struct, forbid_unknown_fields=True):
+    """For how long a claim goes on."""
+
+    lease_ttl: Maybe[_LeaseSeconds] = None
+
+
+class Releasing(msgspec.Struct, forbid_unknown_fields=True):
+    """How a claim is given back."""
+
+    note: Maybe[Body] = None
+    done: Maybe[bool] = None
+
+
+class Recipient(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom a claim is offered to."""
+
+    owner: Name
+    agent_id: Maybe[Name] = None
+
+
+class Offering(msgspec.Struct, forbid_unknown_fields=True):
+    """How a claim is offered."""
+
+    to: Recipient
+    note: Maybe[Body] = None
+    expires_in: Maybe[Annotated[int, Meta(ge=1, le=LONGEST_LEASE)]] = None
+
+
+class Answering(msgspec.Struct, forbid_unknown_fields=True):
+    """How an offer is answered."""
+
+    note: Maybe[Body] = None
+
+
 _TYPES: Final = (
     Draft,
     Reason,
+    WantedClaim,
+    Renewing,
+    Releasing,
+    Offering,
+    Answering,
+    Taken,
+    Conflicting,
     NewChannel,
     Read,
     NamedIdentity,
@@ -76,6 +141,13 @@ _TYPES: Final = (
     answers.Ready,
     refusals.ErrorBody,
 )
+TARGET: Final[Schema] = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": SHORT_TEXT,
+    "pattern": rf"^(\*\*|[^*{CONTROL_CODES}]*[^*\s{CONTROL_CODES}][^*{CONTROL_CODES}]*(/\*\*)?)$",
+}
+"""A target: no ``*`` but at its end."""
 _NAMES: Final = {
     "Descriptor": "Channel",
     "NamedIdentity": "Identity",
@@ -165,6 +237,9 @@ def _schemas() -> Schema:
     standing = schemas["StandingClaim"]["properties"]
     for name in ("fence", "ts", "cursor", "lease_ttl", "expires_in", "offered_to"):
         standing[name] = {"anyOf": [standing[name], {"type": "null"}]}
+    offered_to = schemas["Addressee"]["properties"]
+    offered_to["agent_id"] = {"anyOf": [offered_to["agent_id"], {"type": "null"}]}
+    schemas["WantedClaim"]["properties"]["targets"]["items"] = TARGET
     verbosity = schemas["NewChannel"]["properties"]["verbosity"]
     schemas["Channel"]["properties"]["verbosity"] = {"enum": [*verbosity["enum"]]}
     verbosity["enum"] = [*verbosity["enum"], None]  # alone among the fields
@@ -177,6 +252,7 @@ def _schemas() -> Schema:
         "Appended": _object({"message": message, "cursor": cursor}),
         "Page": _object({"messages": messages, "cursor": cursor}),
         "ClaimResult": {"oneOf": [granted, *lost]},
+        "TakeResult": {"oneOf": [schemas.pop("Taken"), schemas.pop("Conflicting")]},
         "Target": {"anyOf": [_object({"agent_id": named}), _object({"digest": named})]},
         **schemas,
     }

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from caucus.access.principals import Principal
 from caucus.edge.request import Request
 from caucus.edge.response import Response
-from caucus.errors import InvalidRequest, NotFound
+from caucus.errors import InvalidMessage, InvalidRequest, NotFound
 from caucus.interfaces import IClaims
 from caucus.model.records import Identity
+from caucus.model.text import excerpt
 from caucus.web.operation import answered, authored
 from caucus.web.routes.serving import Serving, serves
 from caucus.wire.jsontext import NULL
 from caucus.wire.operations import (
+    ACCEPT_CLAIM,
     CLAIM,
+    DECLINE_CLAIM,
     GET_CLAIM,
     LIST_CLAIMS,
     MARK_CLAIM_DONE,
+    OFFER_CLAIM,
     REASSIGN_CLAIM,
+    RELEASE_CLAIM,
+    RENEW_CLAIM,
     REVOKE_CLAIM,
+    TAKE_CLAIM,
 )
 
 _DIGITS: Final = re.compile("[1-9][0-9]{0,15}")
+_NUMBER: Final = re.compile(r"[0-9]{1,32}(\.[0-9]{1,32})?([eE][-+]?[0-9]{1,3})?")
+_TAKEN: Final = {"granted": 201, "queued": 202}
+"""The statuses of what was taken; all else is 200."""
 
 
 @serves(LIST_CLAIMS)
@@ -42,21 +52,82 @@ async def get_claim(on: Serving, request: Request, channel: str, claim: str) -> 
     claims = IClaims(on.backbone, None)
     if claims is None:
         raise NotFound
-    given = _texts(request, "fence")
-    if given and not _DIGITS.fullmatch(given[0]):
+    fences, waits = _texts(request, "fence"), _texts(request, "wait")
+    if fences and not _DIGITS.fullmatch(fences[0]):
         raise InvalidRequest("fence must be the number of a grant, in digits.")
-    fence = int(given[0]) if given else None
-    return answered(GET_CLAIM, await claims.get_claim(channel, _number(claim), fence))
+    if waits and not _NUMBER.fullmatch(waits[0]):
+        raise InvalidRequest("wait must be a number of seconds from 0 to 50.")
+    fence = int(fences[0]) if fences else None
+    asking = claims.get_claim(channel, _number(claim), fence, float(waits[0]) if waits else 0)
+    return answered(GET_CLAIM, await on.polls.answered(asking))
+
+
+@serves(TAKE_CLAIM)
+async def take_claim(on: Serving, request: Request, channel: str) -> Response:
+    by = _speaker(on, request)
+    taken = await on.once(request, TAKE_CLAIM, channel, request.value, by)
+    return answered(TAKE_CLAIM, taken, _TAKEN.get(taken.outcome, 200))
+
+
+@serves(RENEW_CLAIM)
+async def renew_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
+    by, given = _speaker(on, request), _known(request.value, "lease_ttl")
+    return answered(RENEW_CLAIM, await on.once(request, RENEW_CLAIM, channel, _number(claim), by, **given))
+
+
+@serves(RELEASE_CLAIM)
+async def release_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
+    by, given = _speaker(on, request), _known(request.value, "note", "done")
+    released = await on.once(request, RELEASE_CLAIM, channel, _number(claim), by, **given)
+    return answered(RELEASE_CLAIM, released)
+
+
+@serves(OFFER_CLAIM)
+async def offer_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
+    by, given = _speaker(on, request), _known(request.value, "to", "note", "expires_in")
+    to = given.pop("to", None)
+    if not isinstance(to, dict):
+        raise InvalidMessage(("to: must be an object with an owner, and an agent_id if it is for one agent",))
+    named: dict[str, Any] = {"owner": NULL, **_known(to, "owner", "agent_id")}
+    offered = await on.once(request, OFFER_CLAIM, channel, _number(claim), by, **named, **given)
+    return answered(OFFER_CLAIM, offered)
+
+
+@serves(ACCEPT_CLAIM)
+async def accept_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
+    by, given = _speaker(on, request), _known(request.value, "note")
+    return answered(ACCEPT_CLAIM, await on.once(request, ACCEPT_CLAIM, channel, _number(claim), by, **given))
+
+
+@serves(DECLINE_CLAIM)
+async def decline_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
+    by, given = _speaker(on, request), _known(request.value, "note")
+    return answered(
+        DECLINE_CLAIM, await on.once(request, DECLINE_CLAIM, channel, _number(claim), by, **given)
+    )
 
 
 @serves(REVOKE_CLAIM)
 async def revoke_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
-    if not IClaims.providedBy(on.backbone):
-        raise NotFound
-    by = cast("Principal", request.principal).identity
-    reason = request.value.get("reason", NULL)
+    by, given = _speaker(on, request), _known(request.value, "reason")
+    reason = given.get("reason", NULL)
     released = await on.once(request, REVOKE_CLAIM, channel, _number(claim), reason, by)
     return answered(REVOKE_CLAIM, released)
+
+
+def _speaker(on: Serving, request: Request) -> Identity:
+    """Who speaks. Raises `NotFound` where the backbone has no such claims."""
+    if not IClaims.providedBy(on.backbone):
+        raise NotFound
+    return cast("Principal", request.principal).identity
+
+
+def _known(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The fields of a body, each of which has to be one of these. Raises `InvalidMessage`."""
+    for name in given:
+        if name not in names:
+            raise InvalidMessage((f'unknown field "{excerpt(name)}"',))
+    return dict(given)
 
 
 def _texts(request: Request, name: str) -> list[str]:

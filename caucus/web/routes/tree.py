@@ -19,7 +19,8 @@ from caucus.edge.response import Response, failed
 from caucus.errors import CaucusError
 from caucus.web.routes.every import ROUTES
 from caucus.web.routes.serving import Route, Serving
-from caucus.wire.operations import OPERATIONS, Operation
+from caucus.wire.operation import Operation
+from caucus.wire.operations import OPERATIONS
 
 _log = Logger("caucus.web")
 

@@ -1,0 +1,37 @@
+"""Signs of life: that an agent was heard of, recorded beside what it asks for."""
+
+from __future__ import annotations
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from caucus.core.core import Core
+from caucus.errors import CaucusError
+from caucus.model.events import Author, Lived, RequestKey
+from caucus.model.records import Identity
+
+_log = Logger("caucus")
+
+
+def heard_of(core: Core, by: Identity) -> None:
+    """A request of an agent has come: record that, if its claims live by it and it was not just now."""
+    agent = Author(by.agent_id, by.owner)
+    if (
+        agent in core.signs
+        or core.journal.refusal is not None
+        or not core.state.claims.leases.lacks_sign(agent, core.clock.now())
+    ):
+        return
+    core.signs.add(agent)
+
+    def end(result: Failure | None) -> None:
+        core.signs.discard(agent)
+        if isinstance(result, Failure) and not result.check(CaucusError):
+            _log.failure("A sign of life could not be recorded", failure=result)
+
+    core.write(sign_of_life, None, agent).addBoth(end)
+
+
+def sign_of_life(core: Core, _request: RequestKey | None, now: float, agent: Author) -> None:
+    if core.state.claims.leases.lacks_sign(agent, now):
+        core.record(Lived(core.clock.instant(now), agent), now)

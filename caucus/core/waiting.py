@@ -1,0 +1,69 @@
+"""A claim that waits, watched until it does not any more."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.interfaces import IDelayedCall
+
+from caucus.core.core import Core
+from caucus.core.listing import get_claim
+from caucus.errors import InvalidRequest
+from caucus.model.claims import Claim
+
+MOST_SECONDS: Final = 50
+
+
+def wait_for_claim(core: Core, channel: str, claim: int, seconds: float) -> Deferred[Claim]:
+    """The claim, once it is held, or after so many seconds; and when that is cancelled, as it is then."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_SECONDS:
+        return fail(InvalidRequest(f"wait must be a number of seconds from 0 to {MOST_SECONDS}."))
+    return core.read(get_claim, channel, claim).addCallback(_wait, core, channel, claim, seconds)
+
+
+def _wait(shown: Claim, core: Core, channel: str, claim: int, seconds: float) -> Claim | Deferred[Claim]:
+    if shown.state == "held" or not seconds:
+        return shown
+    waiting = Waiting(core, channel, claim, seconds)
+    return waiting.fires
+
+
+class Waiting:
+    """Somebody who waits for a claim."""
+
+    def __init__(self, core: Core, channel: str, claim: int, seconds: float) -> None:
+        self.fires: Deferred[Claim] = Deferred(self._cancel)
+        self._core = core
+        self._asked = (channel, claim)
+        self._end = core.feeds.watch(("claim",), str(claim), self._look)
+        self._timer: IDelayedCall = core.reactor.callLater(seconds, self._stop)
+
+    def _look(self) -> None:
+        """It is not what it was: held, gone, or waiting still."""
+        try:
+            shown = get_claim(self._core, *self._asked)
+        except Exception:
+            self._finish()
+            self.fires.errback()
+            return
+        if shown.state == "held":
+            self._finish()
+            self.fires.callback(shown)
+
+    def _stop(self) -> None:
+        """The time is up: it is answered as it is."""
+        self._finish()
+        self._core.read(get_claim, *self._asked).chainDeferred(self.fires)
+
+    def _cancel(self, waiting: Deferred[Claim]) -> None:
+        self._finish()
+        try:
+            waiting.callback(get_claim(self._core, *self._asked))
+        except Exception:
+            waiting.errback(CancelledError())
+
+    def _finish(self) -> None:
+        self._end()
+        if self._timer.active():
+            self._timer.cancel()

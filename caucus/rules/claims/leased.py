@@ -1,0 +1,310 @@
+"""Lease claims: held by an agent or waiting, and for how long. Pure: time comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from math import ceil, inf
+from typing import Final, assert_never
+
+from msgspec.structs import replace
+
+from caucus.model.claims import Addressee, Claim
+from caucus.model.events import (
+    Author,
+    Change,
+    ClaimEnded,
+    ClaimExtended,
+    ClaimGranted,
+    ClaimOffered,
+    ClaimOpened,
+    ClaimPassed,
+    ClaimRenewed,
+    OfferEnded,
+    Record,
+    Terms,
+)
+from caucus.model.targets import read_targets
+from caucus.rules.claims.board import Board, Standing
+from caucus.rules.claims.handover import Offer, offered
+
+SIGNS: Final = 4
+"""A sign of life is recorded when the last one is this part of the agent's shortest lease old."""
+
+
+class Lease(Record, frozen=True):
+    """A lease claim, as it stands.
+
+    ``since`` is when its agent asked for it, renewed it or was given it; it does not lapse before
+    ``floor``. ``fence``, ``ts`` and ``cursor`` are of its last grant: 0 and empty while it waits.
+    ``extended`` is when a restart gave it more.
+    """
+
+    claim: int
+    channel: str
+    agent: Author
+    terms: Terms
+    since: float
+    floor: float
+    fence: int = 0
+    ts: str = ""
+    cursor: int = 0
+    offer: Offer | None = None
+    extended: float | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is held; else it waits."""
+        return self.fence > 0
+
+    def standing(self, before: Standing | None = None) -> Standing:
+        """As others see it that want the same; ``before`` is how they did until now."""
+        terms = self.terms
+        targets = read_targets(terms.targets) if before is None else before.targets
+        return Standing(self.claim, self.channel, targets, self.agent, self.is_held, terms.is_shared)
+
+    def shown(self, ends: float, ahead: int, now: float) -> Claim:
+        """As it is shown ``now``; ``ahead`` is how many claims stand in front of it."""
+        terms, agent, offer, held = self.terms, self.agent, self.offer, self.is_held
+        return Claim(
+            claim=self.claim,
+            kind="lease",
+            state="held" if held else "waiting",
+            fence=self.fence if held else None,
+            targets=terms.targets,
+            mode="shared" if terms.is_shared else "exclusive",
+            agent_id=agent.agent_id,
+            owner=agent.owner,
+            note=terms.note,
+            ts=self.ts if held else None,
+            msg_id=terms.msg_id,
+            cursor=self.cursor or None,
+            lease_ttl=terms.lease_ttl,
+            expires_in=max(1, ceil(ends - now)) if held else None,
+            renewal="explicit" if terms.is_explicit else "activity",
+            offered_to=None if offer is None else Addressee(offer.owner, offer.agent_id or None),
+            ahead=0 if held else ahead,
+        )
+
+
+class LeasesDump(Record, frozen=True):
+    """What `LeaseClaims` dump: the claims, and when each agent was last heard of."""
+
+    leases: list[Lease]
+    heard: list[tuple[Author, float]]
+
+
+class LeaseClaims:
+    """The lease claims of all channels.
+
+    :param moved: is told when one ends now that ended at another time: its number, and both instants.
+    """
+
+    def __init__(self, board: Board, moved: Callable[[int, float | None, float | None], None]) -> None:
+        self.board = board
+        self._moved = moved
+        self._leases: dict[int, Lease] = {}
+        self._agents: dict[Author, dict[int, None]] = {}
+        self._channels: dict[str, dict[int, None]] = {}
+        self._waiting: dict[str, int] = {}
+        self._heard: dict[Author, float] = {}
+        self._shortest: dict[Author, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def __iter__(self) -> Iterator[Lease]:
+        return iter(self._leases.values())
+
+    def dump(self) -> LeasesDump:
+        """The claims as they stand, for `load`."""
+        return LeasesDump(list(self._leases.values()), list(self._heard.items()))
+
+    def load(self, dumped: LeasesDump) -> None:
+        """Be as these were; so far there are none."""
+        self._heard.update(dumped.heard)
+        for lease in dumped.leases:
+            self._put(lease)
+
+    def get(self, claim: int) -> Lease | None:
+        """The claim with this number."""
+        return self._leases.get(claim)
+
+    def of(self, agent: Author) -> list[Lease]:
+        """An agent's claims, over all channels."""
+        return [self._leases[claim] for claim in self._agents.get(agent, ())]
+
+    def count_of(self, agent: Author) -> int:
+        """How many claims an agent has, over all channels."""
+        return len(self._agents.get(agent, ()))
+
+    def numbers_in(self, channel: str) -> Collection[int]:
+        """The numbers of a channel's claims."""
+        return self._channels.get(channel, {}).keys()
+
+    def waiting_in(self, channel: str) -> int:
+        """How many of a channel's claims wait."""
+        return self._waiting.get(channel, 0)
+
+    @property
+    def waiting(self) -> int:
+        """How many claims wait, over all channels."""
+        return sum(self._waiting.values())
+
+    def heard(self, lease: Lease) -> float:
+        """When there was the last sign of life that counts for a claim."""
+        return (
+            lease.since if lease.terms.is_explicit else max(lease.since, self._heard.get(lease.agent, -inf))
+        )
+
+    def ends(self, lease: Lease) -> float:
+        """When a claim lapses, as things stand."""
+        return max(lease.floor, self.heard(lease) + float(lease.terms.lease_ttl))
+
+    def due(self, claim: int) -> float | None:
+        """When something becomes of a claim by itself: it lapses, or its offer ends."""
+        lease = self._leases.get(claim)
+        if lease is None:
+            return None
+        ends = self.ends(lease)
+        return ends if lease.offer is None else min(ends, lease.offer.ends)
+
+    def lacks_sign(self, agent: Author, now: float) -> bool:
+        """Whether a sign of life of an agent is to be recorded, if there is one ``now``."""
+        heard = self._heard.get(agent)
+        if heard is None:
+            return False
+        shortest = self._shortest.get(agent)
+        if shortest is None:
+            leases = (one.terms for one in self.of(agent))
+            shortest = min((one.lease_ttl for one in leases if not one.is_explicit), default=inf)
+            self._shortest[agent] = shortest
+        return now >= heard + shortest / SIGNS
+
+    def not_extended(self, down: float, until: float) -> list[Lease]:
+        """What was live at ``down``, lapses before ``until``, and was not extended since a sign of life."""
+        return [
+            lease
+            for lease in self._leases.values()
+            if down < self.ends(lease) < until
+            and (lease.extended is None or lease.extended < self.heard(lease))
+        ]
+
+    def live(self, agent: Author, at: float) -> float | None:
+        """There is a sign of life of an agent; gives when the last one was, for `unlive`."""
+        before = self._heard.get(agent)
+        if before is not None:
+            self._heard[agent] = at
+        return before
+
+    def unlive(self, agent: Author, before: float) -> None:
+        """Undo `live`."""
+        with self._moving(self._agents.get(agent, ())):
+            self._heard[agent] = before
+
+    def apply(self, change: Change, at: float) -> Lease | None:
+        """Something becomes of a claim; gives it as it was before, if it was there."""
+        claim = change.claim
+        before = self._leases.get(claim)
+        with self._moving((claim,)):
+            if isinstance(change, ClaimOpened):
+                self._heard.setdefault(change.agent, at)
+                self._put(Lease(claim, change.channel, change.agent, change.terms, at, at))
+            elif before is not None:
+                after = _changed(before, change, at)
+                if after is None:
+                    self._remove(before)
+                else:
+                    self._heard.setdefault(after.agent, at)
+                    self._put(after)
+        return before
+
+    def restore(self, claim: int, before: Lease | None, heard: Iterable[tuple[Author, float | None]]) -> None:
+        """Undo what was applied: the claim is as it was, and its agents were heard of as they were."""
+        now = self._leases.get(claim)
+        with self._moving((claim,)):
+            for agent, at in heard:
+                if at is not None:
+                    self._heard[agent] = at
+            if before is not None:
+                self._put(before)
+            elif now is not None:
+                self._remove(now)
+
+    def heard_of(self, *agents: Author) -> tuple[tuple[Author, float | None], ...]:
+        """When there were signs of life of agents, for `restore`."""
+        return tuple((agent, self._heard.get(agent)) for agent in agents)
+
+    @contextmanager
+    def _moving(self, claims: Iterable[int]) -> Iterator[None]:
+        """Tells of claims that end at another time after what is done within."""
+        before = [(claim, self.due(claim)) for claim in claims]
+        yield
+        for claim, was in before:
+            due = self.due(claim)
+            if due != was:
+                self._moved(claim, was, due)
+
+    def _put(self, lease: Lease) -> None:
+        claim = lease.claim
+        before = self._leases.get(claim)
+        if before is not None:
+            self._forget(before, lease.agent)
+        self._leases[claim] = lease
+        self._agents.setdefault(lease.agent, {})[claim] = None
+        self._shortest.pop(lease.agent, None)
+        self._channels.setdefault(lease.channel, {})[claim] = None
+        if not lease.is_held:
+            self._waiting[lease.channel] = self.waiting_in(lease.channel) + 1
+        self.board.put(lease.standing(self.board.get(claim)))
+
+    def _remove(self, lease: Lease) -> None:
+        claim, channel = lease.claim, lease.channel
+        del self._leases[claim]
+        self._forget(lease, None)
+        there = self._channels[channel]
+        del there[claim]
+        if not there:
+            del self._channels[channel]
+        self.board.remove(claim)
+
+    def _forget(self, lease: Lease, heir: Author | None) -> None:
+        """A claim is not as it was, and its agent's only if that is its ``heir``."""
+        agent, channel = lease.agent, lease.channel
+        self._shortest.pop(agent, None)
+        if not lease.is_held:
+            self._waiting[channel] -= 1
+            if not self._waiting[channel]:
+                del self._waiting[channel]
+        if agent != heir:
+            claims = self._agents[agent]
+            del claims[lease.claim]
+            if not claims:
+                del self._agents[agent], self._heard[agent]
+
+
+def _changed(lease: Lease, change: Change, at: float) -> Lease | None:
+    """What becomes of a claim that is there; ``None`` if it is gone."""
+    after: Lease | None = lease
+    match change:
+        case ClaimGranted(fence=fence, ts=ts, cursor=cursor, seconds=seconds):
+            floor = max(lease.floor, at + seconds)
+            after = replace(lease, fence=fence, ts=ts, cursor=cursor, floor=floor)
+        case ClaimPassed(agent=agent, fence=fence, note=note, msg_id=msg_id, ts=ts, cursor=cursor):
+            terms = replace(lease.terms, note=note, msg_id=msg_id)
+            after = Lease(lease.claim, lease.channel, agent, terms, at, at, fence, ts, cursor)
+        case ClaimEnded():
+            after = None
+        case ClaimRenewed(lease_ttl=lease_ttl):
+            after = replace(lease, terms=replace(lease.terms, lease_ttl=lease_ttl), since=at)
+        case ClaimOffered():
+            after = replace(lease, offer=offered(change, at))
+        case OfferEnded():
+            after = replace(lease, offer=None)
+        case ClaimExtended(seconds=seconds):
+            after = replace(lease, floor=max(lease.floor, at + seconds), extended=at)
+        case ClaimOpened():
+            pass
+        case _:
+            assert_never(change)
+    return after
