@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from caucus.errors import CaucusError as CaucusError, ConfigurationError as ConfigurationError
     from caucus.interfaces import (
         IBackbone as IBackbone,
+        IClaims as IClaims,
         IJournal as IJournal,
         IJournalFactory as IJournalFactory,
     )
     from caucus.journals.memory import MemoryJournal as MemoryJournal
     from caucus.limits import Limits as Limits
+    from caucus.model.claims import Claim as Claim, Conflicting as Conflicting, Taken as Taken
     from caucus.model.messages import Message as Message
     from caucus.model.records import (
         AlreadyClaimed as AlreadyClaimed,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
         NotHeld as NotHeld,
         Page as Page,
     )
+    from caucus.model.wanted import Wanted as Wanted
     from caucus.server import Server as Server, start_server as start_server
 
 _HOMES = {
@@ -38,10 +41,13 @@ _HOMES = {
     "Backbone": "core.backbone",
     "CaucusError": "errors",
     "ConfigurationError": "errors",
+    "Claim": "model.claims",
+    "Conflicting": "model.claims",
     "Descriptor": "model.records",
     "Granted": "model.records",
     "HTTPBackbone": "client.backbone",
     "IBackbone": "interfaces",
+    "IClaims": "interfaces",
     "IJournal": "interfaces",
     "IJournalFactory": "interfaces",
     "Identity": "model.records",
@@ -51,6 +57,8 @@ _HOMES = {
     "NotHeld": "model.records",
     "Page": "model.records",
     "Server": "server",
+    "Taken": "model.claims",
+    "Wanted": "model.wanted",
     "start_server": "server",
 }
 

@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from caucus import AlreadyClaimed, CaucusError, Granted, HTTPBackbone, Message, start_server
+from caucus import AlreadyClaimed, CaucusError, Granted, HTTPBackbone, Message, Taken, start_server
 
 OWNERS = ("alice", "bob", "carol")
 
@@ -90,11 +90,42 @@ async def story(reactor: Any) -> None:
         next_one = await bob.claim(room, Message("claim", "verifying the fix", target=repro))
         expect(isinstance(next_one, Granted), "and bob takes it")
 
+        await lease_story(room, alice, bob, carol)
+
         log = [(message.owner, message.type) for message in (await bob.read_since(room, 0)).messages]
         told = "alice claim,carol claim,bob question,alice answer,carol steer,alice claim,bob claim"
+        told += ",alice claim,alice claim,bob claim,bob note,carol claim,carol status,carol claim"
         expect(",".join(f"{owner} {kind}" for owner, kind in log) == told, "the log tells it in this order")
         for person in people:
             await person.close()
+
+
+async def lease_story(room: str, alice: HTTPBackbone, bob: HTTPBackbone, carol: HTTPBackbone) -> None:
+    """A folder is claimed with a lease, waited for, handed over; nobody writes with what once was theirs."""
+    fix = await alice.take_claim(room, {"targets": ["src/auth/"], "note": "moving the session check"})
+    expect(fix.outcome == "granted", "alice claims the folder src/auth/, while she is heard of")
+    wanted = {"targets": ["src/auth/session.py"], "note": "the test for it", "wait": True}
+    queued = await bob.take_claim(room, wanted)
+    expect(queued.outcome == "queued", "bob wants a file in it, and waits in line")
+    if not (isinstance(fix, Taken) and isinstance(queued, Taken)):
+        raise SystemExit("demo: nobody has a claim")
+    waiting = bob.get_claim(room, queued.claim.claim, wait=20)
+    await alice.release_claim(room, fix.claim.claim, note="the check is moved")
+    his = await waiting
+    expect(his.state == "held", "alice gives it back, and it is his in the same moment")
+    await bob.offer_claim(room, his.claim, owner="carol", note="the test is half done")
+    hers = await carol.accept_claim(room, his.claim, note="on it")
+    expect((hers.fence or 0) > (his.fence or 0), "bob offers it to carol, who accepts: its fence has risen")
+    code = ""
+    try:
+        await bob.fenced(his.claim, his.fence or 0).append(room, Message("status", "pushing my half"))
+    except CaucusError as error:
+        code = error.code
+    expect(code == "claim_lost", "what bob writes under his old grant is refused")
+    mine = carol.fenced(hers.claim, hers.fence or 0)
+    written = await mine.append(room, Message("status", "the test is green"))
+    expect(written.message.owner == "carol", "what carol writes under hers is in")
+    await mine.release_claim(room, hers.claim)
 
 
 async def main(reactor: Any) -> None:

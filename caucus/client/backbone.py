@@ -51,7 +51,8 @@ class HTTPBackbone:
     Beyond the interface's errors an operation fails with `Unreachable` if no answer comes,
     `Unauthorized` if the server does not take the token, `HttpError` if something else than a
     backbone answers, and `AnswerTooLarge`. A URL or a token that cannot be used is a `ValueError` at
-    once. Redirects are not followed. Cancelling an operation's Deferred gives it up.
+    once. Redirects are not followed. Cancelling an operation's Deferred gives it up. Nobody is asked who
+    speaks: the token says.
 
     :param reactor: what connections are made on.
     :param url: ``http://``, ``https://`` or ``http+unix://`` and a percent-encoded socket path,
@@ -169,7 +170,7 @@ class HTTPBackbone:
         self,
         channel: str,
         wanted: Wanted | Mapping[str, object],
-        by: Identity,  # noqa: ARG002  # the token says
+        by: Identity | None = None,  # noqa: ARG002  # the token says
     ) -> Deferred[TakeResult]:
         fields = wanted if isinstance(wanted, Mapping) else _fields_of(wanted)
         return self._call(operations.TAKE_CLAIM, channel, fields=fields)
@@ -178,7 +179,7 @@ class HTTPBackbone:
         self,
         channel: str,
         claim: int,
-        by: Identity,  # noqa: ARG002
+        by: Identity | None = None,  # noqa: ARG002
         *,
         lease_ttl: int | None = None,
     ) -> Deferred[Claim]:
@@ -188,7 +189,7 @@ class HTTPBackbone:
         self,
         channel: str,
         claim: int,
-        by: Identity,  # noqa: ARG002
+        by: Identity | None = None,  # noqa: ARG002
         *,
         note: str | None = None,
         done: bool | None = True,
@@ -199,7 +200,7 @@ class HTTPBackbone:
         self,
         channel: str,
         claim: int,
-        by: Identity,  # noqa: ARG002
+        by: Identity | None = None,  # noqa: ARG002
         *,
         owner: str,
         agent_id: str | None = None,
@@ -214,7 +215,7 @@ class HTTPBackbone:
         self,
         channel: str,
         claim: int,
-        by: Identity,  # noqa: ARG002
+        by: Identity | None = None,  # noqa: ARG002
         *,
         note: str | None = None,
     ) -> Deferred[Claim]:
@@ -224,13 +225,13 @@ class HTTPBackbone:
         self,
         channel: str,
         claim: int,
-        by: Identity,  # noqa: ARG002
+        by: Identity | None = None,  # noqa: ARG002
         *,
         note: str | None = None,
     ) -> Deferred[Claim]:
         return self._call(operations.DECLINE_CLAIM, channel, str(claim), fields={"note": note})
 
-    def fenced(self, claim: int, fence: int, by: Identity) -> HTTPBackbone:  # noqa: ARG002  # the token says
+    def fenced(self, claim: int, fence: int, by: Identity | None = None) -> HTTPBackbone:  # noqa: ARG002
         """The same client, over the same connections."""
         same = copy(self)
         same._exchange = self._exchange.with_headers({"If-Claim": f"{claim};fence={fence}"})
@@ -241,7 +242,7 @@ class HTTPBackbone:
         channel: str,
         claim: int,
         reason: str,
-        by: Identity,  # noqa: ARG002  # the token says
+        by: Identity | None = None,  # noqa: ARG002  # the token says
     ) -> Deferred[Released]:
         return self._call(operations.REVOKE_CLAIM, channel, str(claim), fields={"reason": reason})
 
