@@ -245,6 +245,7 @@ class Model:
                     deeper = two if covers(one, two) else one
                     if not any(
                         (place.is_held or place.number < other.number)
+                        and place.conflicts(other)
                         and any(covers(target, deeper) for target in place.targets)
                         for place in places
                     ):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from caucus.core.core import Core
+from caucus.core.step import ITSELF
+from caucus.core.taking import author_of
 from caucus.errors import Forbidden, UnknownClaim
-from caucus.model.events import Author, Moved, RequestKey
+from caucus.model.events import Moved, RequestKey
 from caucus.model.records import CAUCUS, Identity, Released
 from caucus.model.wanted import REVOKING, checked
 from caucus.rules.channel import Channel
@@ -15,7 +17,7 @@ def revoke_claim(
 ) -> Released:
     room = core.channel(channel)
     checked({"reason": reason}, REVOKING, ("reason",))
-    agent = Author(by.agent_id, by.owner)
+    agent = ITSELF if by == CAUCUS else author_of(by)
     lease = core.state.claims.leases.get(claim)
     with core.new_step(now) as step:
         if lease is not None and lease.channel == room.name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
@@ -9,6 +10,7 @@ from typing import Final, Self
 from msgspec.structs import replace
 
 from caucus.core.noted import noted
+from caucus.model.claims import seconds_left
 from caucus.model.drafts import Draft, stamp
 from caucus.model.events import (
     Author,
@@ -19,6 +21,7 @@ from caucus.model.events import (
     ClaimPassed,
     ClaimsChanged,
     Ending,
+    Holding,
     Instant,
     Moved,
     RequestKey,
@@ -27,10 +30,10 @@ from caucus.model.events import (
     Terms,
 )
 from caucus.model.fields import BODY_TEXT
-from caucus.model.messages import new_msg_id
+from caucus.model.messages import new_msg_id, target_key
 from caucus.model.records import CAUCUS
 from caucus.model.stamps import Stamps
-from caucus.model.targets import joined
+from caucus.model.targets import joined, read_target
 from caucus.rules.channel import Channel
 from caucus.rules.claims.board import Standing
 from caucus.rules.claims.claims import plain_standing
@@ -148,8 +151,8 @@ class Step:
         self.changed.append(ClaimEnded(claim, channel, ending))
         self.board.remove(claim)
         self._freed.append(ended)
-        if ended.is_held and ended.is_shared:
-            self._say_who_remains(ended)
+        if ended.is_held:
+            self._say_who_remains(channel, joined(self.terms(claim).targets, claim))
 
     def move(self, room: Channel, said: Said, moved: Moved) -> None:
         """A plain target is granted, or given free, as a message says, which is the first of the step."""
@@ -159,6 +162,7 @@ class Step:
         if grant is None:
             if held is not None:
                 self.free(room, moved.target, held, moved)
+                self._say_who_remains(room.name, noted(room, held).target)
             return
         self.moved.append(moved)
         self.number()  # as its fence will be
@@ -178,6 +182,7 @@ class Step:
         holder = held.grant.holder
         self._say_ended(room.name, text, by, body, (holder.agent_id,), charged=how.manner == "revoked")
         self.free(room, target, held, how)
+        self._say_who_remains(room.name, text)
 
     def settle(self) -> None:
         """What follows: who waited for what is gone gets it, and no circle stays."""
@@ -244,15 +249,44 @@ class Step:
         )
         self.say(channel, draft, charged=charged and by != ITSELF)
 
-    def _say_who_remains(self, ended: Standing) -> None:
-        """Boards show one holder of a target: where another shares it still, they are told so again."""
-        text = joined(self.terms(ended.claim).targets, ended.claim)
-        for other in self.board.beside(ended):
-            if other.is_held and joined(self.terms(other.claim).targets, other.claim) == text:
-                terms = self.terms(other.claim)
-                draft = _claimed(other.claim, other.agent, terms, terms.note, new_msg_id(), "")
-                self.say(ended.channel, draft)
-                return
+    def _say_who_remains(self, channel: str, text: str) -> None:
+        """Boards show one holder of a text: where another claim that is told by it is held, they are told so.
+
+        That is one which shares the targets, or has others that look the same once they are joined.
+        """
+        for end in (*(found.start() for found in _JOINTS.finditer(text)), len(text)):
+            first = read_target(text[:end])
+            for other in () if first is None else self.board.named(channel, first):
+                lease = self._claims.leases.get(other.claim)
+                if lease is not None and other.is_held and joined(lease.terms.targets, lease.claim) == text:
+                    terms = self.terms(other.claim)
+                    draft = _claimed(other.claim, other.agent, terms, terms.note, new_msg_id(), "")
+                    self.say(channel, draft)
+                    return
+        room, target = self._channels[channel], target_key(text)
+        held = room.ledger.entry(target)
+        if held is None or any((one.channel, one.target) == (channel, target) for one in self.moved):
+            return
+        message, holder = noted(room, held), held.grant.holder
+        if message.target == text:
+            draft = _claimed_plainly(holder, message.body, text)
+            draft.lease_ttl = None if held.ends is None else seconds_left(held.ends, self.now)
+            self.say(channel, draft)
+
+
+_JOINTS: Final = re.compile(", ")
+
+
+def _claimed_plainly(holder: Holding, note: str, text: str) -> Draft:
+    """The message by which boards see who holds a plain claim."""
+    return Draft(
+        type="claim",
+        agent_id=holder.agent_id,
+        owner=holder.owner,
+        msg_id=new_msg_id(),
+        body=note,
+        target=text,
+    )
 
 
 def _claimed(claim: int, agent: Author, terms: Terms, note: str, msg_id: str, ts: str) -> Draft:

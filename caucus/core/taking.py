@@ -8,7 +8,7 @@ from typing import Final
 from caucus.core import posting
 from caucus.core.core import Core
 from caucus.core.listing import shown_plain
-from caucus.errors import ChannelFull, ClaimLimit, Deadlock
+from caucus.errors import ClaimLimit, Deadlock
 from caucus.model.claims import Claim, Conflicting, Taken, TakeResult
 from caucus.model.events import Author, Moved, RequestKey, Terms
 from caucus.model.problems import identity_problems, refusal
@@ -29,7 +29,6 @@ def take_claim(
     room = core.channel(channel)
     asked = read_wanted(wanted)
     agent = author_of(by)
-    posting.check_pace(core, room, agent.agent_id, now)
     claims = core.state.claims
     standing = Standing(
         claims.numbers.next(core.clock.wall()),
@@ -39,22 +38,21 @@ def take_claim(
         is_held=False,
         is_shared=asked.mode == "shared",
     )
-    mine = _same(core, standing)
-    if mine is not None:
-        return Taken("already_yours", claims.seen.shown(mine, now))
     claims.put_on_board(room)
     front = claims.board.conflicts(standing)
-    victims: list[Standing] = []
-    if front and asked.takeover:
-        victims = _victims(core, standing, front)
-    if front and not victims:
-        if not asked.wait:
-            return _lost(core, room, front, now)
-        circle = claims.board.circle(standing, front)
-        if circle:
-            raise Deadlock(tuple(circle[1:]))
-    _require_room(core, room, standing, victims, waits=bool(front) and not victims)
-    return _open(core, request, now, room, standing, asked, victims, waits=bool(front) and not victims)
+    victims = _victims(core, standing, front) if front and asked.takeover else []
+    mine = _same(core, standing)
+    if mine is not None and (mine.is_held or not victims):
+        return Taken("already_yours", claims.seen.shown(mine, now))
+    posting.check_pace(core, room, agent.agent_id, now)
+    waits = bool(front) and not victims
+    if waits and not asked.wait:
+        return _lost(core, room, front, now)
+    circle = claims.board.circle(standing, front) if waits else []
+    if circle:
+        raise Deadlock(tuple(circle[1:]))
+    _require_room(core, room, standing, victims, waits=waits)
+    return _open(core, request, now, room, standing, asked, victims, waits=waits)
 
 
 def author_of(by: Identity) -> Author:
@@ -115,9 +113,8 @@ def _require_room(
         raise ClaimLimit("agent", limits.max_claims_per_agent)
     if waits and leases.waiting_in(room.name) >= limits.max_waiting_claims_per_channel:
         raise ClaimLimit("waiting", limits.max_waiting_claims_per_channel)
-    messages = 0 if waits else 1
-    if room.length + messages > limits.max_messages_per_channel:
-        raise ChannelFull(channel=room.name, limit=limits.max_messages_per_channel)
+    if not waits:
+        room.next_cursor()
 
 
 def _open(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import ClassVar, Literal
 
 from caucus.model.records import Result
@@ -14,6 +15,11 @@ Kind = Literal["plain", "lease"]
 ClaimState = Literal["held", "waiting"]
 Mode = Literal["exclusive", "shared"]
 Renewal = Literal["activity", "explicit"]
+
+
+def seconds_left(ends: float, now: float) -> int:
+    """In how many seconds something ends, which has not: at least 1, and what floats add is not one more."""
+    return max(1, ceil(round(ends - now, 3)))
 
 
 class Addressee(Result, frozen=True):

@@ -6,7 +6,7 @@ The rules are those that the types of `caucus.model.messages.AnyMessage` say, an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from caucus.errors import Detail
@@ -61,7 +61,7 @@ def _problems(message: Mapping[str, object]) -> Iterator[Problem]:
             yield from filter(None, [rule(name, None)])
         elif name in _REQUIRED or (name == "target" and is_claim):
             yield Problem(f"{name}: is missing")
-    yield from _unknown(message)
+    yield from unknown_problems(message, FIELDS)
 
 
 def _type(name: str, value: object) -> Problem | None:
@@ -154,8 +154,9 @@ RULES: Final[Mapping[str, Callable[[str, object], Problem | None]]] = {
 """What names the problem of each field, in the order in which problems are told."""
 
 
-def _unknown(message: Mapping[str, object]) -> Iterator[Problem]:
-    unknown = [name for name in message if name not in FIELDS]
+def unknown_problems(message: Mapping[str, object], known: Collection[str]) -> Iterator[Problem]:
+    """The problems of fields that are none of the known ones: the first 10 by name."""
+    unknown = [name for name in message if name not in known]
     for name in unknown[:UNKNOWN_FIELDS_NAMED]:
         yield Problem(f'unknown field "{excerpt(str(name))}"')
     if len(unknown) > UNKNOWN_FIELDS_NAMED:

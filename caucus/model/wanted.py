@@ -13,8 +13,8 @@ from caucus.model.fields import BODY_TEXT, SHORT_TEXT, as_integer
 from caucus.model.messages import new_msg_id
 from caucus.model.problems import Problem, length_problem, line_problem, name_problem, refusal
 from caucus.model.targets import read_target
-from caucus.model.text import excerpt, trim
-from caucus.model.validation import body_problem, ulid_problem
+from caucus.model.text import trim
+from caucus.model.validation import body_problem, ulid_problem, unknown_problems
 
 MOST_TARGETS: Final = 32
 SHORTEST_LEASE: Final = 10
@@ -82,9 +82,7 @@ def _problems(fields: Fields, rules: Mapping[str, Rule], needed: tuple[str, ...]
                 yield problem
         elif name in needed:
             yield Problem(f"{name}: is missing")
-    unknown = [name for name in fields if name not in rules]
-    if unknown:
-        yield Problem(f'unknown field "{excerpt(str(unknown[0]))}"')
+    yield from unknown_problems(fields, rules)
 
 
 def _targets(name: str, value: object) -> Problem | None:

@@ -147,6 +147,26 @@ async def a_take_over_ends_the_same_owners_claims_and_holds_their_place(kit: Kit
     same((await take(kit.alice_too, "src/", "docs/", takeover=True)).outcome, "already_yours")
 
 
+async def who_waits_for_its_owners_claim_may_take_that_over_after_all(kit: Kit) -> None:
+    if not await opened(kit):
+        return
+    await take(kit.alice, "a")
+    waiting = await taken(kit.alice_too, "a", wait=True)
+    same((await take(kit.alice_too, "a", wait=True)).outcome, "already_yours")
+    same((await take(kit.alice_too, "a", takeover=True)).outcome, "granted")
+    await refused(get(kit.alice, waiting), errors.UnknownClaim)
+    same(await board(kit.bob), [("held", "alice-second", ("a",))])
+
+
+async def a_take_over_of_a_shared_place_passes_nobody_who_shares(kit: Kit) -> None:
+    if not await opened(kit):
+        return
+    await take(kit.alice, "a", mode="shared")
+    await take(kit.bob, "b")
+    await take(kit.carol, "a", "b", mode="shared", wait=True)
+    same((await take(kit.alice_too, "a", takeover=True)).outcome, "already_claimed")
+
+
 async def a_take_over_ends_nothing_if_somebody_elses_claim_is_in_front(kit: Kit) -> None:
     if not await opened(kit):
         return
@@ -221,6 +241,8 @@ CASES = [
     accepting_more_than_one_may_have_is_refused,
     accepting_what_one_waits_for_ends_the_waiting,
     a_take_over_ends_the_same_owners_claims_and_holds_their_place,
+    who_waits_for_its_owners_claim_may_take_that_over_after_all,
+    a_take_over_of_a_shared_place_passes_nobody_who_shares,
     a_take_over_ends_nothing_if_somebody_elses_claim_is_in_front,
     a_take_over_barges_past_nobody_for_what_was_not_covered,
     what_was_covered_and_is_not_taken_over_goes_to_who_waited,

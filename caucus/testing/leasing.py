@@ -114,6 +114,35 @@ async def boards_show_who_still_shares_a_target(kit: Kit) -> None:
     )
 
 
+async def boards_show_who_holds_what_looks_the_same(kit: Kit) -> None:
+    if not await opened(kit):
+        return
+    first = await taken(kit.alice, "a", "b")
+    second = await taken(kit.bob, "a, b")
+    await act(kit.alice, "release", first)
+    await act(kit.bob, "release", second)
+    await kit.carol.claim("a, b", lease_ttl=60)
+    third = await taken(kit.alice, "a", "b")
+    await act(kit.alice, "release", third)
+    await taken(kit.alice, "a", "b")
+    await kit.carol.done("a, b")
+    same(
+        [one[1:3] for one in await told(kit.bob, 2)],
+        [
+            ("alice-agent", "resolved"),
+            ("bob-agent", None),
+            ("bob-agent", "resolved"),
+            ("carol-agent", None),
+            ("alice-agent", None),
+            ("alice-agent", "resolved"),
+            ("carol-agent", None),
+            ("alice-agent", None),
+            ("carol-agent", "resolved"),
+            ("alice-agent", None),
+        ],
+    )
+
+
 async def the_same_claim_again_is_already_yours(kit: Kit) -> None:
     if not await opened(kit):
         return
@@ -284,6 +313,7 @@ CASES = [
     a_folder_and_what_lies_in_it_are_one_piece_of_work,
     shared_claims_stand_beside_each_other_and_no_exclusive_one,
     boards_show_who_still_shares_a_target,
+    boards_show_who_holds_what_looks_the_same,
     the_same_claim_again_is_already_yours,
     a_claim_lives_while_its_agent_does,
     all_claims_of_an_agent_live_by_one_sign,

@@ -40,6 +40,7 @@ async def a_claim_is_paced_and_giving_back_is_not(kit: Kit) -> None:
     await take(kit.alice, "b", wait=True)
     error = await refused(take(kit.alice, "c"), errors.RateLimited)
     same(error.scope, "channel")
+    same((await take(kit.alice, "b", wait=True)).outcome, "already_yours")
     await act(kit.alice, "release", first)
     await refused(kit.alice.post("too much"), errors.RateLimited)
     await later(kit, 60)
@@ -60,6 +61,7 @@ async def a_full_channel_takes_no_claim_and_tells_of_those_it_has(kit: Kit) -> N
         await refused(take(kit.carol, f"c{len(wanted)}", **wanted), errors.ChannelFull)
     await refused(act(kit.alice, "offer", first, owner="bob"), errors.ChannelFull)
     await act(kit.alice, "release", first)
+    same((await take(kit.carol, "a", wait=True)).outcome, "queued")
     same(
         [(who, status) for _, who, status, *_ in await told(kit.bob, 2)],
         [("alice-agent", "resolved"), ("bob-agent", None)],

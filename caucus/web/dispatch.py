@@ -48,8 +48,16 @@ class Dispatch:
         try:
             request.place = self._place(target) if len(target) <= PLACE_LENGTH else self._find(target)
         except InvalidRequest as refusal:
+            self._hear(request)
             return evolve(JSON_BODY, refuse=partial(InvalidRequest, refusal.problem))
+        self._hear(request)
         return self.gate.admit(request)
+
+    def _hear(self, request: Request) -> None:
+        """A request has come: a sign of life, whatever becomes of it."""
+        alive = self._alive
+        if alive is not None and alive.awaits_signs():
+            self.gate.hear(request, alive)
 
     def knows(self, request: Request) -> bool:
         """Whether a request has a token that may write."""
@@ -57,9 +65,6 @@ class Dispatch:
 
     def handle(self, request: Request) -> None:
         """Answer a request."""
-        alive = self._alive
-        if alive is not None and alive.awaits_signs():
-            self.gate.hear(request, alive)
         try:
             operation = self.gate.judge(request)
             place: Any = request.place

@@ -9,7 +9,7 @@ from caucus.edge.request import Request
 from caucus.errors import InvalidRequest
 
 IF_CLAIM: Final = b"if-claim"
-_GRANT = re.compile(rb"[ \t]*([1-9][0-9]{0,15})[ \t]*;[ \t]*fence=([1-9][0-9]{0,15})[ \t]*")
+_GRANT = re.compile(rb"[ \t]*([0-9]{1,32})[ \t]*;[ \t]*fence=([0-9]{1,32})[ \t]*")
 
 
 def grant_of(request: Request) -> tuple[int, int]:

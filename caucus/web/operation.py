@@ -64,7 +64,7 @@ class Gate:
         return self._bytes_cap
 
     def hear(self, request: Request, alive: IAlive) -> None:
-        """A request has come: a sign of life, if it has a good token, whatever it asks for."""
+        """A request's head has come: a sign of life, if it has a good token, whatever it asks for."""
         given = request.values(b"authorization")
         if not given:
             return

@@ -114,6 +114,11 @@ class Board:
                 return False
         return True
 
+    def named(self, channel: str, target: Target) -> list[Standing]:
+        """What is on exactly this name, or the folder of this name."""
+        overlap = self._channels.get(channel)
+        return [] if overlap is None else [self._claims[claim] for claim in overlap.named(target.name)]
+
     def waiting_of(self, agent: Author) -> list[Standing]:
         """What an agent waits for, over all channels, in its order."""
         return [self._claims[claim] for claim in sorted(self._waiting.get(agent, ()))]
@@ -188,7 +193,9 @@ def _stands_behind(other: Standing, standing: Standing, places: Sequence[Standin
     shared = (_deeper(one, two) for one in standing.targets for two in other.targets if one.overlaps(two))
     return all(
         any(
-            place.is_in_front(other) and any(target.covers(wanted) for target in place.targets)
+            place.is_in_front(other)
+            and place.conflicts(other)
+            and any(target.covers(wanted) for target in place.targets)
             for place in places
         )
         for wanted in shared

@@ -152,13 +152,14 @@ class Claims:
     @property
     def seen(self) -> Seen:
         """The claims as they are now."""
-        return Seen(self, {}, {})
+        return Seen(self, {}, {}, {})
 
     @contextmanager
     def as_before(self, steps: Iterable[tuple[Callable[..., object], tuple[object, ...]]]) -> Iterator[Seen]:
         """The claims as they would be if these steps were undone, while the caller looks at them."""
         plain: dict[tuple[str, str], Held | None] = {}
         leases: dict[int, Lease | None] = {}
+        heard: dict[Author, float] = {}
         with self.board.trial():
             for undo, what in steps:
                 if undo == self.restore_plain:
@@ -170,12 +171,17 @@ class Claims:
                     plain[channel, target] = entry
                 elif undo == self.restore_lease:
                     claim, before = cast("tuple[int, Lease | None]", what[:2])
+                    its = cast("tuple[tuple[Author, float | None], ...]", what[2])
+                    heard.update((agent, at) for agent, at in its if at is not None)
                     leases[claim] = before
                     if before is None:
                         self.board.remove(claim)
                     else:
                         self.board.put(before.standing(self.board.get(claim)))
-            yield Seen(self, plain, leases)
+                elif undo == self.leases.unlive:
+                    agent, at = cast("tuple[Author, float]", what)
+                    heard[agent] = at
+            yield Seen(self, plain, leases, heard)
 
     def _show(self, room: Room, target: str, was: Held | None) -> None:
         self._put(room, target, was, room.ledger.entry(target))
@@ -201,7 +207,7 @@ class Claims:
 class Seen:
     """Claims as they were when some events had not been applied yet; beside them what has changed since.
 
-    That is plain targets of channels, and lease claims by number.
+    That is plain targets of channels, lease claims by number, and when agents were heard of.
     """
 
     def __init__(
@@ -209,8 +215,10 @@ class Seen:
         claims: Claims,
         plain: Mapping[tuple[str, str], Held | None],
         leases: Mapping[int, Lease | None],
+        heard: Mapping[Author, float],
     ) -> None:
         self._claims = claims
+        self._heard = heard
         self._plain = plain
         self._leases = leases
         self._fronts: dict[tuple[str, tuple[Target, ...], bool], tuple[int, list[int]]] = {}
@@ -244,12 +252,12 @@ class Seen:
 
     def is_over(self, lease: Lease, now: float) -> bool:
         """Whether a lease claim has lapsed ``now``, though that may not have been recorded yet."""
-        return self._claims.leases.ends(lease) <= now
+        return self._claims.leases.ends(lease, self._heard.get(lease.agent)) <= now
 
     def shown(self, lease: Lease, now: float) -> Claim:
         """A lease claim, as it is shown ``now``."""
         ahead = 0 if lease.is_held else self._ahead(lease)
-        return lease.shown(self._claims.leases.ends(lease), ahead, now)
+        return lease.shown(self._claims.leases.ends(lease, self._heard.get(lease.agent)), ahead, now)
 
     def _ahead(self, lease: Lease) -> int:
         """How many claims stand in front of one that waits: looked up once for all that wait for the same."""

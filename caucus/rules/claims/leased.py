@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from math import ceil, inf
+from math import inf
 from typing import Final, assert_never
 
 from msgspec.structs import replace
 
-from caucus.model.claims import Addressee, Claim
+from caucus.model.claims import Addressee, Claim, seconds_left
 from caucus.model.events import (
     Author,
     Change,
@@ -65,7 +65,8 @@ class Lease(Record, frozen=True):
 
     def shown(self, ends: float, ahead: int, now: float) -> Claim:
         """As it is shown ``now``; ``ahead`` is how many claims stand in front of it."""
-        terms, agent, offer, held = self.terms, self.agent, self.offer, self.is_held
+        terms, agent, held = self.terms, self.agent, self.is_held
+        offer = None if self.offer is None or self.offer.ends <= now else self.offer
         return Claim(
             claim=self.claim,
             kind="lease",
@@ -80,7 +81,7 @@ class Lease(Record, frozen=True):
             msg_id=terms.msg_id,
             cursor=self.cursor or None,
             lease_ttl=terms.lease_ttl,
-            expires_in=max(1, ceil(ends - now)) if held else None,
+            expires_in=seconds_left(ends, now) if held else None,
             renewal="explicit" if terms.is_explicit else "activity",
             offered_to=None if offer is None else Addressee(offer.owner, offer.agent_id or None),
             ahead=0 if held else ahead,
@@ -151,15 +152,16 @@ class LeaseClaims:
         """How many claims wait, over all channels."""
         return sum(self._waiting.values())
 
-    def heard(self, lease: Lease) -> float:
-        """When there was the last sign of life that counts for a claim."""
-        return (
-            lease.since if lease.terms.is_explicit else max(lease.since, self._heard.get(lease.agent, -inf))
-        )
+    def heard(self, lease: Lease, last: float | None = None) -> float:
+        """When there was the last sign of life that counts for a claim, if its agent's was the ``last``."""
+        since = lease.since
+        if lease.terms.is_explicit:
+            return since
+        return max(since, self._heard.get(lease.agent, since) if last is None else last)
 
-    def ends(self, lease: Lease) -> float:
-        """When a claim lapses, as things stand."""
-        return max(lease.floor, self.heard(lease) + float(lease.terms.lease_ttl))
+    def ends(self, lease: Lease, last: float | None = None) -> float:
+        """When a claim lapses, as things stand, or if the ``last`` sign of life of its agent was then."""
+        return max(lease.floor, self.heard(lease, last) + float(lease.terms.lease_ttl))
 
     def due(self, claim: int) -> float | None:
         """When something becomes of a claim by itself: it lapses, or its offer ends."""

@@ -39,6 +39,10 @@ class Overlap:
                 if not claims:
                     del index[name]
 
+    def named(self, name: Name) -> Iterable[int]:
+        """The claims that are on exactly this name, or the folder of this name."""
+        return self._at.get(name, ())
+
     def find(self, targets: Iterable[Target]) -> Iterator[int]:
         """The claims that are on something of these; one may come more than once."""
         for target in targets:

@@ -8,10 +8,11 @@ from typing import Any, Final, cast
 from caucus.access.principals import Principal
 from caucus.edge.request import Request
 from caucus.edge.response import Response
-from caucus.errors import InvalidMessage, InvalidRequest, NotFound
+from caucus.errors import InvalidRequest, NotFound
 from caucus.interfaces import IClaims
+from caucus.model.problems import refusal
 from caucus.model.records import Identity
-from caucus.model.text import excerpt
+from caucus.model.validation import unknown_problems
 from caucus.web.operation import answered, authored
 from caucus.web.routes.serving import Serving, serves
 from caucus.wire.jsontext import NULL
@@ -31,6 +32,7 @@ from caucus.wire.operations import (
 )
 
 _DIGITS: Final = re.compile("[1-9][0-9]{0,15}")
+_FENCE: Final = re.compile("[0-9]{1,32}")
 _NUMBER: Final = re.compile(r"[0-9]{1,32}(\.[0-9]{1,32})?([eE][-+]?[0-9]{1,3})?")
 _TAKEN: Final = {"granted": 201, "queued": 202}
 """The statuses of what was taken; all else is 200."""
@@ -53,7 +55,7 @@ async def get_claim(on: Serving, request: Request, channel: str, claim: str) -> 
     if claims is None:
         raise NotFound
     fences, waits = _texts(request, "fence"), _texts(request, "wait")
-    if fences and not _DIGITS.fullmatch(fences[0]):
+    if fences and not _FENCE.fullmatch(fences[0]):
         raise InvalidRequest("fence must be the number of a grant, in digits.")
     if waits and not _NUMBER.fullmatch(waits[0]):
         raise InvalidRequest("wait must be a number of seconds from 0 to 50.")
@@ -71,37 +73,38 @@ async def take_claim(on: Serving, request: Request, channel: str) -> Response:
 
 @serves(RENEW_CLAIM)
 async def renew_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
-    by, given = _speaker(on, request), _known(request.value, "lease_ttl")
+    by, given = _speaker(on, request), await _known(on, channel, request.value, "lease_ttl")
     return answered(RENEW_CLAIM, await on.once(request, RENEW_CLAIM, channel, _number(claim), by, **given))
 
 
 @serves(RELEASE_CLAIM)
 async def release_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
-    by, given = _speaker(on, request), _known(request.value, "note", "done")
+    by, given = _speaker(on, request), await _known(on, channel, request.value, "note", "done")
     released = await on.once(request, RELEASE_CLAIM, channel, _number(claim), by, **given)
     return answered(RELEASE_CLAIM, released)
 
 
 @serves(OFFER_CLAIM)
 async def offer_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
-    by, given = _speaker(on, request), _known(request.value, "to", "note", "expires_in")
-    to = given.pop("to", None)
-    if not isinstance(to, dict):
-        raise InvalidMessage(("to: must be an object with an owner, and an agent_id if it is for one agent",))
-    named: dict[str, Any] = {"owner": NULL, **_known(to, "owner", "agent_id")}
+    by, given = _speaker(on, request), await _known(on, channel, request.value, "to", "note", "expires_in")
+    to = given.pop("to", NULL)
+    named: dict[str, Any] = {"owner": NULL}
+    if isinstance(to, dict):
+        nulls = {name: NULL if one is None else one for name, one in to.items()}
+        named |= await _known(on, channel, nulls, "owner", "agent_id")
     offered = await on.once(request, OFFER_CLAIM, channel, _number(claim), by, **named, **given)
     return answered(OFFER_CLAIM, offered)
 
 
 @serves(ACCEPT_CLAIM)
 async def accept_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
-    by, given = _speaker(on, request), _known(request.value, "note")
+    by, given = _speaker(on, request), await _known(on, channel, request.value, "note")
     return answered(ACCEPT_CLAIM, await on.once(request, ACCEPT_CLAIM, channel, _number(claim), by, **given))
 
 
 @serves(DECLINE_CLAIM)
 async def decline_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
-    by, given = _speaker(on, request), _known(request.value, "note")
+    by, given = _speaker(on, request), await _known(on, channel, request.value, "note")
     return answered(
         DECLINE_CLAIM, await on.once(request, DECLINE_CLAIM, channel, _number(claim), by, **given)
     )
@@ -109,7 +112,7 @@ async def decline_claim(on: Serving, request: Request, channel: str, claim: str)
 
 @serves(REVOKE_CLAIM)
 async def revoke_claim(on: Serving, request: Request, channel: str, claim: str) -> Response:
-    by, given = _speaker(on, request), _known(request.value, "reason")
+    by, given = _speaker(on, request), await _known(on, channel, request.value, "reason")
     reason = given.get("reason", NULL)
     released = await on.once(request, REVOKE_CLAIM, channel, _number(claim), reason, by)
     return answered(REVOKE_CLAIM, released)
@@ -122,11 +125,15 @@ def _speaker(on: Serving, request: Request) -> Identity:
     return cast("Principal", request.principal).identity
 
 
-def _known(given: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The fields of a body, each of which has to be one of these. Raises `InvalidMessage`."""
-    for name in given:
-        if name not in names:
-            raise InvalidMessage((f'unknown field "{excerpt(name)}"',))
+async def _known(on: Serving, channel: str, given: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The fields of a body, each of which has to be one of these.
+
+    Raises `InvalidMessage` for others, once it is known that there is such a channel.
+    """
+    problems = tuple(unknown_problems(given, names))
+    if problems:
+        await on.backbone.describe_channel(channel)
+        raise refusal(problems)
     return dict(given)
 
 
