@@ -110,6 +110,13 @@ class History(RuleBasedStateMachine):
         self.highest = max({self.highest, *new})
 
     @invariant()
+    def nothing_is_kept_of_what_has_ended(self) -> None:
+        leases = self.backbone._core.state.claims.leases
+        assert set(leases._heard) == set(leases._agents) == {one.agent for one in leases}
+        assert set(leases._channels) == {one.channel for one in leases}
+        assert sum(leases._waiting.values()) == sum(not one.is_held for one in leases)
+
+    @invariant()
     def nothing_conflicts_and_nobody_waits_for_nothing_or_itself(self) -> None:
         claims = self.model.claims
         held = [one for one in claims if one.is_held]

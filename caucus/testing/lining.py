@@ -45,6 +45,17 @@ async def one_release_grants_to_all_that_waited_for_nothing_else(kit: Kit) -> No
     same(await kit.bob.head(), 4)
 
 
+async def one_release_grants_to_all_who_share(kit: Kit) -> None:
+    if not await opened(kit):
+        return
+    first = await taken(kit.alice, "a")
+    await take(kit.bob, "a", wait=True, mode="shared")
+    await take(kit.carol, "a", wait=True, mode="shared")
+    await take(kit.alice_too, "a", wait=True)
+    await act(kit.alice, "release", first)
+    same([state for state, *_ in await board(kit.bob)], ["held", "held", "waiting"])
+
+
 async def nobody_is_barged_past(kit: Kit) -> None:
     if not await opened(kit):
         return
@@ -258,6 +269,7 @@ async def the_queue_is_filtered_like_the_rest(kit: Kit) -> None:
 CASES = [
     a_claim_waits_for_what_is_in_front_and_is_granted_in_turn,
     one_release_grants_to_all_that_waited_for_nothing_else,
+    one_release_grants_to_all_who_share,
     nobody_is_barged_past,
     whoever_gives_up_its_place_lets_the_next_one_in,
     a_waiting_claim_lapses_by_the_same_rule_and_without_a_message,
