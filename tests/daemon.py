@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 BIN = Path(sys.executable).parent
@@ -95,8 +96,11 @@ class Start:
         return daemon
 
 
-def ask(url: str, body: object = None, token: str = "") -> Any:
-    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode())
+def ask(
+    url: str, body: object = None, token: str = "", headers: Mapping[str, str] = MappingProxyType({})
+) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, dict(headers))
     if token:
         request.add_header("Authorization", f"Bearer {token}")
     with urllib.request.urlopen(request, timeout=SECONDS) as answer:

@@ -15,7 +15,7 @@ from caucus.access.tokens import Tokens
 from caucus.core.backbone import Backbone
 from caucus.core.core import Asked
 from caucus.limits import Limits
-from caucus.model.events import Event, EvidenceAdded, Instant, RequestKey, Stepped
+from caucus.model.events import ClaimsChanged, Event, EvidenceAdded, Instant, Lived, RequestKey, Stepped
 from caucus.model.messages import Message
 from caucus.model.records import Identity
 from caucus.rules.state import State, StateDump
@@ -42,6 +42,12 @@ def some_events(seed: int, count: int) -> list[Event]:
             asked = backbone._as_asked(Asked(key=key))
         data = b"%d" % number
         doing: Deferred[Any]
+        if chance.random() < 0.4:
+            backbone.heard_of(who)
+            doing = something_with_a_lease(asked, chance, room, who)
+            doing.addErrback(lambda _: None)
+            clock.advance(chance.choice([0, 0.5, 5, 40]))
+            continue
         match chance.randrange(8):
             case 0:
                 doing = asked.create_channel(room, created_by=who.owner)
@@ -63,6 +69,37 @@ def some_events(seed: int, count: int) -> list[Event]:
             backbone = Backbone(SlowJournal(journal.events), clock, LIMITS)
             backbone.replay()
     return journal.events
+
+
+def something_with_a_lease(
+    backbone: Backbone, chance: random.Random, room: str, who: Identity
+) -> Deferred[Any]:
+    """Take one, or do something with one that there is, mostly as its agent."""
+    leases = list(backbone._core.state.claims.leases)
+    if not leases or chance.random() < 0.5:
+        wanted = {
+            "targets": chance.sample(["a/", "a/x", "t1", "t2", "**"], chance.choice([1, 1, 2])),
+            "note": "mine",
+            "lease_ttl": chance.choice([30, 300, 900]),
+            "mode": chance.choice(["exclusive", "shared"]),
+            "renewal": chance.choice(["activity", "explicit"]),
+            "wait": True,
+            "takeover": chance.random() < 0.2,
+        }
+        return backbone.take_claim(room, wanted, who)
+    lease = chance.choice(leases)
+    place, by = (lease.channel, lease.claim), Identity(lease.agent.agent_id, lease.agent.owner)
+    match chance.randrange(5):
+        case 0:
+            return backbone.renew_claim(*place, by)
+        case 1:
+            return backbone.release_claim(*place, by)
+        case 2:
+            return backbone.offer_claim(*place, by, owner=who.owner)
+        case 3:
+            return backbone.accept_claim(*place, who)
+        case _:
+            return backbone.revoke_claim(*place, "because", who)
 
 
 class Made:
@@ -89,7 +126,8 @@ class Made:
 @pytest.mark.parametrize("seed", range(10))
 def test_a_state_that_was_loaded_goes_on_as_the_one_that_was_dumped(seed: int) -> None:
     events = some_events(seed, 400)
-    assert sum(isinstance(event, Stepped) for event in events) > 50
+    for kind, count in ((Stepped, 30), (ClaimsChanged, 30), (Lived, 1)):
+        assert sum(isinstance(event, kind) for event in events) > count
     chance, whole = random.Random(seed), Made()
     whole.apply(events)
     for _ in range(10):
