@@ -2,7 +2,7 @@
 
     python -m bench [--against COMMAND-OR-URL] [--only PART,PART...] [--json FILE]
 
-The parts are rates, loaded, memory, strangers, start, streams and durable.
+The parts are rates, loaded, claims, memory, strangers, start, streams and durable.
 
 The daemon is started here, in a process of its own; so is the other server, by default the same
 daemon on Twisted's own site (``--http twisted``). A command must print its URL as the last word of
@@ -24,10 +24,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import durable, loaded, memory, rates, strangers
+from bench import claims, durable, loaded, memory, rates, strangers
 from bench.servers import DAEMON, Server
 
-PARTS = ("rates", "loaded", "memory", "strangers", "start", "streams", "durable")
+PARTS = ("rates", "loaded", "claims", "memory", "strangers", "start", "streams", "durable")
 
 
 def main() -> None:
@@ -66,6 +66,8 @@ def main() -> None:
         result["loaded"] = loaded.measure(
             options.messages, options.targets, [32], options.rounds, options.seconds
         )
+    if "claims" in only:
+        result["claims"] = claims.measure(options.rounds, options.seconds)
     if "memory" in only:
         result["memory"] = memory.per_message(options.messages)
     if "strangers" in only:

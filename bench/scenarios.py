@@ -79,6 +79,22 @@ def claim_won(channel: str = "won") -> Scenario:
     )
 
 
+def lease_taken(channel: str, held: int = 0, folders: int = 0) -> Scenario:
+    """Claims with a lease on targets that nobody holds, where others hold so many, some of them folders."""
+
+    def prepare(server: Server) -> None:
+        server.make_channel(channel)
+        for number in range(held):
+            name = f"src/{number % 100}/{number}" + ("/" if number < folders else "")
+            wanted = {"targets": [name], "note": "held", "lease_ttl": 86_400}
+            server.ask(f"/channels/{channel}/claims", wanted, "bob")
+
+    wanted = {"targets": [f"service/{_ID}"], "note": "looking at it", "lease_ttl": 86_400}
+    body = json.dumps(wanted, separators=(",", ":"))
+    name = "lease taken" if not held else f"lease taken beside {held:,}"
+    return Scenario(name, f"/channels/{channel}/claims", body, prepare)
+
+
 def _claim_lost() -> Scenario:
     claim = {"type": "claim", "msg_id": _ULID, "body": "mine", "target": "service/db", "lease_ttl": 100_000}
 

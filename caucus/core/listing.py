@@ -80,6 +80,19 @@ def get_claim(core: Core, channel: str, claim: int) -> Claim:
     return shown_plain(room, held, now)
 
 
+def is_waiting(core: Core, channel: str, claim: int) -> bool:
+    """Whether a claim is there and waits, by durable events."""
+    room, now = core.durable_channel(channel), core.clock.now()
+    with core.durable_claims() as seen:
+        lease = seen.lease(claim)
+        return (
+            lease is not None
+            and lease.channel == room.name
+            and not lease.is_held
+            and not seen.is_over(lease, now)
+        )
+
+
 def confirm_claim(
     core: Core, _request: RequestKey | None, now: float, channel: str, claim: int, fence: int
 ) -> Claim:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import nsmallest
 from typing import Final
 
 from caucus.core import posting
@@ -17,7 +18,6 @@ from caucus.model.targets import read_targets
 from caucus.model.wanted import Wanted, read_wanted
 from caucus.rules.channel import Channel
 from caucus.rules.claims.board import Standing
-from caucus.rules.claims.leased import Lease
 
 MOST_SHOWN: Final = 32
 """So many conflicts at most are shown."""
@@ -41,7 +41,7 @@ def take_claim(
     claims.put_on_board(room)
     front = claims.board.conflicts(standing)
     victims = _victims(core, standing, front) if front and asked.takeover else []
-    mine = _same(core, standing)
+    mine = claims.leases.same(standing)
     if mine is not None and (mine.is_held or not victims):
         return Taken("already_yours", claims.seen.shown(mine, now))
     posting.check_pace(core, room, agent.agent_id, now)
@@ -63,17 +63,6 @@ def author_of(by: Identity) -> Author:
     return Author(by.agent_id, by.owner)
 
 
-def _same(core: Core, standing: Standing) -> Lease | None:
-    """The agent's claim there on the same targets in the same mode, if it has one."""
-    claims = core.state.claims
-    for lease in claims.leases.of(standing.agent):
-        if lease.channel == standing.channel and lease.terms.is_shared == standing.is_shared:
-            there = claims.board.get(lease.claim)
-            if there is not None and set(there.targets) == set(standing.targets):
-                return lease
-    return None
-
-
 def _victims(core: Core, standing: Standing, front: Sequence[Standing]) -> list[Standing]:
     """The claims of the same owner whose place it takes: none if something else stands in front of it."""
     victims = [one for one in front if one.agent.owner == standing.agent.owner]
@@ -83,21 +72,22 @@ def _victims(core: Core, standing: Standing, front: Sequence[Standing]) -> list[
 
 
 def _lost(core: Core, room: Channel, front: Sequence[Standing], now: float) -> Conflicting:
-    held = [_shown(core, room, one, now) for one in front if one.is_held]
-    held.sort(key=lambda claim: claim.fence or 0)
-    waiting = (one for one in front if not one.is_held)
-    for one, _ in zip(waiting, range(max(0, MOST_SHOWN - len(held))), strict=False):
-        held.append(_shown(core, room, one, now))
-    return Conflicting(tuple(held[:MOST_SHOWN]))
+    """What stands in front: what is held, in the order of its grants, and then the queue."""
+    seen = core.state.claims.seen
 
+    def place(one: Standing) -> tuple[bool, int]:
+        if not one.is_held:
+            return True, one.claim
+        lease = seen.lease(one.claim)
+        return False, room.ledger.claim(one.claim).fence if lease is None else lease.fence
 
-def _shown(core: Core, room: Channel, standing: Standing, now: float) -> Claim:
-    claims = core.state.claims
-    lease = claims.leases.get(standing.claim)
-    if lease is not None:
-        return claims.seen.shown(lease, now)
-    held = room.ledger.claim(standing.claim)
-    return shown_plain(room, held, now)
+    def shown(one: Standing) -> Claim:
+        lease = seen.lease(one.claim)
+        return (
+            shown_plain(room, room.ledger.claim(one.claim), now) if lease is None else seen.shown(lease, now)
+        )
+
+    return Conflicting(tuple(map(shown, nsmallest(MOST_SHOWN, front, key=place))))
 
 
 def _require_room(

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 
 from caucus.core.core import Core
-from caucus.core.listing import get_claim
+from caucus.core.listing import get_claim, is_waiting
 from caucus.errors import InvalidRequest
 from caucus.model.claims import Claim
 
@@ -19,14 +19,20 @@ def wait_for_claim(core: Core, channel: str, claim: int, seconds: float) -> Defe
     """The claim, once it is held, or after so many seconds; and when that is cancelled, as it is then."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_SECONDS:
         return fail(InvalidRequest(f"wait must be a number of seconds from 0 to {MOST_SECONDS}."))
-    return core.read(get_claim, channel, claim).addCallback(_wait, core, channel, claim, seconds)
+    if not seconds:
+        return core.read(get_claim, channel, claim)
+    return core.read(_look_or_wait, channel, claim, seconds).addCallback(_shown_or_waiting)
 
 
-def _wait(shown: Claim, core: Core, channel: str, claim: int, seconds: float) -> Claim | Deferred[Claim]:
-    if shown.state == "held" or not seconds:
-        return shown
-    waiting = Waiting(core, channel, claim, seconds)
-    return waiting.fires
+def _look_or_wait(core: Core, channel: str, claim: int, seconds: float) -> Claim | Waiting:
+    """The claim, or whoever waits for it; how many are in front is of no use to that one."""
+    if is_waiting(core, channel, claim):
+        return Waiting(core, channel, claim, seconds)
+    return get_claim(core, channel, claim)
+
+
+def _shown_or_waiting(found: Claim | Waiting) -> Claim | Deferred[Claim]:
+    return found.fires if isinstance(found, Waiting) else found
 
 
 class Waiting:
@@ -41,14 +47,14 @@ class Waiting:
 
     def _look(self) -> None:
         """It is not what it was: held, gone, or waiting still."""
+        if is_waiting(self._core, *self._asked):
+            return
+        self._finish()
         try:
             shown = get_claim(self._core, *self._asked)
         except Exception:
-            self._finish()
             self.fires.errback()
-            return
-        if shown.state == "held":
-            self._finish()
+        else:
             self.fires.callback(shown)
 
     def _stop(self) -> None:

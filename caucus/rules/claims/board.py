@@ -98,9 +98,10 @@ class Board:
 
     def conflicts(self, standing: Standing) -> list[Standing]:
         """What cannot be held beside it, held or waiting, by id."""
-        found = {claim for claim in self._near(standing.channel, standing.targets) if claim != standing.claim}
-        others = (self._claims[claim] for claim in sorted(found))
-        return [other for other in others if other.conflicts(standing)]
+        found = self._beside(standing)
+        if standing.is_shared:
+            return [other for other in found if not other.is_shared]
+        return found
 
     def front(self, standing: Standing) -> list[Standing]:
         """What it waits for, by id."""
@@ -110,7 +111,11 @@ class Board:
         """Whether it waits for nothing: no more is looked at than the first that stands in front."""
         for claim in self._near(standing.channel, standing.targets):
             other = self._claims[claim]
-            if claim != standing.claim and other.is_in_front(standing) and other.conflicts(standing):
+            if (
+                claim != standing.claim
+                and other.is_in_front(standing)
+                and not (other.is_shared and standing.is_shared)
+            ):
                 return False
         return True
 
@@ -123,17 +128,12 @@ class Board:
         """What an agent waits for, over all channels, in its order."""
         return [self._claims[claim] for claim in sorted(self._waiting.get(agent, ()))]
 
-    def beside(self, standing: Standing) -> Iterator[Standing]:
-        """What is on something of the same, whether or not both can be held at once."""
-        found = sorted(set(self._near(standing.channel, standing.targets)))
-        return (self._claims[claim] for claim in found if claim != standing.claim)
-
     def free_after(self, gone: Standing) -> Iterator[Standing]:
         """What waited for a claim that is gone, and for nothing else now, in its order.
 
         Each has to be granted before the next is looked for.
         """
-        for waiting in self.beside(gone):
+        for waiting in self._beside(gone):
             if not waiting.is_held and self.is_free(waiting):
                 yield waiting
                 if not waiting.is_shared and all(
@@ -176,7 +176,14 @@ class Board:
                     todo.append((self._claims[claim], (*path, *step)))
         return []
 
+    def _beside(self, standing: Standing) -> list[Standing]:
+        """What is on something of the same, by id."""
+        found = set(self._near(standing.channel, standing.targets))
+        found.discard(standing.claim)
+        return [self._claims[claim] for claim in sorted(found)]
+
     def _near(self, channel: str, targets: Iterable[Target]) -> Iterator[int]:
+        """What is on something that overlaps one of these; it may come more than once."""
         overlap = self._channels.get(channel)
         return iter(()) if overlap is None else overlap.find(targets)
 

@@ -135,6 +135,22 @@ class LeaseClaims:
         """An agent's claims, over all channels."""
         return [self._leases[claim] for claim in self._agents.get(agent, ())]
 
+    def same(self, standing: Standing) -> Lease | None:
+        """The agent's claim there on the same targets in the same mode, if it has one."""
+        own = self._agents.get(standing.agent)
+        if own is None:
+            return None
+        there = self.board.named(standing.channel, standing.targets[0])
+        beside = (one for one in there if one.agent == standing.agent)
+        for other in beside if len(there) < len(own) else filter(None, map(self.board.get, own)):
+            if (
+                other.claim in self._leases
+                and (other.channel, other.is_shared) == (standing.channel, standing.is_shared)
+                and set(other.targets) == set(standing.targets)
+            ):
+                return self._leases[other.claim]
+        return None
+
     def count_of(self, agent: Author) -> int:
         """How many claims an agent has, over all channels."""
         return len(self._agents.get(agent, ()))
@@ -248,13 +264,15 @@ class LeaseClaims:
                 self._moved(claim, was, due)
 
     def _put(self, lease: Lease) -> None:
-        claim = lease.claim
+        claim, agent = lease.claim, lease.agent
         before = self._leases.get(claim)
         if before is not None:
-            self._forget(before, lease.agent)
+            self._forget(before, agent)
         self._leases[claim] = lease
-        self._agents.setdefault(lease.agent, {})[claim] = None
-        self._shortest.pop(lease.agent, None)
+        self._agents.setdefault(agent, {})[claim] = None
+        shortest = self._shortest.get(agent)
+        if shortest is not None and not lease.terms.is_explicit:
+            self._shortest[agent] = min(shortest, lease.terms.lease_ttl)
         self._channels.setdefault(lease.channel, {})[claim] = None
         if not lease.is_held:
             self._waiting[lease.channel] = self.waiting_in(lease.channel) + 1
@@ -273,7 +291,8 @@ class LeaseClaims:
     def _forget(self, lease: Lease, heir: Author | None) -> None:
         """A claim is not as it was, and its agent's only if that is its ``heir``."""
         agent, channel = lease.agent, lease.channel
-        self._shortest.pop(agent, None)
+        if self._shortest.get(agent) == lease.terms.lease_ttl:
+            del self._shortest[agent]  # to be looked for anew
         if not lease.is_held:
             self._waiting[channel] -= 1
             if not self._waiting[channel]:
@@ -283,6 +302,7 @@ class LeaseClaims:
             del claims[lease.claim]
             if not claims:
                 del self._agents[agent], self._heard[agent]
+                self._shortest.pop(agent, None)
 
 
 def _changed(lease: Lease, change: Change, at: float) -> Lease | None:
