@@ -89,7 +89,7 @@ def lease_taken(channel: str, held: int = 0, folders: int = 0) -> Scenario:
             wanted = {"targets": [name], "note": "held", "lease_ttl": 86_400}
             server.ask(f"/channels/{channel}/claims", wanted, "bob")
 
-    wanted = {"targets": [f"service/{_ID}"], "note": "looking at it", "lease_ttl": 86_400}
+    wanted = {"targets": [f"service/{_ID}"], "note": "looking at it", "lease_ttl": 86_400, "msg_id": _ULID}
     body = json.dumps(wanted, separators=(",", ":"))
     name = "lease taken" if not held else f"lease taken beside {held:,}"
     return Scenario(name, f"/channels/{channel}/claims", body, prepare)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -148,12 +150,18 @@ def test_who_would_wait_for_itself_is_a_circle() -> None:
 
 
 def test_a_long_line_is_not_walked_for_each_who_stands_in_it() -> None:
-    board, looked = Board(), []
+    board, looked = Board(), list[int]()
     agents = [Author(f"agent-{number}", "o") for number in range(1001)]
     board.put(Standing(1, "one", targets("a"), agents[0], True))
     for number in range(2, 1002):
         board.put(Standing(number, "one", targets("a"), agents[number - 1], False))
-    look = board.front
-    board.front = lambda standing: looked.append(standing.claim) or look(standing)  # type: ignore[method-assign,func-returns-value]
+    unseen = board._unseen_front
+
+    def counted(waiting: Standing, seen: Any) -> Iterator[Standing]:
+        for other in unseen(waiting, seen):
+            looked.append(other.claim)
+            yield other
+
+    board._unseen_front = counted  # type: ignore[method-assign]
     assert board.circle(Standing(2000, "one", targets("a"), Author("late", "o"), False)) == []
-    assert looked == [2000]
+    assert looked == list(range(1, 1002))

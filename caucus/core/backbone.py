@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
+from typing import Any, cast
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -57,9 +57,6 @@ from caucus.model.records import (
     StoredArtifact,
 )
 from caucus.model.wanted import Wanted
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 
 @implementer(IBackbone, IClaims, IAlive, IWatchable, IRepeatable, ITokenKeeper, IReadiness, IMeasured)
@@ -178,12 +175,14 @@ class Backbone:
     def take_claim(
         self, channel: str, wanted: Wanted | Mapping[str, object], by: Identity
     ) -> Deferred[TakeResult]:
-        return self._said(by, taking.take_claim, channel, wanted, by)
+        return self._core.write(taking.take_claim, self._asked, channel, wanted, by)
 
     def renew_claim(
         self, channel: str, claim: int, by: Identity, *, lease_ttl: int | None = None
     ) -> Deferred[Claim]:
-        return self._said(by, holding.renew_claim, channel, claim, by, {"lease_ttl": lease_ttl})
+        return self._core.write(
+            holding.renew_claim, self._asked, channel, claim, by, {"lease_ttl": lease_ttl}
+        )
 
     def release_claim(
         self,
@@ -195,7 +194,7 @@ class Backbone:
         done: bool | None = True,
     ) -> Deferred[Released]:
         given = {"note": note, "done": done}
-        return self._said(by, holding.release_claim, channel, claim, by, given)
+        return self._core.write(holding.release_claim, self._asked, channel, claim, by, given)
 
     def offer_claim(
         self,
@@ -210,17 +209,17 @@ class Backbone:
     ) -> Deferred[Claim]:
         to = {"owner": owner, "agent_id": agent_id}
         given = {"to": to, "note": note, "expires_in": expires_in}
-        return self._said(by, handing.offer_claim, channel, claim, by, given)
+        return self._core.write(handing.offer_claim, self._asked, channel, claim, by, given)
 
     def accept_claim(
         self, channel: str, claim: int, by: Identity, *, note: str | None = None
     ) -> Deferred[Claim]:
-        return self._said(by, handing.accept_claim, channel, claim, by, {"note": note})
+        return self._core.write(handing.accept_claim, self._asked, channel, claim, by, {"note": note})
 
     def decline_claim(
         self, channel: str, claim: int, by: Identity, *, note: str | None = None
     ) -> Deferred[Claim]:
-        return self._said(by, handing.decline_claim, channel, claim, by, {"note": note})
+        return self._core.write(handing.decline_claim, self._asked, channel, claim, by, {"note": note})
 
     def awaits_signs(self) -> bool:
         return len(self._core.state.claims.leases) > 0
@@ -229,7 +228,7 @@ class Backbone:
         signs.heard_of(self._core, by)
 
     def revoke_claim(self, channel: str, claim: int, reason: str, by: Identity) -> Deferred[Released]:
-        return self._said(by, revoking.revoke_claim, channel, claim, reason, by)
+        return self._core.write(revoking.revoke_claim, self._asked, channel, claim, reason, by)
 
     def subscribe(self, channel: str) -> Deferred[int]:
         return self._core.read(channels.subscribe, channel)
@@ -255,17 +254,6 @@ class Backbone:
 
     def fenced(self, claim: int, fence: int, by: Identity) -> Backbone:
         return self._asking(grant=(claim, fence, by))
-
-    def _said(
-        self,
-        by: Identity,
-        decide: Callable[[Core, RequestKey | None, float, Unpack[Ts]], T],
-        *args: *Ts,
-    ) -> Deferred[T]:
-        """Have a write decided that an agent asks for, of whom that is a sign of life."""
-        if isinstance(by, Identity):
-            signs.heard_of(self._core, by)
-        return self._core.write(decide, self._asked, *args)
 
     def _asking(self, **how: Any) -> Backbone:
         """The same backbone, whose operations are asked like this, and as they were before."""

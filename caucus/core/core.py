@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar, TypeVarTuple, Unpack, cast
+from typing import Any, Final, TypeVar, TypeVarTuple, Unpack, cast
 
 import msgspec
 from twisted.internet.defer import Deferred, fail, succeed
@@ -29,6 +29,7 @@ from caucus.rules.channel import Channel
 from caucus.rules.claims.claims import Seen
 from caucus.rules.state import State
 
+_OF_LEASES: Final = (ClaimsChanged, Lived)
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
@@ -79,6 +80,8 @@ class Core:
         self.reactor = reactor
         self.signs: set[Author] = set()
         """The agents of which a sign of life is being recorded."""
+        self.waits: set[Any] = set()
+        """Who waits for a claim, with what ``fires`` then."""
 
     def write(
         self,
@@ -118,6 +121,7 @@ class Core:
                 return cast("T", self.state.answer_at(known.place))
         if self.begin is not None or self.leases.next <= now:
             self.carry_out(now)
+            self._set_alarm(now)  # also where what is asked is refused
         try:
             if asked is not None and asked.grant is not None:
                 self.require_grant(*asked.grant)
@@ -126,8 +130,7 @@ class Core:
             self.counts.decided[decide, type(error)] += 1
             raise
         self.counts.decided[decide, getattr(decided, "outcome", "done")] += 1
-        if self.leases.next < self.alarm.at:
-            self.alarm.set(self.leases.next, now)
+        self._set_alarm(now)
         return decided
 
     def require_grant(self, claim: int, fence: int, by: Identity) -> None:
@@ -141,8 +144,12 @@ class Core:
 
     def set_alarm(self) -> None:
         """Have the alarm ring for what is due next, once the run has begun."""
-        if self.begin is None and self.leases.next < self.alarm.at:
-            self.alarm.set(self.leases.next, self.clock.now())
+        if self.begin is None or self.has_begun:
+            self._set_alarm(self.clock.now())
+
+    def _set_alarm(self, now: float) -> None:
+        if self.leases.next < self.alarm.at:
+            self.alarm.set(self.leases.next, now)
 
     def carry_out(self, now: float) -> None:
         """Before anything is decided ``now``, what is due happens: in the step that this is called in."""
@@ -185,7 +192,7 @@ class Core:
         self.clock.last = event.when
         self.state.apply(event, position, durable, now, evidence)
         self.feeds.applied(event, position, durable)
-        if isinstance(event, ClaimsChanged | Lived):
+        if isinstance(event, _OF_LEASES):
             self.counts.count(event)
 
     def on_undo(self, step: Callable[..., object], *arguments: object) -> None:

@@ -50,7 +50,7 @@ def _end(state: State, step: Step, end: End, todo: list[End]) -> None:
     if lease is None or standing is None or claim in step.touched:
         return  # what was granted in this step has its time, and else it has ended
     ends = leases.ends(lease)
-    if lease.offer is not None and lease.offer.ends == end.at:
+    if lease.offer is not None and lease.offer.ends == end.at < ends:
         step.changed.append(OfferEnded(claim, lease.channel, is_declined=False))
         if ends <= step.now:
             heappush(todo, replace(end, at=ends))

@@ -8,7 +8,7 @@ from typing import cast
 from caucus.core import posting
 from caucus.core.core import Core
 from caucus.core.holding import lease_of, own_lease, shown_now
-from caucus.core.taking import author_of
+from caucus.core.speaking import speaker
 from caucus.errors import ClaimLimit, Forbidden
 from caucus.model.claims import Claim
 from caucus.model.drafts import Draft
@@ -34,7 +34,7 @@ def offer_claim(
 ) -> Claim:
     room = core.channel(channel)
     fields = checked(given, OFFERING, ("to",))
-    agent = author_of(by)
+    agent = speaker(core, by, now)
     posting.check_pace(core, room, agent.agent_id, now)
     lease = own_lease(core, room, claim, agent)
     if not lease.is_held:
@@ -71,7 +71,7 @@ def accept_claim(
 ) -> Claim:
     room = core.channel(channel)
     fields = checked(given, ANSWERING)
-    agent = author_of(by)
+    agent = speaker(core, by, now)
     posting.check_pace(core, room, agent.agent_id, now)
     lease, _offer = _offered(core, room, claim, agent)
     most = core.limits.max_claims_per_agent
@@ -99,7 +99,7 @@ def decline_claim(
 ) -> Claim:
     room = core.channel(channel)
     fields = checked(given, ANSWERING)
-    agent = author_of(by)
+    agent = speaker(core, by, now)
     lease, offer = _offered(core, room, claim, agent)
     draft = Draft(
         type="answer",

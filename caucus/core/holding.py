@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from caucus.core.core import Core
-from caucus.core.taking import author_of
+from caucus.core.speaking import speaker
 from caucus.errors import Forbidden, PlainClaim, UnknownClaim
 from caucus.model.claims import Claim
 from caucus.model.events import Author, ClaimRenewed, ClaimsChanged, RequestKey
@@ -27,7 +27,7 @@ def renew_claim(
 ) -> Claim:
     room = core.channel(channel)
     fields = checked(given, RENEWING)
-    lease = own_lease(core, room, claim, author_of(by))
+    lease = own_lease(core, room, claim, speaker(core, by, now))
     lease_ttl = as_integer(fields.get("lease_ttl")) or lease.terms.lease_ttl
     renewed = ClaimRenewed(claim, room.name, lease_ttl)
     core.record(ClaimsChanged(core.clock.instant(now), changed=(renewed,), request=request), now)
@@ -45,7 +45,7 @@ def release_claim(
 ) -> Released:
     room = core.channel(channel)
     fields = checked(given, RELEASING)
-    agent = author_of(by)
+    agent = speaker(core, by, now)
     own_lease(core, room, claim, agent)
     is_done = fields.get("done") is not False
     body = str(fields.get("note") or ("done" if is_done else "released, and not done"))

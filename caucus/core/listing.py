@@ -102,7 +102,7 @@ def confirm_claim(
         raise ClaimLost from None  # as after a log that was lost: with a fence, nothing is merely unknown
     claims = core.state.claims
     lease = claims.leases.get(claim)
-    if lease is not None and lease.channel == room.name and lease.fence == fence:
+    if lease is not None and lease.is_held and (lease.channel, lease.fence) == (room.name, fence):
         return claims.seen.shown(lease, now)
     found = room.ledger.find(claim)
     held = None if found is None else room.ledger.live(found[0], now)
@@ -134,7 +134,7 @@ def _asked_for(text: object) -> Target:
     problem = target_problem("target", text)
     if problem is not None:
         raise InvalidRequest(f"{problem.issue}.")
-    (target,) = read_targets([str(text)])
+    (target,) = read_targets((str(text),))
     return target
 
 

@@ -123,6 +123,8 @@ def begin_run(core: Core) -> Deferred[None]:
 def end_run(core: Core) -> Deferred[None]:
     """Record that it was this late: a later run counts the downtime from here."""
     core.alarm.stop()
+    for one in list(core.waits):
+        one.fires.cancel()
     return core.journal.write(_end_run, core)
 
 

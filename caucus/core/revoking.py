@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from caucus.core.core import Core
+from caucus.core.speaking import speaker
 from caucus.core.step import ITSELF
-from caucus.core.taking import author_of
 from caucus.errors import Forbidden, UnknownClaim
 from caucus.model.events import Moved, RequestKey
 from caucus.model.records import CAUCUS, Identity, Released
@@ -17,7 +17,7 @@ def revoke_claim(
 ) -> Released:
     room = core.channel(channel)
     checked({"reason": reason}, REVOKING, ("reason",))
-    agent = ITSELF if by == CAUCUS else author_of(by)
+    agent = ITSELF if by == CAUCUS else speaker(core, by, now)
     lease = core.state.claims.leases.get(claim)
     with core.new_step(now) as step:
         if lease is not None and lease.channel == room.name:

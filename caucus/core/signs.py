@@ -6,8 +6,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from caucus.core.core import Core
+from caucus.core.speaking import record_sign
 from caucus.errors import CaucusError
-from caucus.model.events import Author, Lived, RequestKey
+from caucus.model.events import Author, RequestKey
 from caucus.model.records import Identity
 
 _log = Logger("caucus")
@@ -16,11 +17,9 @@ _log = Logger("caucus")
 def heard_of(core: Core, by: Identity) -> None:
     """A request of an agent has come: record that, if its claims live by it and it was not just now."""
     agent = Author(by.agent_id, by.owner)
-    if (
-        agent in core.signs
-        or core.journal.refusal is not None
-        or not core.state.claims.leases.lacks_sign(agent, core.clock.now())
-    ):
+    if not core.state.claims.leases.lacks_sign(agent, core.clock.now()):
+        return
+    if agent in core.signs or core.journal.refusal is not None:
         return
     core.signs.add(agent)
 
@@ -33,5 +32,4 @@ def heard_of(core: Core, by: Identity) -> None:
 
 
 def sign_of_life(core: Core, _request: RequestKey | None, now: float, agent: Author) -> None:
-    if core.state.claims.leases.lacks_sign(agent, now):
-        core.record(Lived(core.clock.instant(now), agent), now)
+    record_sign(core, agent, now)

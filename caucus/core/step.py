@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
 
@@ -69,6 +68,7 @@ class Step:
         self._terms: dict[int, Terms] = {}
         self._freed: list[Standing] = []
         self._heirs: list[Author] = []
+        self._gone: set[tuple[str, str]] = set()
         self._numbers = Numbers()
         self._numbers.last = self._claims.numbers.last
 
@@ -105,26 +105,25 @@ class Step:
         self.said.append(Said(channel, stamp(draft, draft.ts or self.stamp()), author))
         return length + 1
 
-    def open(self, claim: int, channel: str, agent: Author, terms: Terms, *, is_charged: bool) -> None:
-        """A lease claim is there, and waits; it is not on the board."""
+    def open(self, claim: int, channel: str, agent: Author, terms: Terms) -> None:
+        """A lease claim is there, and held; it is not on the board."""
         self._terms[claim] = terms
-        self.changed.append(ClaimOpened(claim, channel, agent, terms, is_charged))
+        draft = claimed(claim, agent, terms, terms.note, terms.msg_id, terms.ts)
+        cursor = self.say(channel, draft, charged=True)
+        self.changed.append(ClaimOpened(claim, channel, agent, terms, claim, cursor))
 
-    def grant(self, claim: int, channel: str, agent: Author, *, at_once: bool = False) -> None:
-        """A claim is held, out of the queue or ``at_once``; then it charges its agent."""
-        terms = self.terms(claim)
-        seconds = 0 if at_once else min(terms.lease_ttl, FLOOR_SECONDS)
-        ts = terms.ts if at_once else self.stamp()
-        draft = _claimed(claim, agent, terms, terms.note, terms.msg_id, ts)
-        cursor = self.say(channel, draft, charged=at_once)
-        fence = claim if at_once else self.number()
+    def grant(self, claim: int, channel: str, agent: Author) -> None:
+        """A claim that waited is held."""
+        terms, ts = self.terms(claim), self.stamp()
+        cursor = self.say(channel, claimed(claim, agent, terms, terms.note, terms.msg_id, ts))
+        seconds = min(terms.lease_ttl, FLOOR_SECONDS)
         self.touched.add(claim)
-        self.changed.append(ClaimGranted(claim, channel, fence, ts, cursor, seconds))
+        self.changed.append(ClaimGranted(claim, channel, self.number(), ts, cursor, seconds))
 
     def pass_on(self, held: Standing, heir: Author, note: str) -> None:
         """A claim that is held is another agent's."""
         claim, channel, ts, msg_id = held.claim, held.channel, self.stamp(), new_msg_id()
-        cursor = self.say(channel, _claimed(claim, heir, self.terms(claim), note, msg_id, ts), charged=True)
+        cursor = self.say(channel, claimed(claim, heir, self.terms(claim), note, msg_id, ts), charged=True)
         self.changed.append(ClaimPassed(claim, channel, heir, self.number(), note, msg_id, ts, cursor))
         self.inherit(replace(held, agent=heir))
 
@@ -172,6 +171,7 @@ class Step:
     def free(self, room: Channel, target: str, held: Held, how: Moved) -> None:
         """A plain target is free; whoever calls has said so where it is to be said."""
         self.moved.append(how)
+        self._gone.add((room.name, target))
         if room.is_on_board:
             self.board.remove(held.claim)
             self._freed.append(plain_standing(room.name, target, held))
@@ -188,7 +188,7 @@ class Step:
         """What follows: who waited for what is gone gets it, and no circle stays."""
         self._grant_freed()
         for heir in self._heirs:
-            for circle in self._circles(heir):
+            while circle := self.board.circle_of(heir):
                 waiting = [one for one in map(self.board.get, circle) if one is not None and not one.is_held]
                 youngest = max(waiting, key=lambda one: one.claim)
                 way = ", ".join(f"#{claim}" for claim in circle)
@@ -216,15 +216,6 @@ class Step:
             for waiting in self.board.free_after(gone):
                 self.board.put(replace(waiting, is_held=True))
                 self.grant(waiting.claim, waiting.channel, waiting.agent)
-
-    def _circles(self, agent: Author) -> Iterator[list[int]]:
-        """The circles by which an agent waits for itself; each is to be broken before the next is told."""
-        for waiting in self.board.waiting_of(agent):
-            while waiting.claim in self.board:
-                circle = self.board.circle(waiting)
-                if not circle:
-                    break
-                yield circle
 
     def _say_ended(
         self,
@@ -260,12 +251,12 @@ class Step:
                 lease = self._claims.leases.get(other.claim)
                 if lease is not None and other.is_held and joined(lease.terms.targets, lease.claim) == text:
                     terms = self.terms(other.claim)
-                    draft = _claimed(other.claim, other.agent, terms, terms.note, new_msg_id(), "")
+                    draft = claimed(other.claim, other.agent, terms, terms.note, new_msg_id(), "")
                     self.say(channel, draft)
                     return
         room, target = self._channels[channel], target_key(text)
         held = room.ledger.entry(target)
-        if held is None or any((one.channel, one.target) == (channel, target) for one in self.moved):
+        if held is None or (channel, target) in self._gone:
             return
         message, holder = noted(room, held), held.grant.holder
         if message.target == text:
@@ -289,7 +280,7 @@ def _claimed_plainly(holder: Holding, note: str, text: str) -> Draft:
     )
 
 
-def _claimed(claim: int, agent: Author, terms: Terms, note: str, msg_id: str, ts: str) -> Draft:
+def claimed(claim: int, agent: Author, terms: Terms, note: str, msg_id: str, ts: str) -> Draft:
     """The message by which boards see who holds a claim. It names no lease: they would end that too early."""
     return Draft(
         type="claim",

@@ -6,16 +6,29 @@ from collections.abc import Sequence
 from heapq import nsmallest
 from typing import Final
 
+from msgspec.structs import replace
+
 from caucus.core import posting
 from caucus.core.core import Core
 from caucus.core.listing import shown_plain
+from caucus.core.speaking import speaker
+from caucus.core.step import claimed
 from caucus.errors import ClaimLimit, Deadlock
 from caucus.model.claims import Claim, Conflicting, Taken, TakeResult
-from caucus.model.events import Author, Moved, RequestKey, Terms
-from caucus.model.problems import identity_problems, refusal
+from caucus.model.drafts import stamp
+from caucus.model.events import (
+    ClaimOpened,
+    ClaimsChanged,
+    Instant,
+    Moved,
+    RequestKey,
+    Said,
+    Stepped,
+    Terms,
+)
 from caucus.model.records import Identity
 from caucus.model.targets import read_targets
-from caucus.model.wanted import Wanted, read_wanted
+from caucus.model.wanted import Asked, asked_for
 from caucus.rules.channel import Channel
 from caucus.rules.claims.board import Standing
 
@@ -27,18 +40,16 @@ def take_claim(
     core: Core, request: RequestKey | None, now: float, channel: str, wanted: object, by: Identity
 ) -> TakeResult:
     room = core.channel(channel)
-    asked = read_wanted(wanted)
-    agent = author_of(by)
-    claims = core.state.claims
-    standing = Standing(
-        claims.numbers.next(core.clock.wall()),
-        room.name,
-        read_targets(asked.targets),
-        agent,
-        is_held=False,
-        is_shared=asked.mode == "shared",
-    )
+    asked = asked_for(wanted)
+    agent = speaker(core, by, now)
+    claims, when, name = core.state.claims, core.clock.instant(now), room.name
+    is_shared, targets = asked.mode == "shared", read_targets(asked.targets)
+    standing = Standing(claims.numbers.next(when.wall), name, targets, agent, False, is_shared)
     claims.put_on_board(room)
+    if claims.board.is_alone(name, targets):
+        posting.check_pace(core, room, agent.agent_id, now)
+        _require_room(core, room, standing, (), waits=False)
+        return _open(core, request, now, when, standing, asked, (), waits=False)
     front = claims.board.conflicts(standing)
     victims = _victims(core, standing, front) if front and asked.takeover else []
     mine = claims.leases.same(standing)
@@ -48,19 +59,11 @@ def take_claim(
     waits = bool(front) and not victims
     if waits and not asked.wait:
         return _lost(core, room, front, now)
-    circle = claims.board.circle(standing, front) if waits else []
+    circle = claims.board.circle(standing) if waits else []
     if circle:
         raise Deadlock(tuple(circle[1:]))
     _require_room(core, room, standing, victims, waits=waits)
-    return _open(core, request, now, room, standing, asked, victims, waits=waits)
-
-
-def author_of(by: Identity) -> Author:
-    """Who speaks. Raises `InvalidMessage` for one that no token could stand for."""
-    problems = identity_problems(getattr(by, "agent_id", None), getattr(by, "owner", None))
-    if problems:
-        raise refusal(problems)
-    return Author(by.agent_id, by.owner)
+    return _open(core, request, now, when, standing, asked, victims, waits=waits)
 
 
 def _victims(core: Core, standing: Standing, front: Sequence[Standing]) -> list[Standing]:
@@ -95,11 +98,14 @@ def _require_room(
 ) -> None:
     """Raises `ClaimLimit` if there are too many lease claims, and `ChannelFull` if the log takes no more."""
     limits, leases = core.limits, core.state.claims.leases
-    ended = [one for one in map(leases.get, (victim.claim for victim in victims)) if one is not None]
-    if len(leases.numbers_in(room.name)) - len(ended) >= limits.max_claims_per_channel:
+    there, own = leases.count_in(room.name), leases.count_of(standing.agent)
+    for victim in victims:
+        if leases.get(victim.claim) is not None:
+            there -= 1
+            own -= victim.agent == standing.agent
+    if there >= limits.max_claims_per_channel:
         raise ClaimLimit("channel", limits.max_claims_per_channel)
-    own = sum(one.agent == standing.agent for one in ended)
-    if leases.count_of(standing.agent) - own >= limits.max_claims_per_agent:
+    if own >= limits.max_claims_per_agent:
         raise ClaimLimit("agent", limits.max_claims_per_agent)
     if waits and leases.waiting_in(room.name) >= limits.max_waiting_claims_per_channel:
         raise ClaimLimit("waiting", limits.max_waiting_claims_per_channel)
@@ -111,45 +117,73 @@ def _open(
     core: Core,
     request: RequestKey | None,
     now: float,
-    room: Channel,
+    when: Instant,
     standing: Standing,
-    asked: Wanted,
+    asked: Asked,
     victims: Sequence[Standing],
     *,
     waits: bool,
 ) -> Taken:
     """There is a claim now: granted, or in line."""
-    agent, name = standing.agent, room.name
+    claims, agent, name = core.state.claims, standing.agent, standing.channel
+    if victims:
+        claim, event = _taken_over(core, request, now, standing, asked, victims)
+    else:
+        claim, terms = standing.claim, _terms(asked, core.stamps.next(when.wall))
+        if waits:
+            event = ClaimsChanged(when, (), (), (ClaimOpened(claim, name, agent, terms),), request)
+        else:
+            draft = claimed(claim, agent, terms, terms.note, terms.msg_id, terms.ts)
+            said = Said(name, stamp(draft, terms.ts), agent.agent_id)
+            cursor = core.state.channels[name].length + 1
+            opened = ClaimOpened(claim, name, agent, terms, claim, cursor)
+            event = ClaimsChanged(when, (said,), (), (opened,), request)
+    core.record(event, now)
+    lease = claims.leases.get(claim)
+    if lease is None:
+        raise AssertionError("a claim that was opened is there")
+    if lease.is_held:
+        return Taken("granted", lease.shown(claims.leases.ends(lease), 0, now))
+    return Taken("queued", claims.seen.shown(lease, now))
+
+
+def _terms(asked: Asked, ts: str) -> Terms:
+    return Terms(
+        asked.targets,
+        asked.note,
+        asked.msg_id,
+        ts,
+        asked.lease_ttl,
+        asked.mode == "shared",
+        asked.renewal == "explicit",
+        asked.thread,
+        asked.artifact,
+    )
+
+
+def _taken_over(
+    core: Core,
+    request: RequestKey | None,
+    now: float,
+    standing: Standing,
+    asked: Asked,
+    victims: Sequence[Standing],
+) -> tuple[int, ClaimsChanged]:
+    """The victims end, and the claim is held in their place."""
+    agent, name = standing.agent, standing.channel
+    room, body = core.state.channels[name], f"taken over by {agent.agent_id}."
     with core.new_step(now) as step:
         for victim in victims:
-            body = f"taken over by {agent.agent_id}."
             held = room.ledger.find(victim.claim)
             if held is None:
                 step.end(victim, "taken_over", agent, body)
             else:
-                gone = Moved(name, held[0], None, "taken_over")
-                step.end_plain(room, held[0], held[1], agent, body, gone)
+                step.end_plain(room, *held, agent, body, Moved(name, held[0], None, "taken_over"))
         claim = step.number()
-        terms = Terms(
-            asked.targets,
-            asked.note,
-            asked.msg_id,
-            step.stamp(),
-            asked.lease_ttl,
-            asked.mode == "shared",
-            asked.renewal == "explicit",
-            asked.thread,
-            asked.artifact,
-        )
-        step.open(claim, name, agent, terms, is_charged=waits)
-        if not waits:
-            step.grant(claim, name, agent, at_once=True)
-        if victims:
-            step.inherit(Standing(claim, name, standing.targets, agent, True, standing.is_shared))
-            step.settle()
-    core.record(step.event(request), now)
-    claims = core.state.claims
-    lease = claims.leases.get(claim)
-    if lease is None:
-        raise AssertionError("a claim that was opened is there")
-    return Taken("queued" if waits else "granted", claims.seen.shown(lease, now))
+        step.open(claim, name, agent, _terms(asked, step.stamp()))
+        step.inherit(replace(standing, claim=claim, is_held=True))
+        step.settle()
+    event = step.event(request)
+    if isinstance(event, Stepped):
+        raise AssertionError("a claim was opened")
+    return claim, event

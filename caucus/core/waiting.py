@@ -6,6 +6,7 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
 from caucus.core.core import Core
 from caucus.core.listing import get_claim, is_waiting
@@ -43,6 +44,7 @@ class Waiting:
         self._core = core
         self._asked = (channel, claim)
         self._end = core.feeds.watch(("claim",), str(claim), self._look)
+        core.waits.add(self)
         self._timer: IDelayedCall = core.reactor.callLater(seconds, self._stop)
 
     def _look(self) -> None:
@@ -60,7 +62,11 @@ class Waiting:
     def _stop(self) -> None:
         """The time is up: it is answered as it is."""
         self._finish()
-        self._core.read(get_claim, *self._asked).chainDeferred(self.fires)
+        self._core.read(get_claim, *self._asked).addBoth(self._tell)
+
+    def _tell(self, shown: Claim | Failure) -> None:
+        if not self.fires.called:  # nobody has cancelled it meanwhile
+            self.fires.callback(shown)
 
     def _cancel(self, waiting: Deferred[Claim]) -> None:
         self._finish()
@@ -70,6 +76,7 @@ class Waiting:
             waiting.errback(CancelledError())
 
     def _finish(self) -> None:
+        self._core.waits.discard(self)
         self._end()
         if self._timer.active():
             self._timer.cancel()

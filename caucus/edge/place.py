@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-Reading = Literal["message", "json", "opaque"]
-"""How a body is read: as a message if it is one, else as JSON; as JSON; or not at all."""
+Reading = Literal["message", "claim", "json", "opaque"]
+"""How a body is read: as a message, or a claim that is asked for, or else as JSON; or not at all."""
 
 
 class Place(msgspec.Struct, frozen=True):

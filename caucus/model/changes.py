@@ -18,7 +18,6 @@ from caucus.model.events import (
 )
 
 _NAMES: Final[Mapping[type[Change], str]] = {
-    ClaimOpened: "opened",
     ClaimGranted: "granted",
     ClaimPassed: "handed_over",
     ClaimRenewed: "renewed",
@@ -29,6 +28,8 @@ _NAMES: Final[Mapping[type[Change], str]] = {
 
 def named(change: Change) -> str:
     """The name of a change; of an end, how it came."""
+    if isinstance(change, ClaimOpened):
+        return "granted" if change.fence else "queued"
     if isinstance(change, ClaimEnded):
         return change.ending
     if isinstance(change, OfferEnded):

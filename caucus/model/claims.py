@@ -19,7 +19,7 @@ Renewal = Literal["activity", "explicit"]
 
 def seconds_left(ends: float, now: float) -> int:
     """In how many seconds something ends, which has not: at least 1, and what floats add is not one more."""
-    return max(1, ceil(round(ends - now, 3)))
+    return max(1, ceil(ends - now - 0.0005))
 
 
 class Addressee(Result, frozen=True):

@@ -181,13 +181,17 @@ class Terms(Record, frozen=True):
 
 
 class ClaimOpened(Record, frozen=True, tag=1):
-    """A lease claim is there, and waits. It is ``charged`` to its agent if no message is."""
+    """A lease claim is there, and waits, for which its agent is charged; or with a ``fence`` it is held.
+
+    Then the message before ``cursor`` says so, and its stamp is that of the terms.
+    """
 
     claim: int
     channel: str
     agent: Author
     terms: Terms
-    is_charged: bool = False
+    fence: int = 0
+    cursor: int = 0
 
 
 class ClaimGranted(Record, frozen=True, tag=2):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from caucus.model.fields import SHORT_TEXT
 from caucus.model.messages import target_key
+from caucus.model.text import trim
 
 EVERYTHING: Final = "**"
 
@@ -65,7 +67,20 @@ def read_target(text: str) -> Target | None:
     return None if "*" in key else Target(key, below=below)
 
 
-def read_targets(texts: Iterable[str]) -> tuple[Target, ...]:
+@lru_cache(
+    maxsize=128
+)  # what is asked for is read when it is judged, when it is decided, and when it is applied
+def readable_targets(texts: tuple[str, ...]) -> tuple[Target, ...] | None:
+    """What texts name, each once; ``None`` if one is blank, or has a ``*`` in it that means nothing."""
+    found: dict[Target, None] = {}
+    for text in texts:
+        target = read_target(text)
+        if target is None or not trim(text):
+            return None
+        found[target] = None
+    return tuple(found)
+
+
+def read_targets(texts: tuple[str, ...]) -> tuple[Target, ...]:
     """What good texts name, each once."""
-    found = (read_target(text) for text in texts)
-    return tuple(dict.fromkeys(target for target in found if target is not None))
+    return readable_targets(texts) or ()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, cast, get_args
+from typing import Annotated, Any, Final, cast, get_args
 
 import msgspec
+from msgspec import Meta
+from msgspec.structs import asdict
 
 from caucus.errors import InvalidMessage
 from caucus.model.claims import Mode, Renewal
-from caucus.model.fields import BODY_TEXT, SHORT_TEXT, as_integer
+from caucus.model.fields import BODY_TEXT, SHORT_TEXT, Body, Maybe, Name, Target, Ulid, as_integer
 from caucus.model.messages import new_msg_id
 from caucus.model.problems import Problem, length_problem, line_problem, name_problem, refusal
-from caucus.model.targets import read_target
+from caucus.model.targets import read_target, readable_targets
 from caucus.model.text import trim
 from caucus.model.validation import body_problem, ulid_problem, unknown_problems
 
@@ -26,7 +28,7 @@ OFFER_SECONDS: Final = 600
 Fields = Mapping[str, object]
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A claim, as it is asked for.
 
     - ``targets``: 1 to 32, each of 1 to 1,024 code points without control characters, and not blank. One
@@ -40,27 +42,54 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     - ``msg_id``, ``thread``, ``artifact``: of the message that says that it is granted.
     """
 
-    targets: tuple[str, ...]
-    note: str
+    targets: Annotated[tuple[Target, ...], Meta(min_length=1, max_length=MOST_TARGETS)]
+    note: Body
     mode: Mode = "exclusive"
-    lease_ttl: int = DEFAULT_LEASE
+    lease_ttl: Annotated[int, Meta(ge=SHORTEST_LEASE, le=LONGEST_LEASE)] = DEFAULT_LEASE
     renewal: Renewal = "activity"
     wait: bool = False
     takeover: bool = False
-    msg_id: str = msgspec.field(default_factory=new_msg_id)
-    thread: str | None = None
-    artifact: str | None = None
+    msg_id: Ulid = msgspec.field(default_factory=new_msg_id)
+    thread: Maybe[Ulid] = None
+    artifact: Maybe[Name] = None
 
 
-def read_wanted(given: object) -> Wanted:
-    """A claim as it is asked for. Raises `InvalidMessage` with all problems of the mapping of its fields."""
+class Asked(Wanted, frozen=True):
+    """One that keeps the rules: it comes from `read_asked` or `asked_for` and not from its constructor."""
+
+
+_decode = msgspec.json.Decoder(Asked).decode
+
+
+def read_asked(body: bytes) -> Asked | None:
+    """The claim that a JSON text asks for, or ``None`` if anything about it is wrong."""
+    try:
+        asked = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if readable_targets(asked.targets) is None else asked
+
+
+def asked_for(given: object) -> Asked:
+    """A claim as it is asked for. Raises `InvalidMessage` with all problems of the mapping of its fields.
+
+    One typed pass finds a good one good; what is wrong with another is named field by field.
+    """
+    if isinstance(given, Asked):
+        return given
     if isinstance(given, Wanted):
-        given = {name: getattr(given, name) for name in given.__struct_fields__}
+        given = asdict(given)
+    try:
+        asked = msgspec.convert(given, Asked)
+    except msgspec.ValidationError:
+        asked = None
+    if asked is not None and readable_targets(asked.targets) is not None:
+        return asked
     fields = checked(given, _WANTED, ("targets", "note"))
     lease = as_integer(fields.get("lease_ttl", DEFAULT_LEASE))
     known = {name: value for name, value in fields.items() if name not in ("targets", "lease_ttl")}
     targets = tuple(cast("list[str]", fields["targets"]))
-    return Wanted(targets=targets, lease_ttl=lease or DEFAULT_LEASE, **cast("dict[str, Any]", known))
+    return Asked(targets=targets, lease_ttl=lease or DEFAULT_LEASE, **cast("dict[str, Any]", known))
 
 
 def checked(given: object, rules: Mapping[str, Rule], needed: tuple[str, ...] = ()) -> dict[str, object]:

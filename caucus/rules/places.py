@@ -13,7 +13,6 @@ from caucus.model.claims import Claim, Taken
 from caucus.model.events import (
     ChannelCreated,
     ClaimEnded,
-    ClaimGranted,
     ClaimOpened,
     ClaimsChanged,
     EvidenceAdded,
@@ -85,10 +84,8 @@ def place_of(
 def _place_of_change(event: ClaimsChanged, claims: Claims, at: float, first: int) -> AnswerPlace:
     opened = next((one for one in event.changed if isinstance(one, ClaimOpened)), None)
     if opened is not None:
-        is_granted = any(isinstance(one, ClaimGranted) and one.claim == opened.claim for one in event.changed)
-        return _place_of_claim(
-            claims, opened.claim, opened.channel, at, "granted" if is_granted else "queued"
-        )
+        outcome = "granted" if opened.fence else "queued"
+        return _place_of_claim(claims, opened.claim, opened.channel, at, outcome)
     if event.moved:
         moved = event.moved[0]
         if moved.manner in _PLAIN:

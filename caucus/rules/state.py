@@ -298,7 +298,7 @@ def stamp_of(event: ChannelCreated | Stepped | ClaimsChanged) -> str:
 def _charged(event: ClaimsChanged) -> Iterator[tuple[str, str]]:
     """The channels and agents whose budgets are charged though no message is: who waits has asked, too."""
     for change in event.changed:
-        if isinstance(change, ClaimOpened) and change.is_charged:
+        if isinstance(change, ClaimOpened) and not change.fence:
             yield change.channel, change.agent.agent_id
 
 

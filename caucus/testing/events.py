@@ -67,10 +67,11 @@ EVENTS: tuple[Event, ...] = (
         (Said("room", b'{"body":"freed"}', "alice-agent"), Said("room", b'{"body":"next"}')),
         (Moved("room", "t", None, "taken_over"),),
         (
-            ClaimOpened(7, "room", BOBS, TERMS, is_charged=True),
+            ClaimOpened(7, "room", BOBS, TERMS),
             ClaimGranted(7, "room", 8, "ts", 2, 60),
             ClaimPassed(7, "room", Author("dave-agent", "dave"), 9, "note", "id", "ts", 3),
             ClaimEnded(7, "room", "released"),
+            ClaimOpened(8, "room", BOBS, TERMS, 8, 3),
         ),
         RequestKey(b"scope", b"key", b"fingerprint"),
     ),

@@ -35,8 +35,8 @@ class Table:
             node.routes[operation.method.encode()] = operation
             if operation.body in ("bytes", "unread"):
                 node.body = "opaque"
-            elif operation.body == "message":
-                node.body = "message"
+            elif operation.body in ("message", "claim"):
+                node.body = operation.body
         for segments in actions:
             self._node(segments).routes.setdefault(b"POST", None)
 

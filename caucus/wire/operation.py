@@ -12,9 +12,10 @@ from caucus.wire.paths import path
 
 T = TypeVar("T")
 
-BodyKind = Literal["json", "object", "object or nothing", "message", "bytes", "unread"]
+BodyKind = Literal["json", "object", "object or nothing", "message", "claim", "bytes", "unread"]
 """What a request's body is: any JSON or nothing, which the operation judges; a JSON object; one, or
-nothing; a message and nothing else; bytes as they are; or what nobody reads."""
+nothing; a message, or a claim that is asked for, and nothing else; bytes as they are; or what nobody
+reads."""
 
 Authority = Literal["anybody", "reader", "writer", "admin", "writer or admin"]
 """Who may: anybody; whoever reads, which is anybody unless the server asks for tokens there, too; who

@@ -7,12 +7,12 @@ longer. Held claims never conflict. Nothing here decides or tells the time.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from caucus.model.events import Author, Record
 from caucus.model.targets import Target
-from caucus.rules.claims.overlap import Overlap
+from caucus.rules.claims.overlap import Overlap, Place
 
 
 class Standing(Record, frozen=True):
@@ -45,6 +45,7 @@ class Board:
     def __init__(self) -> None:
         self._claims: dict[int, Standing] = {}
         self._channels: defaultdict[str, Overlap] = defaultdict(Overlap)
+        self._queues: defaultdict[str, Overlap] = defaultdict(Overlap)
         self._waiting: dict[Author, dict[int, None]] = {}
         self._trial: list[tuple[int, Standing | None]] | None = None
 
@@ -85,6 +86,7 @@ class Board:
         self._claims[standing.claim] = standing
         if not standing.is_held:
             self._waiting.setdefault(standing.agent, {})[standing.claim] = None
+            self._queues[standing.channel].add(standing.claim, standing.targets)
 
     def remove(self, claim: int) -> Standing | None:
         """A claim is gone; gives it as it was."""
@@ -96,12 +98,22 @@ class Board:
             self._unwait(gone)
         return gone
 
+    def is_alone(self, channel: str, targets: Iterable[Target]) -> bool:
+        """Whether nothing is on anything of the same."""
+        overlap = self._channels.get(channel)
+        return overlap is None or next(overlap.places(targets), None) is None
+
     def conflicts(self, standing: Standing) -> list[Standing]:
         """What cannot be held beside it, held or waiting, by id."""
-        found = self._beside(standing)
+        overlap = self._channels.get(standing.channel)
+        if overlap is None:
+            return []
+        found = overlap.find(standing.targets)
+        found.discard(standing.claim)
+        others = map(self._claims.__getitem__, sorted(found))
         if standing.is_shared:
-            return [other for other in found if not other.is_shared]
-        return found
+            return [other for other in others if not other.is_shared]
+        return list(others)
 
     def front(self, standing: Standing) -> list[Standing]:
         """What it waits for, by id."""
@@ -109,83 +121,113 @@ class Board:
 
     def is_free(self, standing: Standing) -> bool:
         """Whether it waits for nothing: no more is looked at than the first that stands in front."""
-        for claim in self._near(standing.channel, standing.targets):
-            other = self._claims[claim]
-            if (
-                claim != standing.claim
-                and other.is_in_front(standing)
-                and not (other.is_shared and standing.is_shared)
-            ):
-                return False
+        overlap = self._channels[standing.channel]
+        for _place, claims in overlap.places(standing.targets):
+            for claim in claims:
+                other = self._claims[claim]
+                if (
+                    claim != standing.claim
+                    and other.is_in_front(standing)
+                    and not (other.is_shared and standing.is_shared)
+                ):
+                    return False
         return True
 
-    def named(self, channel: str, target: Target) -> list[Standing]:
+    def named(self, channel: str, target: Target) -> Iterator[Standing]:
         """What is on exactly this name, or the folder of this name."""
         overlap = self._channels.get(channel)
-        return [] if overlap is None else [self._claims[claim] for claim in overlap.named(target.name)]
-
-    def waiting_of(self, agent: Author) -> list[Standing]:
-        """What an agent waits for, over all channels, in its order."""
-        return [self._claims[claim] for claim in sorted(self._waiting.get(agent, ()))]
+        return iter(()) if overlap is None else map(self._claims.__getitem__, overlap.named(target.name))
 
     def free_after(self, gone: Standing) -> Iterator[Standing]:
         """What waited for a claim that is gone, and for nothing else now, in its order.
 
         Each has to be granted before the next is looked for.
         """
-        for waiting in self._beside(gone):
-            if not waiting.is_held and self.is_free(waiting):
+        queue = self._queues.get(gone.channel)
+        for claim in () if queue is None else sorted(queue.find(gone.targets)):
+            waiting = self._claims[claim]
+            if self.is_free(waiting):
                 yield waiting
-                if not waiting.is_shared and all(
-                    any(one.covers(two) for one in waiting.targets) for two in gone.targets
-                ):
-                    return  # whatever else waits for something of these now waits for this one
+            if not waiting.is_shared and all(
+                any(one.covers(two) for one in waiting.targets) for two in gone.targets
+            ):
+                return  # whoever comes later, and wants something of these, stands behind this one
 
     def in_front_of_places(self, standing: Standing, places: Sequence[Standing]) -> list[Standing]:
         """What a claim would wait for that takes the places of others, for what they were on; by id."""
+        taken = {place.claim for place in places}
         return [
             other
             for other in self.front(standing)
-            if not any(other.claim == place.claim for place in places)
-            and (other.is_held or not _stands_behind(other, standing, places))
+            if other.claim not in taken and (other.is_held or not self._stands_behind(other, standing, taken))
         ]
 
-    def circle(self, standing: Standing, front: Sequence[Standing] | None = None) -> list[int]:
+    def circle(self, standing: Standing) -> list[int]:
         """The ids of claims by which its agent would wait for itself, if this waits; empty if it would not.
 
         They begin with the claim itself; each waits for the next, or its agent does by the one after.
         """
-        seen: dict[tuple[str, tuple[Target, ...], bool], int] = {}
+        return self._search(standing.agent, [standing])
+
+    def circle_of(self, agent: Author) -> list[int]:
+        """As `circle`, for anything that an agent waits for."""
+        waiting = sorted(self._waiting.get(agent, ()), reverse=True)
+        return self._search(agent, [self._claims[claim] for claim in waiting])
+
+    def _search(self, agent: Author, starts: Iterable[Standing]) -> list[int]:
+        """How an agent waits for itself, beginning with these claims of its, the last in line first."""
+        seen: dict[tuple[str, Place, bool], int] = {}
         agents = set[Author]()
-        todo = deque([(standing, (standing.claim,))])
+        todo = deque((standing, (standing.claim,)) for standing in starts)
         while todo:
             waiting, path = todo.popleft()
-            alike = (waiting.channel, waiting.targets, waiting.is_shared)
-            if seen.get(alike, -1) >= waiting.claim:
-                continue  # whoever waits for the same, further back, waits for all that this one does
-            seen[alike] = waiting.claim
-            before = self.front(waiting) if waiting is not standing or front is None else front
-            for other in before:
-                if other.agent == standing.agent:
+            for other in self._unseen_front(waiting, seen):
+                if other.agent == agent:
                     return [*path, other.claim]
                 if other.agent in agents:
                     continue
                 agents.add(other.agent)
-                for claim in self._waiting.get(other.agent, ()):
+                for claim in sorted(self._waiting.get(other.agent, ()), reverse=True):
                     step = (other.claim,) if claim == other.claim else (other.claim, claim)
                     todo.append((self._claims[claim], (*path, *step)))
         return []
 
-    def _beside(self, standing: Standing) -> list[Standing]:
-        """What is on something of the same, by id."""
-        found = set(self._near(standing.channel, standing.targets))
-        found.discard(standing.claim)
-        return [self._claims[claim] for claim in sorted(found)]
+    def _unseen_front(
+        self, waiting: Standing, seen: dict[tuple[str, Place, bool], int]
+    ) -> Iterator[Standing]:
+        """What a claim waits for, but where one further back that wants the same place has looked already.
 
-    def _near(self, channel: str, targets: Iterable[Target]) -> Iterator[int]:
-        """What is on something that overlaps one of these; it may come more than once."""
-        overlap = self._channels.get(channel)
-        return iter(()) if overlap is None else overlap.find(targets)
+        That one waits for all of it.
+        """
+        overlap = self._channels.get(waiting.channel)
+        for place, claims in () if overlap is None else overlap.places(waiting.targets):
+            looked = (waiting.channel, place, waiting.is_shared)
+            if seen.get(looked, -1) >= waiting.claim:
+                continue
+            seen[looked] = waiting.claim
+            for claim in claims:
+                other = self._claims[claim]
+                if (
+                    claim != waiting.claim
+                    and other.is_in_front(waiting)
+                    and not (other.is_shared and waiting.is_shared)
+                ):
+                    yield other
+
+    def _stands_behind(self, other: Standing, standing: Standing, places: Collection[int]) -> bool:
+        """Whether a waiting claim waits for one of these places, in all that a claim would want of it."""
+        shared = (_deeper(one, two) for one in standing.targets for two in other.targets if one.overlaps(two))
+        overlap = self._channels[other.channel]
+        for wanted in shared:
+            above = (self._claims[claim] for claim in overlap.above(wanted) if claim in places)
+            if not any(
+                place.is_in_front(other)
+                and not (place.is_shared and other.is_shared)
+                and any(target.covers(wanted) for target in place.targets)
+                for place in above
+            ):
+                return False
+        return True
 
     def _unwait(self, standing: Standing) -> None:
         if not standing.is_held:
@@ -193,20 +235,7 @@ class Board:
             del waiting[standing.claim]
             if not waiting:
                 del self._waiting[standing.agent]
-
-
-def _stands_behind(other: Standing, standing: Standing, places: Sequence[Standing]) -> bool:
-    """Whether a waiting claim stands behind one of the places, in all that a claim on these wants of it."""
-    shared = (_deeper(one, two) for one in standing.targets for two in other.targets if one.overlaps(two))
-    return all(
-        any(
-            place.is_in_front(other)
-            and place.conflicts(other)
-            and any(target.covers(wanted) for target in place.targets)
-            for place in places
-        )
-        for wanted in shared
-    )
+            self._queues[standing.channel].remove(standing.claim, standing.targets)
 
 
 def _deeper(one: Target, two: Target) -> Target:

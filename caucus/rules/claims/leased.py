@@ -105,11 +105,9 @@ class LeaseClaims:
         self.board = board
         self._moved = moved
         self._leases: dict[int, Lease] = {}
-        self._agents: dict[Author, dict[int, None]] = {}
+        self._agents: dict[Author, _Agent] = {}
         self._channels: dict[str, dict[int, None]] = {}
         self._waiting: dict[str, int] = {}
-        self._heard: dict[Author, float] = {}
-        self._shortest: dict[Author, float] = {}
 
     def __len__(self) -> int:
         return len(self._leases)
@@ -119,13 +117,16 @@ class LeaseClaims:
 
     def dump(self) -> LeasesDump:
         """The claims as they stand, for `load`."""
-        return LeasesDump(list(self._leases.values()), list(self._heard.items()))
+        heard = [(agent, known.heard) for agent, known in self._agents.items()]
+        heard.sort(key=lambda one: (one[0].agent_id, one[0].owner))
+        return LeasesDump(list(self._leases.values()), heard)
 
     def load(self, dumped: LeasesDump) -> None:
         """Be as these were; so far there are none."""
-        self._heard.update(dumped.heard)
         for lease in dumped.leases:
             self._put(lease)
+        for agent, at in dumped.heard:
+            self._agents[agent].heard = at
 
     def get(self, claim: int) -> Lease | None:
         """The claim with this number."""
@@ -133,14 +134,16 @@ class LeaseClaims:
 
     def of(self, agent: Author) -> list[Lease]:
         """An agent's claims, over all channels."""
-        return [self._leases[claim] for claim in self._agents.get(agent, ())]
+        known = self._agents.get(agent)
+        return [] if known is None else [self._leases[claim] for claim in known.claims]
 
     def same(self, standing: Standing) -> Lease | None:
         """The agent's claim there on the same targets in the same mode, if it has one."""
-        own = self._agents.get(standing.agent)
-        if own is None:
+        known = self._agents.get(standing.agent)
+        if known is None:
             return None
-        there = self.board.named(standing.channel, standing.targets[0])
+        own = known.claims
+        there = [*self.board.named(standing.channel, standing.targets[0])]
         beside = (one for one in there if one.agent == standing.agent)
         for other in beside if len(there) < len(own) else filter(None, map(self.board.get, own)):
             if (
@@ -153,7 +156,12 @@ class LeaseClaims:
 
     def count_of(self, agent: Author) -> int:
         """How many claims an agent has, over all channels."""
-        return len(self._agents.get(agent, ()))
+        known = self._agents.get(agent)
+        return 0 if known is None else len(known.claims)
+
+    def count_in(self, channel: str) -> int:
+        """How many claims there are in a channel."""
+        return len(self._channels.get(channel, ()))
 
     def numbers_in(self, channel: str) -> Collection[int]:
         """The numbers of a channel's claims."""
@@ -173,7 +181,10 @@ class LeaseClaims:
         since = lease.since
         if lease.terms.is_explicit:
             return since
-        return max(since, self._heard.get(lease.agent, since) if last is None else last)
+        if last is None:
+            known = self._agents.get(lease.agent)
+            last = since if known is None else known.heard
+        return max(since, last)
 
     def ends(self, lease: Lease, last: float | None = None) -> float:
         """When a claim lapses, as things stand, or if the ``last`` sign of life of its agent was then."""
@@ -189,15 +200,13 @@ class LeaseClaims:
 
     def lacks_sign(self, agent: Author, now: float) -> bool:
         """Whether a sign of life of an agent is to be recorded, if there is one ``now``."""
-        heard = self._heard.get(agent)
-        if heard is None:
+        known = self._agents.get(agent)
+        if known is None:
             return False
-        shortest = self._shortest.get(agent)
-        if shortest is None:
+        if known.shortest is None:
             leases = (one.terms for one in self.of(agent))
-            shortest = min((one.lease_ttl for one in leases if not one.is_explicit), default=inf)
-            self._shortest[agent] = shortest
-        return now >= heard + shortest / SIGNS
+            known.shortest = min((one.lease_ttl for one in leases if not one.is_explicit), default=inf)
+        return now >= known.heard + known.shortest / SIGNS
 
     def not_extended(self, down: float, until: float) -> list[Lease]:
         """What was live at ``down``, lapses before ``until``, and was not extended since a sign of life."""
@@ -210,30 +219,33 @@ class LeaseClaims:
 
     def live(self, agent: Author, at: float) -> float | None:
         """There is a sign of life of an agent; gives when the last one was, for `unlive`."""
-        before = self._heard.get(agent)
-        if before is not None:
-            self._heard[agent] = at
+        known = self._agents.get(agent)
+        if known is None:
+            return None
+        before, known.heard = known.heard, at
         return before
 
     def unlive(self, agent: Author, before: float) -> None:
         """Undo `live`."""
-        with self._moving(self._agents.get(agent, ())):
-            self._heard[agent] = before
+        known = self._agents[agent]
+        with self._moving(known.claims):
+            known.heard = before
 
     def apply(self, change: Change, at: float) -> Lease | None:
         """Something becomes of a claim; gives it as it was before, if it was there."""
         claim = change.claim
         before = self._leases.get(claim)
-        with self._moving((claim,)):
-            if isinstance(change, ClaimOpened):
-                self._heard.setdefault(change.agent, at)
-                self._put(Lease(claim, change.channel, change.agent, change.terms, at, at))
-            elif before is not None:
+        if isinstance(change, ClaimOpened):
+            ts = change.terms.ts if change.fence else ""
+            place = (change.fence, ts, change.cursor)
+            self._put(Lease(claim, change.channel, change.agent, change.terms, at, at, *place))
+            self._moved(claim, None, at + float(change.terms.lease_ttl))
+        elif before is not None:
+            with self._moving((claim,)):
                 after = _changed(before, change, at)
                 if after is None:
                     self._remove(before)
                 else:
-                    self._heard.setdefault(after.agent, at)
                     self._put(after)
         return before
 
@@ -241,17 +253,19 @@ class LeaseClaims:
         """Undo what was applied: the claim is as it was, and its agents were heard of as they were."""
         now = self._leases.get(claim)
         with self._moving((claim,)):
-            for agent, at in heard:
-                if at is not None:
-                    self._heard[agent] = at
             if before is not None:
                 self._put(before)
             elif now is not None:
                 self._remove(now)
+            for agent, at in heard:
+                known = self._agents.get(agent)
+                if known is not None and at is not None:
+                    known.heard = at
 
     def heard_of(self, *agents: Author) -> tuple[tuple[Author, float | None], ...]:
         """When there were signs of life of agents, for `restore`."""
-        return tuple((agent, self._heard.get(agent)) for agent in agents)
+        known = ((agent, self._agents.get(agent)) for agent in agents)
+        return tuple((agent, None if one is None else one.heard) for agent, one in known)
 
     @contextmanager
     def _moving(self, claims: Iterable[int]) -> Iterator[None]:
@@ -266,17 +280,20 @@ class LeaseClaims:
     def _put(self, lease: Lease) -> None:
         claim, agent = lease.claim, lease.agent
         before = self._leases.get(claim)
-        if before is not None:
+        if before is None:
+            self._channels.setdefault(lease.channel, {})[claim] = None
+        else:
             self._forget(before, agent)
         self._leases[claim] = lease
-        self._agents.setdefault(agent, {})[claim] = None
-        shortest = self._shortest.get(agent)
-        if shortest is not None and not lease.terms.is_explicit:
-            self._shortest[agent] = min(shortest, lease.terms.lease_ttl)
-        self._channels.setdefault(lease.channel, {})[claim] = None
-        if not lease.is_held:
+        known = self._agents.get(agent)
+        if known is None:
+            known = self._agents[agent] = _Agent(lease.since)
+        known.claims[claim] = None
+        if known.shortest is not None and not lease.terms.is_explicit:
+            known.shortest = min(known.shortest, lease.terms.lease_ttl)
+        if not lease.fence:
             self._waiting[lease.channel] = self.waiting_in(lease.channel) + 1
-        self.board.put(lease.standing(self.board.get(claim)))
+        self.board.put(lease.standing(None if before is None else self.board.get(claim)))
 
     def _remove(self, lease: Lease) -> None:
         claim, channel = lease.claim, lease.channel
@@ -291,18 +308,31 @@ class LeaseClaims:
     def _forget(self, lease: Lease, heir: Author | None) -> None:
         """A claim is not as it was, and its agent's only if that is its ``heir``."""
         agent, channel = lease.agent, lease.channel
-        if self._shortest.get(agent) == lease.terms.lease_ttl:
-            del self._shortest[agent]  # to be looked for anew
-        if not lease.is_held:
+        if not lease.fence:
             self._waiting[channel] -= 1
             if not self._waiting[channel]:
                 del self._waiting[channel]
+        known = self._agents[agent]
+        if known.shortest == lease.terms.lease_ttl:
+            known.shortest = None  # to be looked for anew
         if agent != heir:
-            claims = self._agents[agent]
-            del claims[lease.claim]
-            if not claims:
-                del self._agents[agent], self._heard[agent]
-                self._shortest.pop(agent, None)
+            del known.claims[lease.claim]
+            if not known.claims:
+                del self._agents[agent]
+
+
+class _Agent:
+    """An agent that has claims: which, when it was last heard of, and its shortest lease that lives by that.
+
+    The last is ``None`` until it is looked for.
+    """
+
+    __slots__ = ("claims", "heard", "shortest")
+
+    def __init__(self, heard: float) -> None:
+        self.claims: dict[int, None] = {}
+        self.heard = heard
+        self.shortest: float | None = None
 
 
 def _changed(lease: Lease, change: Change, at: float) -> Lease | None:

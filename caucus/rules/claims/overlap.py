@@ -11,6 +11,8 @@ ROOT: Final = None
 """What everything lies below, as the name of a folder."""
 
 Name = str | None
+Place = tuple[str, Name]
+"""Where claims are found: ``at`` a name, ``in`` a folder, ``below`` one."""
 
 
 class Overlap:
@@ -27,31 +29,54 @@ class Overlap:
 
     def add(self, claim: int, targets: Iterable[Target]) -> None:
         """There is a claim on these."""
-        for index, name in _places(self, targets):
-            index.setdefault(name, {})[claim] = None
+        for target in targets:
+            name = target.name
+            _put_in(self._at, name, claim)
+            if target.below:
+                _put_in(self._folders, name, claim)
+            for above in ancestors(name):
+                _put_in(self._below, above, claim)
 
     def remove(self, claim: int, targets: Iterable[Target]) -> None:
         """A claim on these is gone."""
-        for index, name in _places(self, targets):
-            claims = index.get(name)
-            if claims is not None:
-                claims.pop(claim, None)
-                if not claims:
-                    del index[name]
+        for target in targets:
+            name = target.name
+            _take_out(self._at, name, claim)
+            if target.below:
+                _take_out(self._folders, name, claim)
+            for above in ancestors(name):
+                _take_out(self._below, above, claim)
 
     def named(self, name: Name) -> Iterable[int]:
         """The claims that are on exactly this name, or the folder of this name."""
         return self._at.get(name, ())
 
-    def find(self, targets: Iterable[Target]) -> Iterator[int]:
-        """The claims that are on something of these; one may come more than once."""
+    def find(self, targets: Iterable[Target]) -> set[int]:
+        """The claims that are on something that overlaps one of these."""
+        found = set[int]()
+        for _place, claims in self.places(targets):
+            found.update(claims)
+        return found
+
+    def places(self, targets: Iterable[Target]) -> Iterator[tuple[Place, Iterable[int]]]:
+        """As `find`, by where they are found."""
         for target in targets:
             name = target.name
-            yield from self._at.get(name, ())
-            for above in ancestors(name):
-                yield from self._folders.get(above, ())
-            if target.below:
-                yield from self._below.get(name, ())
+            claims = self._at.get(name)
+            if claims is not None:
+                yield ("at", name), claims
+            if self._folders:
+                for above in ancestors(name):
+                    if above in self._folders:
+                        yield ("in", above), self._folders[above]
+            if target.below and name in self._below:
+                yield ("below", name), self._below[name]
+
+    def above(self, target: Target) -> Iterator[int]:
+        """The claims that may cover a target: those on its name, and on the folders that it lies in."""
+        yield from self._at.get(target.name, ())
+        for folder in ancestors(target.name):
+            yield from self._folders.get(folder, ())
 
 
 def ancestors(name: Name) -> Iterator[Name]:
@@ -65,11 +90,17 @@ def ancestors(name: Name) -> Iterator[Name]:
         at = name.find("/", at + 1)
 
 
-def _places(index: Overlap, targets: Iterable[Target]) -> Iterator[tuple[dict[Name, dict[int, None]], Name]]:
-    """Where a claim on these is found."""
-    for target in targets:
-        yield index._at, target.name
-        if target.below:
-            yield index._folders, target.name
-        for above in ancestors(target.name):
-            yield index._below, above
+def _put_in(index: dict[Name, dict[int, None]], name: Name, claim: int) -> None:
+    claims = index.get(name)
+    if claims is None:
+        index[name] = {claim: None}
+    else:
+        claims[claim] = None
+
+
+def _take_out(index: dict[Name, dict[int, None]], name: Name, claim: int) -> None:
+    claims = index.get(name)
+    if claims is not None:
+        claims.pop(claim, None)
+        if not claims:
+            del index[name]
