@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from copy import deepcopy
+from itertools import permutations
 
 from attrs import define, field
 
@@ -216,18 +218,31 @@ class Model:
                 ]
         return False
 
-    def break_circles(self, agent: Identity, are_gone: Iterable[int]) -> None:
-        """Circles through an agent end with their youngest waiting claim; ``are_gone`` says which."""
-        gone = set(are_gone)
-        while circles := self.circles(agent):
-            youngest = {max(one.number for one in circle if not one.is_held) for circle in circles}
-            assert youngest & gone, (youngest, gone)
-            number = min(youngest & gone)
-            gone.discard(number)
+    def break_circles(self, agent: Identity, are_gone: Collection[int]) -> None:
+        """Circles through an agent end with their youngest waiting claim, and ``are_gone`` are those that did.
+
+        A claim may stand in several circles, so it matters which is broken first: any order will do.
+        """
+        for order in permutations(are_gone):
+            tried = deepcopy(self)
+            if tried.has_broken_circles(agent, order):
+                self.claims, self.heard, self.ended = tried.claims, tried.heard, tried.ended
+                self.last_event = tried.last_event
+                return
+        raise AssertionError(f"{sorted(are_gone)} are not what breaks the circles of {agent.agent_id}")
+
+    def has_broken_circles(self, agent: Identity, order: Sequence[int]) -> bool:
+        """Whether all circles are broken by these, one after the other, each of them the youngest in one."""
+        for number in order:
+            youngest = {
+                max(one.number for one in circle if not one.is_held) for circle in self.circles(agent)
+            }
             claim = self.find(number)
-            assert claim is not None
+            if number not in youngest or claim is None:
+                return False
             self.remove(claim)
             self.follow()
+        return not self.circles(agent)
 
     def victims(self, asked: MClaim) -> list[MClaim]:
         """Whose places a take-over takes; none if something else stands in front of it."""
