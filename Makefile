@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The tests that a transport has a part in: they run on both.
 OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadlines door edge follow idempotency \
-	issuer limits openapi recorded routes server strangers stream stream_turns token_command)
+	issuer limits openapi recorded routes server strangers stream stream_turns token_command waiting)
 
 .PHONY: help run demo test test-oldest check bench clean
 

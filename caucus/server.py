@@ -70,7 +70,7 @@ class Server:
 
     async def _close(self) -> None:
         try:
-            await _take_down(self.listeners, self._serving)
+            await _take_down(self.listeners, self._serving, self.backbone)
             self._access.flush()
         finally:
             if self._journal is not None:
@@ -198,9 +198,12 @@ def _unless_refused(failure: Failure) -> None:
     failure.trap(CaucusError)
 
 
-async def _take_down(listeners: Sequence[Listener], serving: Serving | None) -> None:
+async def _take_down(
+    listeners: Sequence[Listener], serving: Serving | None, backbone: IBackbone | None = None
+) -> None:
     await DeferredList([Deferred.fromCoroutine(one.stop_listening()) for one in listeners])
     if serving is not None:
         serving.streams.close()
-        serving.polls.close()
+    if isinstance(backbone, Backbone):
+        backbone.stop_waiting()
     await DeferredList([Deferred.fromCoroutine(one.close_connections()) for one in listeners])

@@ -219,7 +219,7 @@ class Model:
         return False
 
     def break_circles(self, agent: Identity, are_gone: Collection[int]) -> None:
-        """Circles through an agent end with their youngest waiting claim, and ``are_gone`` are those that did.
+        """Circles through an agent end with their youngest waiting claim; ``are_gone`` are those that did.
 
         A claim may stand in several circles, so it matters which is broken first: any order will do.
         """
@@ -234,9 +234,8 @@ class Model:
     def has_broken_circles(self, agent: Identity, order: Sequence[int]) -> bool:
         """Whether all circles are broken by these, one after the other, each of them the youngest in one."""
         for number in order:
-            youngest = {
-                max(one.number for one in circle if not one.is_held) for circle in self.circles(agent)
-            }
+            circles = self.circles(agent)
+            youngest = {max(one.number for one in each if not one.is_held) for each in circles}
             claim = self.find(number)
             if number not in youngest or claim is None:
                 return False

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.daemon import SECONDS, Start, ask
 
@@ -18,7 +19,7 @@ TOKENS = "a-long-random-token:alice-laptop:alice,another-one:bob-laptop:bob,a-th
 def commands() -> list[str]:
     """The lines that use curl, with what they need, in their order."""
     blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    return [line for block in blocks[1:] for line in block.splitlines() if line]
+    return [line for block in blocks[1:] for line in block.replace("\\\n", " ").splitlines() if line]
 
 
 def test_the_commands_take_wait_for_renew_and_hand_over(start: Start) -> None:
@@ -26,9 +27,10 @@ def test_the_commands_take_wait_for_renew_and_hand_over(start: Start) -> None:
     (url,) = start("caucus-backbone", CAUCUS_TOKENS=TOKENS).until_listening()
     set_up = [line for line in commands() if "=" in line.split()[0] and not line.startswith("curl")]
     numbers: dict[str, str] = {}
-    answers = []
+    answers: list[Any] = []
     for line in (line for line in commands() if line.startswith("curl")):
         given = line.replace("?wait=50", "?wait=1")
+        given = given.replace("fence=1795593600789", f"fence={answers[-1].get('fence')}" if answers else "")
         for written, real in numbers.items():
             given = given.replace(written, real)
         script = (
@@ -39,7 +41,9 @@ def test_the_commands_take_wait_for_renew_and_hand_over(start: Start) -> None:
         if "outcome" in answers[-1]:
             written = "1795593600456" if "session.py" in line else "1795593600123"
             numbers[written] = str(answers[-1]["claim"]["claim"])
-    _channel, taken, renewed, queued, waiting, offered, accepted = answers
+    _channel, taken, listed, beside, room, renewed, queued, waiting, offered, accepted, written = answers
+    assert len(listed["claims"]) == len(beside["claims"]) == len(room["messages"]) == 1
+    assert written["message"]["agent_id"] == "carol-laptop"
     assert (taken["outcome"], renewed["lease_ttl"], queued["outcome"]) == ("granted", 3600, "queued")
     assert (waiting["state"], offered["offered_to"]["owner"]) == ("waiting", "carol")
     assert (accepted["agent_id"], accepted["note"]) == ("carol-laptop", "on it")

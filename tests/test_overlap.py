@@ -71,7 +71,7 @@ def test_what_is_found_is_what_a_look_at_each_would_find(seed: int) -> None:
         assert set(index.find([target(asked)])) == expected
     for claim, texts in claims.items():
         index.remove(claim, map(target, texts))
-    assert (index._at, index._folders, index._below) == ({}, {}, {})
+    assert (index._at, index._folders, list(index._names)) == ({}, {}, [])
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,9 @@ class HTTPBackbone:
         patience = 0.0
         if wait:
             query.append(("wait", str(wait)))
-            patience = wait if isinstance(wait, int | float) else 0.0
+            patience = (
+                float(wait) if isinstance(wait, int | float) and 0 < wait < TIMEOUT_SECONDS * 2 else 0.0
+            )
         return self._call(operations.GET_CLAIM, channel, str(claim), query=query, patience=patience)
 
     def take_claim(

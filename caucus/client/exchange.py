@@ -198,12 +198,13 @@ class Exchange:
         It is tried again if no connection could be made or one was lost, if something else than the
         server answered, such as a proxy in front of it, and if the server is overloaded or does not
         know the outcome. What ``writes`` carries an idempotency key, so that it is not done twice.
-        The server may be silent for so many seconds of ``patience`` longer than the timeout.
+        The server may be silent for so many seconds of ``patience`` longer than the timeout, and it is
+        tried again for as much longer.
         """
         headers = {"Content-Type": content_type} if body is not None else {}
         if writes:
             headers["Idempotency-Key"] = token_urlsafe(16)
-        until = self.clock.seconds() + self._retry_seconds
+        until = self.clock.seconds() + self._retry_seconds + patience
         pause, in_doubt = FIRST_PAUSE_SECONDS, False
         while True:
             wait = pause * random.uniform(0.5, 1)  # noqa: S311

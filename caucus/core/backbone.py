@@ -112,6 +112,10 @@ class Backbone:
         """
         return restart.end_run(self._core)
 
+    def stop_waiting(self) -> None:
+        """Nobody waits for a claim any more: whoever does is answered with what there is."""
+        waiting.stop(self._core)
+
     def create_channel(
         self,
         channel: str,

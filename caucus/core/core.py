@@ -80,6 +80,7 @@ class Core:
         self.reactor = reactor
         self.signs: set[Author] = set()
         """The agents of which a sign of life is being recorded."""
+        self.is_stopping = False
         self.waits: set[Any] = set()
         """Who waits for a claim, with what ``fires`` then."""
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import ceil
 from typing import get_args
 
 from attrs import frozen
 
 from caucus.core.core import Core
-from caucus.core.noted import noted
 from caucus.errors import ClaimLost, InvalidRequest, UnknownChannel, UnknownClaim
 from caucus.model.claims import Claim, ClaimState
 from caucus.model.events import Author, Holding, RequestKey
-from caucus.model.targets import Target, plain_target, read_targets
-from caucus.model.wanted import target_problem
+from caucus.model.targets import Target, read_targets
+from caucus.model.wanted import MOST_TARGETS, target_problem
 from caucus.rules.channel import Channel
 from caucus.rules.claims.ledger import Held
+from caucus.rules.noted import noted
 
 
 def list_claims(
@@ -30,42 +30,39 @@ def list_claims(
     room, now = core.durable_channel(channel), core.clock.now()
     if state is not None and state not in get_args(ClaimState):
         raise InvalidRequest("state must be held or waiting.")
-    wanted = _Wanted(owner, agent_id, state, [_asked_for(text) for text in targets])
+    asked = _asked_for(targets)
+    if asked:
+        core.state.claims.put_on_board(room)
     found = []
     with core.durable_claims() as seen:
-        for key, held in seen.plain(room).items():
+        wanted = _Wanted(owner, agent_id, state, seen.beside(room.name, asked) if asked else None)
+        for held in seen.plain(room).values():
             by = held.grant.holder
-            is_live = held.ends is None or now < held.ends
-            if is_live and wanted.takes(by, "held") and wanted.is_beside([plain_target(key)]):
+            if not _is_over(held, now) and wanted.takes(held.claim, by, "held"):
                 found.append(shown_plain(room, held, now))
         for lease in seen.leases(room.name):
-            if (
-                not seen.is_over(lease, now)
-                and wanted.takes(lease.agent, "held" if lease.is_held else "waiting")
-                and wanted.is_beside(read_targets(lease.terms.targets))
-            ):
+            is_live = not seen.is_over(lease, now)
+            if is_live and wanted.takes(lease.claim, lease.agent, "held" if lease.is_held else "waiting"):
                 found.append(seen.shown(lease, now))
     return sorted(found, key=_place)
 
 
 @frozen
 class _Wanted:
-    """Which claims are asked for."""
+    """Which claims are asked for; of those ``beside`` what was named, if anything was."""
 
     owner: str | None
     agent_id: str | None
     state: str | None
-    targets: Sequence[Target]
+    beside: Collection[int] | None
 
-    def takes(self, by: Author | Holding, state: ClaimState) -> bool:
+    def takes(self, claim: int, by: Author | Holding, state: ClaimState) -> bool:
         return (
             self.owner in (None, by.owner)
             and self.agent_id in (None, by.agent_id)
             and self.state in (None, state)
+            and (self.beside is None or claim in self.beside)
         )
-
-    def is_beside(self, targets: Sequence[Target]) -> bool:
-        return not self.targets or any(one.overlaps(two) for one in targets for two in self.targets)
 
 
 def get_claim(core: Core, channel: str, claim: int) -> Claim:
@@ -75,7 +72,7 @@ def get_claim(core: Core, channel: str, claim: int) -> Claim:
         if lease is not None and lease.channel == room.name and not seen.is_over(lease, now):
             return seen.shown(lease, now)
         held = seen.plain_one(room, claim)
-    if held is None or (held.ends is not None and now >= held.ends):
+    if held is None or _is_over(held, now):
         raise UnknownClaim
     return shown_plain(room, held, now)
 
@@ -114,7 +111,7 @@ def confirm_claim(
 def shown_plain(room: Channel, held: Held, now: float) -> Claim:
     """A plain claim, as it is shown ``now``."""
     holder = held.grant.holder
-    message = noted(room, held)
+    message = noted(room, held.cursor)
     return Claim(
         claim=held.claim,
         fence=held.fence,
@@ -130,12 +127,19 @@ def shown_plain(room: Channel, held: Held, now: float) -> Claim:
     )
 
 
-def _asked_for(text: object) -> Target:
-    problem = target_problem("target", text)
-    if problem is not None:
-        raise InvalidRequest(f"{problem.issue}.")
-    (target,) = read_targets((str(text),))
-    return target
+def _is_over(held: Held, now: float) -> bool:
+    """Whether a plain claim has lapsed, though that may not have been recorded yet."""
+    return held.ends is not None and now >= held.ends
+
+
+def _asked_for(texts: Sequence[object]) -> tuple[Target, ...]:
+    if len(texts) > MOST_TARGETS:
+        raise InvalidRequest(f"At most {MOST_TARGETS} targets can be asked for.")
+    for text in texts:
+        problem = target_problem("target", text)
+        if problem is not None:
+            raise InvalidRequest(f"{problem.issue}.")
+    return read_targets(tuple(map(str, texts)))
 
 
 def _place(claim: Claim) -> tuple[bool, int]:

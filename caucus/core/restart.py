@@ -10,6 +10,7 @@ from typing import Final, TypeGuard
 
 from twisted.internet.defer import Deferred
 
+from caucus.core import waiting
 from caucus.core.core import Core
 from caucus.core.dues import AT_ONCE
 from caucus.model.events import (
@@ -123,8 +124,7 @@ def begin_run(core: Core) -> Deferred[None]:
 def end_run(core: Core) -> Deferred[None]:
     """Record that it was this late: a later run counts the downtime from here."""
     core.alarm.stop()
-    for one in list(core.waits):
-        one.fires.cancel()
+    waiting.stop(core)
     return core.journal.write(_end_run, core)
 
 

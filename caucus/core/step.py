@@ -8,7 +8,6 @@ from typing import Final, Self
 
 from msgspec.structs import replace
 
-from caucus.core.noted import noted
 from caucus.model.claims import seconds_left
 from caucus.model.drafts import Draft, stamp
 from caucus.model.events import (
@@ -38,6 +37,7 @@ from caucus.rules.claims.board import Standing
 from caucus.rules.claims.claims import plain_standing
 from caucus.rules.claims.ledger import Held
 from caucus.rules.claims.numbers import Numbers
+from caucus.rules.noted import noted
 from caucus.rules.state import State
 
 FLOOR_SECONDS: Final = 60
@@ -161,7 +161,7 @@ class Step:
         if grant is None:
             if held is not None:
                 self.free(room, moved.target, held, moved)
-                self._say_who_remains(room.name, noted(room, held).target)
+                self._say_who_remains(room.name, noted(room, held.cursor).target)
             return
         self.moved.append(moved)
         self.number()  # as its fence will be
@@ -178,7 +178,7 @@ class Step:
 
     def end_plain(self, room: Channel, target: str, held: Held, by: Author, body: str, how: Moved) -> None:
         """A plain claim is gone, without its owner having asked for it."""
-        text = noted(room, held).target
+        text = noted(room, held.cursor).target
         holder = held.grant.holder
         self._say_ended(room.name, text, by, body, (holder.agent_id,), charged=how.manner == "revoked")
         self.free(room, target, held, how)
@@ -258,7 +258,7 @@ class Step:
         held = room.ledger.entry(target)
         if held is None or (channel, target) in self._gone:
             return
-        message, holder = noted(room, held), held.grant.holder
+        message, holder = noted(room, held.cursor), held.grant.holder
         if message.target == text:
             draft = _claimed_plainly(holder, message.body, text)
             draft.lease_ttl = None if held.ends is None else seconds_left(held.ends, self.now)

@@ -55,6 +55,8 @@ def take_claim(
     mine = claims.leases.same(standing)
     if mine is not None and (mine.is_held or not victims):
         return Taken("already_yours", claims.seen.shown(mine, now))
+    if mine is not None and all(one.claim != mine.claim for one in victims):
+        victims.append(mine.standing())  # which shares what it waits for, and so does not conflict
     posting.check_pace(core, room, agent.agent_id, now)
     waits = bool(front) and not victims
     if waits and not asked.wait:

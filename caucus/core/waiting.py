@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
@@ -25,9 +25,16 @@ def wait_for_claim(core: Core, channel: str, claim: int, seconds: float) -> Defe
     return core.read(_look_or_wait, channel, claim, seconds).addCallback(_shown_or_waiting)
 
 
+def stop(core: Core) -> None:
+    """Whoever waits is answered now, and nobody waits any more."""
+    core.is_stopping = True
+    for waiting in list(core.waits):
+        waiting.fires.cancel()
+
+
 def _look_or_wait(core: Core, channel: str, claim: int, seconds: float) -> Claim | Waiting:
     """The claim, or whoever waits for it; how many are in front is of no use to that one."""
-    if is_waiting(core, channel, claim):
+    if not core.is_stopping and is_waiting(core, channel, claim):
         return Waiting(core, channel, claim, seconds)
     return get_claim(core, channel, claim)
 
@@ -73,7 +80,7 @@ class Waiting:
         try:
             waiting.callback(get_claim(self._core, *self._asked))
         except Exception:
-            waiting.errback(CancelledError())
+            waiting.errback()
 
     def _finish(self) -> None:
         self._core.waits.discard(self)

@@ -54,7 +54,8 @@ class Request:
     repetition of the request is known, if by anything; ``bearer``, the digest of its token, if that
     can be revoked; ``grant``, the number and the fence of the claim that it stands under, if it does; and
     ``route``, the operation's name. ``error`` is the code of the refusal that it was answered with, if
-    it was. ``waits_for`` is what a route waits for that may be given up once the peer has gone.
+    it was. ``waits_for`` is what a route waits for that may be given up once the peer has gone; with
+    ``is_awaited`` a peer has gone that sends no more, since its answer may come much later.
     """
 
     method: bytes
@@ -66,6 +67,7 @@ class Request:
     cap: BodyCap = JSON_BODY
     place: Place | None = None
     value: Any = None
+    is_awaited: bool = False
     principal: Principal | None = None
     key: RequestKey | None = None
     bearer: bytes = b""

@@ -138,13 +138,13 @@ class Forbidden(CaucusError):
     """The caller may not do this to somebody else's claim. Retrying cannot help.
 
     It is for the agent whose claim it is, or for the one that it is offered to; to revoke one, for its
-    owner, the owner of the channel's maker, or an administrator.
+    owner, the owner of the channel's maker, or an administrator. What waits still cannot be offered.
     """
 
     code = "forbidden"
 
     def __str__(self) -> str:
-        return "The claim is not yours to do this with."
+        return "The claim is not yours to do this with, or it waits still."
 
 
 @frozen

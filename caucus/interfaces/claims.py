@@ -40,7 +40,7 @@ class IClaims(Interface):
     Every operation that writes names who speaks; over HTTP the token says who that is. Those on a claim are
     checked in this order: the channel; `InvalidMessage` for what is said; `RateLimited` where it is paced;
     `UnknownClaim` if there is none with this number, or not any more; `PlainClaim`; `Forbidden`;
-    `ChannelFull`.
+    `ClaimLimit`; `ChannelFull`.
     """
 
     def list_claims(
@@ -59,8 +59,8 @@ class IClaims(Interface):
         :param targets: only what an exclusive claim on these would conflict with. One that ends in ``/``
             or ``/**`` is a folder with all that lies in it, and ``**`` is everything.
 
-        Fails with `InvalidRequest` for another ``state``, and for a target that is blank, longer than
-        1,024 code points, or has another ``*`` or a control character in it.
+        Fails with `InvalidRequest` for another ``state``, for more than 32 targets, and for one that is
+        blank, longer than 1,024 code points, or has another ``*`` or a control character in it.
         """
 
     def get_claim(channel: str, claim: int, fence: int | None = None, wait: float = 0) -> Deferred[Claim]:
@@ -70,7 +70,7 @@ class IClaims(Interface):
             and with `StorageUnavailable` where nothing can be decided. Then it fails with `ClaimLost`
             instead, also where there is no such channel.
         :param wait: answers only once the claim does not wait any more, or after so many seconds, 0 to 50.
-            Cancelling it answers at once, with the claim as it is. `InvalidRequest` for any other; with
+            `InvalidRequest` for any other. Cancelling it while it waits answers with the claim as it is. With
             ``fence`` it means nothing.
         """
 
@@ -117,6 +117,8 @@ class IClaims(Interface):
         expires_in: int | None = None,
     ) -> Deferred[Claim]:
         """Ask somebody to take over what the agent holds, and goes on holding. It replaces an earlier offer.
+
+        What waits cannot be offered: `Forbidden`.
 
         :param owner: whose agents may answer, or with
         :param agent_id: which one.

@@ -23,18 +23,14 @@ from caucus.model.records import Appended, Granted, Released, StoredArtifact
 from caucus.rules.answered import AnswerPlace
 from caucus.rules.channel import Channel
 from caucus.rules.claims.claims import Claims
+from caucus.rules.noted import noted
 
 _PLAIN: Final = ("granted", "freed")
 """How the operations of plain claims move a target."""
 
 
-class _Noted(msgspec.Struct):
-    body: str
-
-
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Claim).decode
-_decode_noted = msgspec.json.Decoder(_Noted).decode
 
 
 def stored_artifact(channel: str, sha256: str, size: int, *, deduplicated: bool) -> StoredArtifact:
@@ -110,8 +106,7 @@ def _place_of_claim(claims: Claims, claim: int, channel: str, at: float, outcome
 def _taken(place: AnswerPlace, room: Channel) -> Answer:
     claim = _decode(place.claim)
     if place.cursor:
-        (message_json,) = room.messages(place.cursor - 1, place.cursor)
-        claim = replace(claim, note=_decode_noted(message_json).body)
+        claim = replace(claim, note=noted(room, place.cursor).body)
     if not place.outcome:
         return claim
     return Taken(cast("Literal['granted', 'queued']", place.outcome), claim)

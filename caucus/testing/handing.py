@@ -158,6 +158,15 @@ async def who_waits_for_its_owners_claim_may_take_that_over_after_all(kit: Kit) 
     same(await board(kit.bob), [("held", "alice-second", ("a",))])
 
 
+async def a_take_over_leaves_an_agent_one_claim_on_the_same(kit: Kit) -> None:
+    if not await opened(kit):
+        return
+    await take(kit.alice, "a")
+    await take(kit.alice_too, "a", mode="shared", wait=True)
+    same((await take(kit.alice_too, "a", mode="shared", takeover=True)).outcome, "granted")
+    same(await board(kit.bob), [("held", "alice-second", ("a",))])
+
+
 async def a_take_over_of_a_shared_place_passes_nobody_who_shares(kit: Kit) -> None:
     if not await opened(kit):
         return
@@ -242,6 +251,7 @@ CASES = [
     accepting_what_one_waits_for_ends_the_waiting,
     a_take_over_ends_the_same_owners_claims_and_holds_their_place,
     who_waits_for_its_owners_claim_may_take_that_over_after_all,
+    a_take_over_leaves_an_agent_one_claim_on_the_same,
     a_take_over_of_a_shared_place_passes_nobody_who_shares,
     a_take_over_ends_nothing_if_somebody_elses_claim_is_in_front,
     a_take_over_barges_past_nobody_for_what_was_not_covered,

@@ -160,6 +160,7 @@ async def what_cannot_be_asked_for_is_refused(kit: Kit) -> None:
         {"targets": ["ok", " "]},
         {"targets": ["x" * 1025]},
         {"targets": ["esc\x1b"]},
+        {"targets": ["t"] * 33},
     ]
     for asked in wrong:
         await refused(_list(kit.bob, **asked), errors.InvalidRequest)

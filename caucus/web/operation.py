@@ -71,15 +71,13 @@ class Gate:
         given = request.values(b"authorization")
         if not given:
             return
-        principal = request.principal
-        if principal is None:
-            try:
-                principal = self._tokens.identify(given)
-            except Unauthorized:
-                return
-            operation = None if request.place is None else request.place.routes.get(request.method)
-            if operation is not None and operation.authority == "writer":
-                request.principal = principal  # so that it is not looked up again
+        try:
+            principal = self._tokens.identify(given)
+        except Unauthorized:
+            return
+        operation = None if request.place is None else request.place.routes.get(request.method)
+        if operation is not None and operation.authority == "writer":
+            request.principal = principal  # so that it is not looked up again
         alive.heard_of(principal.identity)
 
     def judge(self, request: Request) -> Operation[Any]:

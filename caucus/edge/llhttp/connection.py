@@ -75,8 +75,8 @@ class Connection(Protocol):
         """The peer sends no more. It may still read: what it asked for is sent, then it is over."""
         self._last = True
         if self._current is not None:
-            if self._current.endless:
-                self.forceAbortClient()  # whoever closes its end of a stream has gone
+            if self._current.endless or self._current.is_awaited:
+                self.forceAbortClient()  # whoever closes its end while it waits has gone
         elif not self.is_full and self._turn is None:
             self._close()
 

@@ -101,8 +101,8 @@ class EdgeChannel(HTTPChannel):
     def readConnectionLost(self) -> None:
         """The peer sends no more. It may still read: what it asked for is sent, then it is over."""
         self._last = True
-        if self._handlingRequest and self.requests[0].endless:
-            self.forceAbortClient()  # whoever closes its end of a stream has gone
+        if self._handlingRequest and (self.requests[0].endless or self.requests[0].is_awaited):
+            self.forceAbortClient()  # whoever closes its end while it waits has gone
         else:
             self._close_if_last()
 

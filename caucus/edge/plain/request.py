@@ -33,6 +33,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         "cap",
         "endless",
         "error",
+        "is_awaited",
         "key",
         "place",
         "principal",
@@ -51,7 +52,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         self.cap = JSON_BODY
         self.place = self.producer = self.value = self.principal = self.key = None
         self.route, self.error = NO_ROUTE, ""
-        self.endless = False
+        self.endless = self.is_awaited = False
         self.received: Body | None = None
 
     def gotLength(self, length: int | None) -> None:

@@ -98,6 +98,11 @@ class Board:
             self._unwait(gone)
         return gone
 
+    def beside(self, channel: str, targets: Iterable[Target]) -> set[int]:
+        """The ids of what is on something that overlaps one of these."""
+        overlap = self._channels.get(channel)
+        return set() if overlap is None else overlap.find(targets)
+
     def is_alone(self, channel: str, targets: Iterable[Target]) -> bool:
         """Whether nothing is on anything of the same."""
         overlap = self._channels.get(channel)
@@ -105,10 +110,7 @@ class Board:
 
     def conflicts(self, standing: Standing) -> list[Standing]:
         """What cannot be held beside it, held or waiting, by id."""
-        overlap = self._channels.get(standing.channel)
-        if overlap is None:
-            return []
-        found = overlap.find(standing.targets)
+        found = self.beside(standing.channel, standing.targets)
         found.discard(standing.claim)
         others = map(self._claims.__getitem__, sorted(found))
         if standing.is_shared:

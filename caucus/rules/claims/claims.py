@@ -240,6 +240,10 @@ class Seen:
         found = room.ledger.find(claim)
         return None if found is None else found[1]
 
+    def beside(self, channel: str, targets: Iterable[Target]) -> set[int]:
+        """The numbers of the claims that are on something that overlaps one of these."""
+        return self._claims.board.beside(channel, targets)
+
     def lease(self, claim: int) -> Lease | None:
         """The lease claim with this number."""
         return self._leases[claim] if claim in self._leases else self._claims.leases.get(claim)

@@ -231,8 +231,8 @@ class LeaseClaims:
         with self._moving(known.claims):
             known.heard = before
 
-    def apply(self, change: Change, at: float) -> Lease | None:
-        """Something becomes of a claim; gives it as it was before, if it was there."""
+    def apply(self, change: Change, at: float) -> None:
+        """Something becomes of a claim."""
         claim = change.claim
         before = self._leases.get(claim)
         if isinstance(change, ClaimOpened):
@@ -247,7 +247,6 @@ class LeaseClaims:
                     self._remove(before)
                 else:
                     self._put(after)
-        return before
 
     def restore(self, claim: int, before: Lease | None, heard: Iterable[tuple[Author, float | None]]) -> None:
         """Undo what was applied: the claim is as it was, and its agents were heard of as they were."""

@@ -1,9 +1,11 @@
-"""Which claims overlap: one look-up for each ancestor of a name, and one for what lies below. Pure."""
+"""Which claims overlap: one look-up for each ancestor of a name, and one stretch of what lies below. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
+
+from sortedcontainers import SortedList
 
 from caucus.model.targets import Target
 
@@ -12,40 +14,43 @@ ROOT: Final = None
 
 Name = str | None
 Place = tuple[str, Name]
-"""Where claims are found: ``at`` a name, ``in`` a folder, ``below`` one."""
+"""Where claims are found: ``at`` a name, or ``in`` a folder."""
 
 
 class Overlap:
     """The targets of a channel's claims, which are named by their ids.
 
-    A claim is found under the names that it is on, the folders that it is on, and all that its targets lie
-    below.
+    A claim is found under the names that it is on, and the folders that it is on; what lies below a folder
+    is a stretch of the names in their order.
     """
 
     def __init__(self) -> None:
         self._at: dict[Name, dict[int, None]] = {}
         self._folders: dict[Name, dict[int, None]] = {}
-        self._below: dict[Name, dict[int, None]] = {}
+        self._names: Any = SortedList()
 
     def add(self, claim: int, targets: Iterable[Target]) -> None:
         """There is a claim on these."""
         for target in targets:
             name = target.name
-            _put_in(self._at, name, claim)
+            claims = self._at.get(name)
+            if claims is not None:
+                claims[claim] = None
+            else:
+                self._at[name] = {claim: None}
+                if name is not None:
+                    self._names.add(name)
             if target.below:
-                _put_in(self._folders, name, claim)
-            for above in ancestors(name):
-                _put_in(self._below, above, claim)
+                self._folders.setdefault(name, {})[claim] = None
 
     def remove(self, claim: int, targets: Iterable[Target]) -> None:
         """A claim on these is gone."""
         for target in targets:
             name = target.name
-            _take_out(self._at, name, claim)
+            if _take_out(self._at, name, claim) and name is not None:
+                self._names.remove(name)
             if target.below:
                 _take_out(self._folders, name, claim)
-            for above in ancestors(name):
-                _take_out(self._below, above, claim)
 
     def named(self, name: Name) -> Iterable[int]:
         """The claims that are on exactly this name, or the folder of this name."""
@@ -69,8 +74,17 @@ class Overlap:
                 for above in ancestors(name):
                     if above in self._folders:
                         yield ("in", above), self._folders[above]
-            if target.below and name in self._below:
-                yield ("below", name), self._below[name]
+            if target.below:
+                for below in self._below(name):
+                    yield ("at", below), self._at[below]
+
+    def _below(self, folder: Name) -> Iterator[str]:
+        """The names that lie in a folder, in their order."""
+        if folder is None:
+            return iter(self._names)
+        # What follows the slash is a character, so "0", which follows it, ends what lies in there.
+        found: Iterator[str] = self._names.irange(f"{folder}/", f"{folder}0", (True, False))
+        return found
 
     def above(self, target: Target) -> Iterator[int]:
         """The claims that may cover a target: those on its name, and on the folders that it lies in."""
@@ -90,17 +104,12 @@ def ancestors(name: Name) -> Iterator[Name]:
         at = name.find("/", at + 1)
 
 
-def _put_in(index: dict[Name, dict[int, None]], name: Name, claim: int) -> None:
+def _take_out(index: dict[Name, dict[int, None]], name: Name, claim: int) -> bool:
+    """Whether nothing is left there."""
     claims = index.get(name)
     if claims is None:
-        index[name] = {claim: None}
-    else:
-        claims[claim] = None
-
-
-def _take_out(index: dict[Name, dict[int, None]], name: Name, claim: int) -> None:
-    claims = index.get(name)
-    if claims is not None:
-        claims.pop(claim, None)
-        if not claims:
-            del index[name]
+        return False
+    claims.pop(claim, None)
+    if not claims:
+        del index[name]
+    return not claims

@@ -141,11 +141,13 @@ _TYPES: Final = (
     answers.Ready,
     refusals.ErrorBody,
 )
+_PART: Final = f"[^*{CONTROL_CODES}]"
+_SEEN: Final = rf"[^*\s{CONTROL_CODES}]"
 TARGET: Final[Schema] = {
     "type": "string",
     "minLength": 1,
     "maxLength": SHORT_TEXT,
-    "pattern": rf"^(\*\*|[^*{CONTROL_CODES}]*[^*\s{CONTROL_CODES}][^*{CONTROL_CODES}]*(/\*\*)?)$",
+    "pattern": rf"^ *(\*\*|{_PART}*{_SEEN}{_PART}*(/\*\*)?|{_PART}*/\*\*) *$",
 }
 """A target: no ``*`` but at its end."""
 _NAMES: Final = {

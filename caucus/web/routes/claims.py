@@ -60,8 +60,9 @@ async def get_claim(on: Serving, request: Request, channel: str, claim: str) -> 
     if waits and not _NUMBER.fullmatch(waits[0]):
         raise InvalidRequest("wait must be a number of seconds from 0 to 50.")
     fence = int(fences[0]) if fences else None
-    asking = claims.get_claim(channel, _number(claim), fence, float(waits[0]) if waits else 0)
-    return answered(GET_CLAIM, await on.polls.answered(asking))
+    wait = float(waits[0]) if waits else 0
+    request.is_awaited = wait > 0
+    return answered(GET_CLAIM, await claims.get_claim(channel, _number(claim), fence, wait))
 
 
 @serves(TAKE_CLAIM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, cast
 
-from attrs import field, frozen
+from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -19,7 +19,6 @@ from caucus.model.answers import Answer
 from caucus.model.events import RequestKey
 from caucus.model.evidence import Hashed
 from caucus.web.idempotency import earlier_key
-from caucus.web.polls import Polls
 from caucus.web.stream import Streams
 from caucus.wire.operation import Operation
 
@@ -34,7 +33,6 @@ class Serving:
     streams: Streams
     issuer: Issuer
     metrics: tuple[Metric, ...] = ()
-    polls: Polls = field(factory=Polls)
 
     def once(self, request: Request, operation: Operation[T], *args: Any, **kwargs: Any) -> Deferred[T]:
         """Have the backbone do an operation that writes, unless the request is known by its key.

@@ -1,11 +1,10 @@
-"""What the message says that granted a plain claim last."""
+"""What the message says that granted a claim last. Pure."""
 
 from __future__ import annotations
 
 import msgspec
 
 from caucus.rules.channel import Channel
-from caucus.rules.claims.ledger import Held
 
 
 class Noted(msgspec.Struct):
@@ -18,7 +17,7 @@ class Noted(msgspec.Struct):
 _decode_noted = msgspec.json.Decoder(Noted).decode
 
 
-def noted(room: Channel, held: Held) -> Noted:
-    """What the message says that granted a plain claim last."""
-    (message_json,) = room.messages(held.cursor - 1, held.cursor)
+def noted(room: Channel, cursor: int) -> Noted:
+    """What the message says that is the one before ``cursor``."""
+    (message_json,) = room.messages(cursor - 1, cursor)
     return _decode_noted(message_json)
