@@ -12,15 +12,18 @@ from twisted.internet.task import Clock
 from twisted.web.http_headers import _nameEncoder
 
 from caucus import standard
+from caucus.core import speaking
 from caucus.core.backbone import Backbone
 from caucus.edge import access_log as access, bounds, door
 from caucus.errors import MisdirectedRequest, RateLimited, StorageUnavailable
 from caucus.journals import committing
+from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
 from caucus.metrics import Histogram
 from caucus.model.events import Author, RequestKey
 from caucus.model.messages import Message
 from caucus.model.records import Identity
+from caucus.model.targets import readable_targets
 from caucus.rules import channel
 from caucus.rules.answered import KEPT_FOR_A_SCOPE, AnsweredRequests, AnswerPlace
 from caucus.rules.seatbelts import _FORGOTTEN_AT_ONCE, Duplicates, RateBudget
@@ -113,6 +116,22 @@ def _polls() -> None:
     assert [one.json["state"] for one in peer.answers()] == ["waiting"]
     over = edge.ask("GET", f"/channels/room/claims/{waiting}?wait=51")
     assert over.code == "invalid_request"
+
+
+@reaches("targets that have been read")
+def _targets_read() -> None:
+    for number in range(200):
+        readable_targets((f"t{number}",))
+    assert readable_targets.cache_info().currsize == 128
+
+
+@reaches("agents who have spoken")
+def _speakers() -> None:
+    backbone = Backbone(MemoryJournal(), Clock())
+    backbone.create_channel("room")
+    for number in range(1100):
+        backbone.release_claim("room", 1, Identity(f"agent-{number}", "o")).addErrback(lambda _: None)
+    assert speaking._author.cache_info().currsize == 1024
 
 
 @reaches("bytes of evidence")

@@ -145,7 +145,7 @@ class Step:
         elif to is not None and ending != "lapsed":
             text = joined(self.terms(claim).targets, claim)
             told = f"Your claim on {text}, which waited, has ended: {body}"
-            self.say(channel, _told(by, told[:BODY_TEXT], to))
+            self.say(channel, _told(by, told[:BODY_TEXT], to), charged=charged and by != ITSELF)
         self.touched.add(claim)
         self.changed.append(ClaimEnded(claim, channel, ending))
         self.board.remove(claim)
