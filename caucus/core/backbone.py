@@ -44,7 +44,7 @@ from caucus.limits import Limits
 from caucus.metrics import Metric
 from caucus.model.answers import Answer
 from caucus.model.claims import Claim, TakeResult
-from caucus.model.events import RequestKey
+from caucus.model.events import Author, RequestKey
 from caucus.model.evidence import kept_bytes
 from caucus.model.messages import MessageFields, taken_over
 from caucus.model.records import (
@@ -88,6 +88,7 @@ class Backbone:
         decisions = DecisionClock(clock.seconds, clock.seconds if wall is None else wall, boot_id)
         given = Tokens() if tokens is None else tokens
         self._core = Core(journal, clock, decisions, self.limits, given, writer)
+        self._leases = self._core.state.claims.leases
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -226,10 +227,12 @@ class Backbone:
         return self._core.write(handing.decline_claim, self._asked, channel, claim, by, {"note": note})
 
     def awaits_signs(self) -> bool:
-        return len(self._core.state.claims.leases) > 0
+        return bool(self._leases.by_number)
 
     def heard_of(self, by: Identity) -> None:
-        signs.heard_of(self._core, by)
+        agent = Author(by.agent_id, by.owner)
+        if self._leases.lacks_sign(agent, self._core.clock.now()):
+            signs.record_beside(self._core, agent)
 
     def revoke_claim(self, channel: str, claim: int, reason: str, by: Identity) -> Deferred[Released]:
         return self._core.write(revoking.revoke_claim, self._asked, channel, claim, reason, by)

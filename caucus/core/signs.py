@@ -9,16 +9,12 @@ from caucus.core.core import Core
 from caucus.core.speaking import record_sign
 from caucus.errors import CaucusError
 from caucus.model.events import Author, RequestKey
-from caucus.model.records import Identity
 
 _log = Logger("caucus")
 
 
-def heard_of(core: Core, by: Identity) -> None:
-    """A request of an agent has come: record that, if its claims live by it and it was not just now."""
-    agent = Author(by.agent_id, by.owner)
-    if not core.state.claims.leases.lacks_sign(agent, core.clock.now()):
-        return
+def record_beside(core: Core, agent: Author) -> None:
+    """A request of an agent has come, whose claims live by such: record that; nothing waits for it."""
     if agent in core.signs or core.journal.refusal is not None:
         return
     core.signs.add(agent)

@@ -104,22 +104,23 @@ class LeaseClaims:
     def __init__(self, board: Board, moved: Callable[[int, float | None, float | None], None]) -> None:
         self.board = board
         self._moved = moved
-        self._leases: dict[int, Lease] = {}
+        self.by_number: dict[int, Lease] = {}
+        """The claims, by their numbers."""
         self._agents: dict[Author, _Agent] = {}
         self._channels: dict[str, dict[int, None]] = {}
         self._waiting: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._leases)
+        return len(self.by_number)
 
     def __iter__(self) -> Iterator[Lease]:
-        return iter(self._leases.values())
+        return iter(self.by_number.values())
 
     def dump(self) -> LeasesDump:
         """The claims as they stand, for `load`."""
         heard = [(agent, known.heard) for agent, known in self._agents.items()]
         heard.sort(key=lambda one: (one[0].agent_id, one[0].owner))
-        return LeasesDump(list(self._leases.values()), heard)
+        return LeasesDump(list(self.by_number.values()), heard)
 
     def load(self, dumped: LeasesDump) -> None:
         """Be as these were; so far there are none."""
@@ -130,12 +131,12 @@ class LeaseClaims:
 
     def get(self, claim: int) -> Lease | None:
         """The claim with this number."""
-        return self._leases.get(claim)
+        return self.by_number.get(claim)
 
     def of(self, agent: Author) -> list[Lease]:
         """An agent's claims, over all channels."""
         known = self._agents.get(agent)
-        return [] if known is None else [self._leases[claim] for claim in known.claims]
+        return [] if known is None else [self.by_number[claim] for claim in known.claims]
 
     def same(self, standing: Standing) -> Lease | None:
         """The agent's claim there on the same targets in the same mode, if it has one."""
@@ -147,11 +148,11 @@ class LeaseClaims:
         beside = (one for one in there if one.agent == standing.agent)
         for other in beside if len(there) < len(own) else filter(None, map(self.board.get, own)):
             if (
-                other.claim in self._leases
+                other.claim in self.by_number
                 and (other.channel, other.is_shared) == (standing.channel, standing.is_shared)
                 and set(other.targets) == set(standing.targets)
             ):
-                return self._leases[other.claim]
+                return self.by_number[other.claim]
         return None
 
     def count_of(self, agent: Author) -> int:
@@ -192,7 +193,7 @@ class LeaseClaims:
 
     def due(self, claim: int) -> float | None:
         """When something becomes of a claim by itself: it lapses, or its offer ends."""
-        lease = self._leases.get(claim)
+        lease = self.by_number.get(claim)
         if lease is None:
             return None
         ends = self.ends(lease)
@@ -212,7 +213,7 @@ class LeaseClaims:
         """What was live at ``down``, lapses before ``until``, and was not extended since a sign of life."""
         return [
             lease
-            for lease in self._leases.values()
+            for lease in self.by_number.values()
             if down < self.ends(lease) < until
             and (lease.extended is None or lease.extended < self.heard(lease))
         ]
@@ -234,7 +235,7 @@ class LeaseClaims:
     def apply(self, change: Change, at: float) -> None:
         """Something becomes of a claim."""
         claim = change.claim
-        before = self._leases.get(claim)
+        before = self.by_number.get(claim)
         if isinstance(change, ClaimOpened):
             ts = change.terms.ts if change.fence else ""
             place = (change.fence, ts, change.cursor)
@@ -250,7 +251,7 @@ class LeaseClaims:
 
     def restore(self, claim: int, before: Lease | None, heard: Iterable[tuple[Author, float | None]]) -> None:
         """Undo what was applied: the claim is as it was, and its agents were heard of as they were."""
-        now = self._leases.get(claim)
+        now = self.by_number.get(claim)
         with self._moving((claim,)):
             if before is not None:
                 self._put(before)
@@ -278,12 +279,12 @@ class LeaseClaims:
 
     def _put(self, lease: Lease) -> None:
         claim, agent = lease.claim, lease.agent
-        before = self._leases.get(claim)
+        before = self.by_number.get(claim)
         if before is None:
             self._channels.setdefault(lease.channel, {})[claim] = None
         else:
             self._forget(before, agent)
-        self._leases[claim] = lease
+        self.by_number[claim] = lease
         known = self._agents.get(agent)
         if known is None:
             known = self._agents[agent] = _Agent(lease.since)
@@ -296,7 +297,7 @@ class LeaseClaims:
 
     def _remove(self, lease: Lease) -> None:
         claim, channel = lease.claim, lease.channel
-        del self._leases[claim]
+        del self.by_number[claim]
         self._forget(lease, None)
         there = self._channels[channel]
         del there[claim]
