@@ -6,7 +6,7 @@ from caucus.core import posting
 from caucus.core.core import Core
 from caucus.errors import InvalidRequest
 from caucus.model.drafts import Draft, drafted
-from caucus.model.events import RequestKey
+from caucus.model.events import RequestKey, Stepped
 from caucus.model.messages import MessageFields, fields_of, target_key
 from caucus.model.problems import identity_problems, refusal
 from caucus.model.records import AlreadyClaimed, ClaimResult, Granted, Holder, Identity, NotHeld
@@ -18,7 +18,8 @@ def claim(
 ) -> ClaimResult:
     room, draft, key, author = _checked(core, now, channel, message)
     lost = room.ledger.may_claim(key, author.owner, now, heartbeat=draft.heartbeat is True)
-    lost = lost or _lost_to_lease(core, room, key)
+    if lost is None and room.is_on_board:
+        lost = _lost_to_lease(core, room, key)
     return lost or _grant(core, request, room, draft, key, now, author)
 
 
@@ -79,9 +80,12 @@ def _grant(
     """Append a granted transition: ``to`` holds the target, or with ``None`` nobody does."""
     cursor = room.next_cursor()
     if not room.is_on_board:
-        return Granted(posting.add(core, request, room, draft, now, given=(key, to)), cursor)
+        when = core.clock.instant(now)
+        said, moved = posting.transition(core, room, draft, when, key, to)
+        core.record(Stepped(when, (said,), (moved,), request), now)
+        return Granted(said.message_json, cursor)
     with core.new_step(now) as step:
-        said, (moved,) = posting.composed(core, room, draft, step.when, given=(key, to))
+        said, moved = posting.transition(core, room, draft, step.when, key, to)
         step.move(room, said, moved)
         step.settle()
     core.record(step.event(request), now)

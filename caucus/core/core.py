@@ -22,6 +22,7 @@ from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, OutcomeUn
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
 from caucus.model.answers import Answer
+from caucus.model.claims import Taken
 from caucus.model.events import Author, ClaimsChanged, Event, Lived, RequestKey
 from caucus.model.records import Identity
 from caucus.model.stamps import Stamps
@@ -130,8 +131,10 @@ class Core:
         except Exception as error:
             self.counts.decided[decide, type(error)] += 1
             raise
-        self.counts.decided[decide, getattr(decided, "outcome", "done")] += 1
-        self._set_alarm(now)
+        how = type(decided)
+        self.counts.decided[decide, decided.outcome if isinstance(decided, Taken) else how] += 1
+        if self.leases.next < self.alarm.at:
+            self.alarm.set(self.leases.next, now)
         return decided
 
     def require_grant(self, claim: int, fence: int, by: Identity) -> None:

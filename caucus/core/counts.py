@@ -24,7 +24,7 @@ class Counts:
         self._clock = clock
         self._replay_seconds = 0.0
         self.decided = defaultdict[tuple[Callable[..., object], str | type], int](int)
-        """How often each operation ended in a way: with an outcome, or with an error of a type."""
+        """How often each operation ended in a way: an outcome, or what is of a type, such as an error."""
         self.changed = defaultdict[str, int](int)
         """How often what became of a claim with a lease."""
         self._earlier = 0
@@ -111,4 +111,6 @@ class Counts:
 def _outcome(how: str | type) -> str:
     if isinstance(how, str):
         return how
-    return "refused" if issubclass(how, CaucusError) else "failed"
+    if issubclass(how, CaucusError):
+        return "refused"
+    return "failed" if issubclass(how, BaseException) else getattr(how, "outcome", "done")

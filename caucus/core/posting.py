@@ -22,7 +22,10 @@ def append(
     check_pace(core, room, agent_id, now)
     post = post_digest(draft.type, draft.body)
     room.duplicates.check(agent_id, post, now)
-    return Appended(add(core, request, room, draft, now, post), cursor)
+    when = core.clock.instant(now)
+    message_json = stamp(draft, core.stamps.next(when.wall))
+    core.record(Stepped(when, (Said(room.name, message_json, agent_id, post),), (), request), now)
+    return Appended(message_json, cursor)
 
 
 def check_pace(core: Core, room: Channel, agent_id: str, now: float) -> None:
@@ -31,38 +34,17 @@ def check_pace(core: Core, room: Channel, agent_id: str, now: float) -> None:
     core.state.posts.check(agent_id, now)
 
 
-def add(
-    core: Core,
-    request: RequestKey | None,
-    room: Channel,
-    draft: Draft,
-    now: float,
-    post: int = 0,
-    given: tuple[str, Identity | None] | None = None,
-) -> bytes:
-    """Stamp and record a message, which charges its author; ``given`` is as in `composed`."""
-    when = core.clock.instant(now)
-    said, moved = composed(core, room, draft, when, post, given)
-    core.record(Stepped(when, (said,), moved, request), now)
-    return said.message_json
+def transition(
+    core: Core, room: Channel, draft: Draft, when: Instant, key: str, to: Identity | None
+) -> tuple[Said, Moved]:
+    """A claim's message, stamped, which charges its author, and what it says of a target.
 
-
-def composed(
-    core: Core,
-    room: Channel,
-    draft: Draft,
-    when: Instant,
-    post: int = 0,
-    given: tuple[str, Identity | None] | None = None,
-) -> tuple[Said, tuple[Moved, ...]]:
-    """Stamp a message; ``given`` is a target key and its new holder."""
+    That is that ``to`` holds it, or with ``None`` nobody does.
+    """
     ts = core.stamps.next(when.wall)
-    said = Said(room.name, stamp(draft, ts), draft.agent_id or "", post)
-    if given is None:
-        return said, ()
-    key, to = given
+    said = Said(room.name, stamp(draft, ts), draft.agent_id or "")
     if to is None:
-        return said, (Moved(room.name, key, None, "freed"),)
+        return said, Moved(room.name, key, None, "freed")
     lease_ttl = None if draft.lease_ttl is None else min(draft.lease_ttl, LONGEST_LEASE)
     grant = Grant(Holding(to.agent_id, to.owner, ts, draft.msg_id), lease_ttl)
-    return said, (Moved(room.name, key, grant, "granted"),)
+    return said, Moved(room.name, key, grant, "granted")

@@ -208,16 +208,17 @@ class State:
     def _step(
         self, event: Stepped | ClaimsChanged, position: int, durable: int, at: float, *, charges: bool
     ) -> int:
-        """Carry a step out; gives the cursor after its first message."""
+        """Carry a step out; gives the cursor after its first message, where something became of claims."""
         undoing = None if position <= durable else self._undoing(position, durable)
         first = 0
+        if event.said and (event.moved or isinstance(event, ClaimsChanged)):
+            first = self.channels[event.said[0].channel].length + 1
         for said in event.said:
             room = self.channels[said.channel]
             if undoing is not None:
                 last = room.duplicates.last(said.author) if said.post else None
                 undoing.append((self._take_back, (room, said, last)))
             room.append(said.message_json, position, durable)
-            first = first or room.length
             if charges:
                 self._charge(room, said, at)
         if event.moved:

@@ -116,10 +116,10 @@ class Gate:
 
     def _judge_writer(self, kind: BodyKind, request: Request, body: bytes) -> None:
         value = request.value
-        is_draft, is_good = isinstance(value, Draft), isinstance(value, Asked)
-        if value is None and kind == "object or nothing":
-            request.value = value = {}
-        if not (is_draft or is_good) and kind != "bytes":
+        is_draft = isinstance(value, Draft)
+        if not is_draft and kind != "bytes" and not isinstance(value, Asked):
+            if value is None and kind == "object or nothing":
+                request.value = value = {}
             _require_object(value)
         principal = request.principal
         if principal is None:
