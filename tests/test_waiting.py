@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 
@@ -103,6 +103,23 @@ def test_a_wait_that_is_cancelled_while_it_reads_fires_once() -> None:
     waiting.cancel()
     log.run()
     assert [one.state for one in told] == ["waiting"]
+    assert waits(backbone) == set()
+
+
+def test_a_wait_that_is_cancelled_before_it_has_read_is_none() -> None:
+    clock = Clock()
+    clock.advance(1e9)
+    log = SharedLog(clock)
+    backbone = Backbone(log.journal(), clock)
+    backbone.replay()
+    backbone.create_channel("room")
+    asked = [backbone.take_claim("room", WANTED, who) for who in (ALICE, BOB)]
+    log.run()
+    taken: Any = asked[1].result
+    waiting = backbone.get_claim("room", taken.claim.claim, wait=10)
+    waiting.addErrback(lambda failure: failure.trap(CancelledError))
+    waiting.cancel()
+    log.run()
     assert waits(backbone) == set()
 
 

@@ -22,7 +22,7 @@ def wait_for_claim(core: Core, channel: str, claim: int, seconds: float) -> Defe
         return fail(InvalidRequest(f"wait must be a number of seconds from 0 to {MOST_SECONDS}."))
     if not seconds:
         return core.read(get_claim, channel, claim)
-    return core.read(_look_or_wait, channel, claim, seconds).addCallback(_shown_or_waiting)
+    return core.read(_looked_at, channel, claim).addCallback(_wait, core, channel, claim, seconds)
 
 
 def stop(core: Core) -> None:
@@ -32,15 +32,20 @@ def stop(core: Core) -> None:
         waiting.fires.cancel()
 
 
-def _look_or_wait(core: Core, channel: str, claim: int, seconds: float) -> Claim | Waiting:
-    """The claim, or whoever waits for it; how many are in front is of no use to that one."""
+def _looked_at(core: Core, channel: str, claim: int) -> Claim | None:
+    """The claim, unless it waits: how many are in front of it is of no use to whoever waits for it."""
     if not core.is_stopping and is_waiting(core, channel, claim):
-        return Waiting(core, channel, claim, seconds)
+        return None
     return get_claim(core, channel, claim)
 
 
-def _shown_or_waiting(found: Claim | Waiting) -> Claim | Deferred[Claim]:
-    return found.fires if isinstance(found, Waiting) else found
+def _wait(
+    shown: Claim | None, core: Core, channel: str, claim: int, seconds: float
+) -> Claim | Deferred[Claim]:
+    """Wait from now on, if it waits still: whoever has given up meanwhile does not come here."""
+    if shown is None:
+        shown = _looked_at(core, channel, claim)
+    return Waiting(core, channel, claim, seconds).fires if shown is None else shown
 
 
 class Waiting:
