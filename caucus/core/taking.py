@@ -145,7 +145,7 @@ def _open(
     if lease is None:
         raise AssertionError("a claim that was opened is there")
     if lease.is_held:
-        return Taken("granted", lease.shown(claims.leases.ends(lease), 0, now))
+        return Taken("granted", lease.shown(now + float(asked.lease_ttl), 0, now))
     return Taken("queued", claims.seen.shown(lease, now))
 
 

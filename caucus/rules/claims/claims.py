@@ -103,8 +103,8 @@ class Claims:
         """Something becomes of lease claims."""
         for change in changes:
             claim = change.claim
-            now = self.leases.get(claim)
             if undoing is not None:
+                now = self.leases.get(claim)
                 agents = {
                     one.agent for one in (now, change) if isinstance(one, Lease | ClaimOpened | ClaimPassed)
                 }
