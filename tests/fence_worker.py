@@ -49,7 +49,7 @@ async def once(reactor: Any, backbone: HTTPBackbone, owner: str, chance: random.
     await deferLater(reactor, chance.uniform(0, 0.02))
     released = time.monotonic()
     await backbone.release_claim("room", claim.claim)
-    print(json.dumps([target, told, released, owner, claim.fence, appended.cursor]))
+    print(json.dumps([target, told, released, owner, claim.fence, appended.cursor]), flush=True)
     try:
         await mine.append("room", Message("status", "too late"))
     except ClaimLost:

@@ -75,6 +75,9 @@ def test_who_is_told_granted_is_alone_with_the_target_over_kills_of_the_daemon(
         for owner in OWNERS
     ]
     try:
+        while not all((tmp_path / owner).stat().st_size for owner in OWNERS):
+            assert all(worker.poll() is None for worker in workers)
+            time.sleep(0.1)  # each has had its turn once
         for _ in range(kills):
             time.sleep(chance.uniform(0.1, 0.6))
             daemon.process.kill()
