@@ -146,6 +146,27 @@ async def test_a_proxy_whose_server_is_away_is_asked_again_with_the_same_key(awa
         await client.close()
 
 
+async def test_who_waits_for_a_claim_waits_on_when_its_server_is_started_again() -> None:
+    clock = Clock()
+    claim = (
+        b'{"claim":7,"fence":8,"targets":["t"],"agent_id":"a","owner":"o","note":"n","ts":"t","msg_id":"m",'
+    )
+    held = answering(b"200 OK", claim + b'"cursor":1,"lease_ttl":900,"expires_in":900}')
+    async with Counterpart(b"") as there:
+        client = HTTPBackbone(reactor, there.url, "s3cret", clock=clock, retry_seconds=10)
+        asking = client.get_claim("room", 7, wait=50)
+        await there.until(1)
+        clock.advance(40)  # longer than the timeout, and than anything else is tried again for
+        there.answer = held
+        for peer in there._peers:
+            close(peer.transport)
+        await a_while()
+        clock.advance(0.1)
+        assert (await asking).claim == 7
+        assert [one.split(b" ")[1] for one in there.received] == [b"/channels/room/claims/7?wait=50"] * 2
+        await client.close()
+
+
 async def test_a_proxy_that_stays_is_an_http_error_at_the_end() -> None:
     clock = Clock()
     async with Counterpart(answering(b"502 Bad Gateway", b"")) as there:

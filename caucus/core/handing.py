@@ -79,10 +79,7 @@ def accept_claim(
         raise ClaimLimit("agent", most)
     room.next_cursor()
     with core.new_step(now) as step:
-        standing = step.board.get(claim)
-        if standing is None:
-            raise AssertionError("a claim that is there is on the board")
-        step.pass_on(standing, agent, str(fields.get("note") or lease.terms.note))
+        step.pass_on(step.standing(claim), agent, str(fields.get("note") or lease.terms.note))
         step.settle()
     core.record(step.event(request), now)
     return shown_now(core, claim, now)

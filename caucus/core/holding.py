@@ -50,10 +50,7 @@ def release_claim(
     is_done = fields.get("done") is not False
     body = str(fields.get("note") or ("done" if is_done else "released, and not done"))
     with core.new_step(now) as step:
-        standing = step.board.get(claim)
-        if standing is None:
-            raise AssertionError("a claim that is there is on the board")
-        step.end(standing, "done" if is_done else "released", agent, body, charged=True)
+        step.end(step.standing(claim), "done" if is_done else "released", agent, body, charged=True)
         step.settle()
     core.record(step.event(request), now)
     return Released()

@@ -22,10 +22,7 @@ def revoke_claim(
     with core.new_step(now) as step:
         if lease is not None and lease.channel == room.name:
             _require_right(room, lease.agent.owner, by)
-            standing = step.board.get(claim)
-            if standing is None:
-                raise AssertionError("a claim that is there is on the board")
-            step.end(standing, "revoked", agent, reason, charged=True)
+            step.end(step.standing(claim), "revoked", agent, reason, charged=True)
         else:
             found = room.ledger.find(claim)
             if found is None:

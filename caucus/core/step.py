@@ -94,6 +94,13 @@ class Step:
         lease = self._claims.leases.get(claim)
         return self._terms[claim] if lease is None else lease.terms
 
+    def standing(self, claim: int) -> Standing:
+        """A claim that is there, as it stands on the board."""
+        standing = self.board.get(claim)
+        if standing is None:
+            raise AssertionError("a claim that is there is on the board")
+        return standing
+
     def say(self, channel: str, draft: Draft, *, charged: bool = False) -> int:
         """Append a message; the cursor after it, or 0 if the log takes no more of such."""
         room = self._channels[channel]
