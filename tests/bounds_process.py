@@ -253,6 +253,7 @@ class _NoDisk:
     """A worker and a database of which nothing comes back."""
 
     path = Path("room.db")
+    journal_id = "01"
     busy = 0
 
     def run(self, *_: object) -> Deferred[Any]:

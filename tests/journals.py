@@ -30,6 +30,7 @@ class SlowJournal:
 
     def __init__(self, events: list[Event] | None = None) -> None:
         self.events: list[Event] = [] if events is None else events
+        self.journal_id = "51" * 8
         self.durable = 0
         self.closed = False
         self.refusing = False

@@ -34,6 +34,9 @@ class IJournal(Interface):
     `OutcomeUnknown` before it is known.
     """
 
+    journal_id: str = Attribute(
+        "Names the log, in 1 to 64 lower-case hexadecimal digits: positions of another one are told by it."
+    )
     position: int = Attribute("The position of the last event applied here: from 0, one more with each.")
     durable: int = Attribute(
         "The position up to which every event is applied here, and safe: what may be shown. "

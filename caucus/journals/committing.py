@@ -46,6 +46,9 @@ T = TypeVar("T")
 class Store(Recoverable, Protocol):
     """Where the bytes of events lie, by position. Used by one thread, which may wait for it."""
 
+    journal_id: str
+    """Names the log, in hexadecimal digits."""
+
     def append(self, position: int, bodies: Sequence[bytes], evidence: Sequence[tuple[int, bytes]]) -> None:
         """Keep these events after ``position``, all or none of them, and return once they are durable.
 
@@ -83,6 +86,7 @@ class CommittingJournal:
         clock: IReactorTime,
     ) -> None:
         self.position = self.durable = 0
+        self.journal_id = store.journal_id
         self._store = store
         self._reactor = reactor
         self._clock = clock

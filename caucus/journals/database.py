@@ -31,6 +31,8 @@ SCHEMA: Final = 2
 HEADER_BYTES: Final = 100
 LOG_PAGES: Final = 1000
 """With so many pages the write-ahead log is copied into the file, as SQLite does by itself."""
+ID_DIGITS: Final = 16
+"""So many hexadecimal digits of the file's own name are told: enough to tell it from others."""
 BUSY_MS: Final = 2000
 """How long another connection's lock is waited for."""
 
@@ -64,6 +66,7 @@ class Database:
                 raise _foreign_log(path)
             _prepare(self._connection, path)
             self._journal_id = _journal_id(self._connection)
+            self.journal_id = bytes(self._journal_id).hex()[:ID_DIGITS]
             self._head = tables.head(self._connection)
             self._identity = _identity(self.name)
         except BaseException:

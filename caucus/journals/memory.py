@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -25,6 +26,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.refusal: StorageUnavailable | None = None
+        self.journal_id = token_hex(8)
         self.position = self.durable = 0
         self._is_deciding = False
         self._advanced: Callable[[], None] = nobody_to_tell

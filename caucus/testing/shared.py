@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from random import Random
+from secrets import token_hex
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -41,6 +42,7 @@ class SharedLog:
     def __init__(self, clock: Clock, seed: int = 0) -> None:
         self.entries: list[tuple[Event, bytes]] = []
         self.is_failing = self.is_stalled = self._is_running = False
+        self.journal_id = token_hex(8)
         self._clock = clock
         self._chance = Random(seed)  # noqa: S311  # an order, not a secret
         self._journals: list[SharedJournal] = []
@@ -74,6 +76,7 @@ class SharedJournal:
 
     def __init__(self, log: SharedLog, clock: Clock) -> None:
         self.position = self.durable = 0
+        self.journal_id = log.journal_id
         self._log = log
         self._clock = clock
         self._writes: deque[tuple[float, Callable[[], Any], Deferred[Any]]] = deque()
