@@ -106,7 +106,7 @@ class Made:
     """State and time that events have made."""
 
     def __init__(self) -> None:
-        self.state = State(LIMITS, Tokens())
+        self.state = State(LIMITS, Tokens(), "01")
         self.timeline = Timeline()
 
     def apply(self, events: list[Event], after: int = 0) -> None:

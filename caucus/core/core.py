@@ -67,7 +67,7 @@ class Core:
         self.clock = clock
         self.limits = limits
         self.writer = writer
-        self.state = State(limits, tokens)
+        self.state = State(limits, tokens, journal.journal_id)
         self.leases = self.state.claims.ends
         self.channel = self.state.channel
         self.stamps = Stamps()

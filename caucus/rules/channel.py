@@ -7,18 +7,21 @@ position up to which the journal is durable.
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
+from bisect import bisect_left
 from typing import Final
 
 from caucus.errors import ChannelFull, InvalidCursor
 from caucus.limits import Limits
 from caucus.model.events import ChannelFields, Record
 from caucus.model.fields import as_integer
+from caucus.model.places import LAST, end_of, place_of
 from caucus.model.records import Descriptor, Page
 from caucus.rules.claims.ledger import Held, Ledger
 from caucus.rules.evidence import Evidence
 from caucus.rules.log import Log
 from caucus.rules.seatbelts import Duplicates, RateBudget
+from caucus.rules.telling import Told
 
 TELLING: Final = 1000
 """So many messages more than a log takes are kept for what becomes of claims."""
@@ -30,6 +33,9 @@ class ChannelDump(Record, frozen=True):
     fields: ChannelFields
     created: int
     log: list[bytes]
+    places: list[int]
+    told: list[tuple[int, int, int, int]]
+    boards: list[int]
     ledger: list[tuple[str, Held]]
     posts: list[tuple[str, list[float]]]
     duplicates: list[tuple[str, int, float]]
@@ -56,7 +62,11 @@ class Channel:
         self.evidence = Evidence(limits.max_channel_artifact_bytes)
         self._limits = limits
         self._log = Log()
-        self._pending: deque[int] = deque()
+        self.told = Told()
+        """What its messages say of claims."""
+        self.places = array("q")
+        """Each message's place in the log of all: eight bytes."""
+        self._boards = array("q")  # where its claims changed and no message says so: the last that is durable
 
     def dump(self, now: float) -> ChannelDump:
         """All that it is ``now``, if all of it is durable; for `load`."""
@@ -64,6 +74,9 @@ class Channel:
             self.fields,
             self.created,
             self._log.dump(),
+            self.places.tolist(),
+            self.told.dump(),
+            self._boards.tolist(),
             self.ledger.dump(),
             self.posts.dump(now),
             self.duplicates.dump(),
@@ -73,6 +86,9 @@ class Channel:
     def load(self, dumped: ChannelDump) -> None:
         """Be as the channel was that gave this; so far it is empty."""
         self._log.load(dumped.log)
+        self.places.extend(dumped.places)
+        self.told.load(dumped.told)
+        self._boards.extend(dumped.boards)
         self.ledger.load(dumped.ledger)
         self.posts.load(dumped.posts)
         self.duplicates.load(dumped.duplicates)
@@ -94,25 +110,39 @@ class Channel:
         """Whether a log of so many messages takes one more that says what became of a claim."""
         return length < self._limits.max_messages_per_channel + TELLING
 
-    def append(self, message_json: bytes, position: int, durable: int) -> None:
-        """Add a message to the log; the event that brings it is at ``position``."""
-        pending = self._pending
-        while pending and pending[0] <= durable:  # what nobody reads must not be pending for ever
-            pending.popleft()
+    def append(self, message_json: bytes, place: int) -> None:
+        """Add a message to the log; ``place`` is where it stands in the log of all."""
         self._log.append(message_json)
-        if position > durable:
-            pending.append(position)
+        self.places.append(place)
 
     def take_back(self) -> None:
         """Undo the last append, which was not durable."""
         self._log.pop()
-        self._pending.pop()
+        self.places.pop()
+        self.told.cut(self._log.length)
+
+    def change_board(self, position: int, durable: int) -> None:
+        """Its claims are not what they were, by the event at ``position``, and no message says so."""
+        boards = self._boards
+        while len(boards) > 1 and boards[1] < end_of(durable):
+            del boards[0]
+        boards.append(place_of(position, LAST))
+
+    def take_board_back(self) -> None:
+        """Undo the last of `change_board`."""
+        self._boards.pop()
+
+    def board(self, end: int) -> int:
+        """The last place before ``end`` where its claims changed and no message says so; -1 without any."""
+        number = bisect_left(self._boards, end)
+        return self._boards[number - 1] if number else -1
 
     def head(self, durable: int) -> int:
         """The cursor after the last durable message."""
-        while self._pending and self._pending[0] <= durable:
-            self._pending.popleft()
-        return self._log.length - len(self._pending)
+        places, end = self.places, end_of(durable)
+        if not places or places[-1] < end:
+            return len(places)
+        return bisect_left(places, end)
 
     def describe(self, durable: int) -> Descriptor:
         """The descriptor with the live head."""

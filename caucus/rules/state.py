@@ -26,6 +26,7 @@ from caucus.model.events import (
     Event,
     EvidenceAdded,
     Lived,
+    Moved,
     Record,
     RunBegan,
     RunEnded,
@@ -33,13 +34,16 @@ from caucus.model.events import (
     Stepped,
     TokensChanged,
 )
+from caucus.model.places import place_of as place_in_log
 from caucus.model.records import Identity
 from caucus.rules.answered import AnsweredRequests, AnswerPlace
 from caucus.rules.channel import Channel, ChannelDump
 from caucus.rules.claims.claims import Claims, Undoing
 from caucus.rules.claims.leased import LeasesDump
 from caucus.rules.places import answer_at, place_of
+from caucus.rules.runs import Runs
 from caucus.rules.seatbelts import RateBudget
+from caucus.rules.telling import tellings
 
 
 class _Stamped(msgspec.Struct):
@@ -59,15 +63,17 @@ class StateDump(Record, frozen=True):
     tokens: list[tuple[bytes, str, str]]
     last_number: int
     leases: LeasesDump
+    runs: list[tuple[int, str]]
 
 
 class State:
     """Channels with what is in them, budgets over all of them, tokens, and what requests were answered with.
 
     :param tokens: gains the tokens that were minted, and loses those that were revoked.
+    :param journal_id: names the log, in positions.
     """
 
-    def __init__(self, limits: Limits, tokens: Tokens) -> None:
+    def __init__(self, limits: Limits, tokens: Tokens, journal_id: str) -> None:
         self.channels: dict[str, Channel] = {}
         self.artifact_bytes = self.artifacts = 0
         self.tokens = tokens
@@ -76,6 +82,7 @@ class State:
         self.posts = RateBudget(limits.global_max_posts_per_minute, window, tracked, "all_channels")
         self.creates = RateBudget(limits.max_channel_creates_per_minute, window, tracked, "channel_creates")
         self.claims = Claims(self.channels)
+        self.runs = Runs(journal_id)
         self._limits = limits
         self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
 
@@ -138,7 +145,11 @@ class State:
             case TokensChanged():
                 self._change_tokens(event, position, durable)
             case RunBegan(extended=extended):
+                self.runs.began(event, position)
+                self.on_undo(position, durable, self.runs.take_back)
                 self.claims.move(extended, at, event.when.wall, self._undoing(position, durable))
+                for channel in {moved.channel for moved in extended}:
+                    self._change_board(channel, position, durable)
             case Lived(agent=agent):
                 self.claims.live(agent, at, self._undoing(position, durable))
 
@@ -152,6 +163,7 @@ class State:
             self.tokens.dump(),
             self.claims.numbers.last,
             self.claims.leases.dump(),
+            self.runs.dump(),
         )
 
     def load(self, dumped: StateDump) -> None:
@@ -169,6 +181,7 @@ class State:
         self.answered.load(dumped.answered)
         self.tokens.load(dumped.tokens)
         self.claims.load(dumped.last_number, dumped.leases)
+        self.runs.load(dumped.runs)
 
     def on_undo(self, position: int, durable: int, step: Callable[..., object], *arguments: object) -> None:
         """Call ``step`` if the event at ``position``, unless that is durable, is lost; later steps first."""
@@ -213,16 +226,36 @@ class State:
         first = 0
         if event.said and (event.moved or isinstance(event, ClaimsChanged)):
             first = self.channels[event.said[0].channel].length + 1
+        place = place_in_log(position)
         for said in event.said:
             room = self.channels[said.channel]
             if undoing is not None:
                 last = room.duplicates.last(said.author) if said.post else None
                 undoing.append((self._take_back, (room, said, last)))
-            room.append(said.message_json, position, durable)
+            room.append(said.message_json, place)
+            place += 1
             if charges:
                 self._charge(room, said, at)
+        if event.moved or isinstance(event, ClaimsChanged):
+            self._step_claims(event, position, durable, at, undoing, first, charges=charges)
+        return first
+
+    def _step_claims(
+        self,
+        event: Stepped | ClaimsChanged,
+        position: int,
+        durable: int,
+        at: float,
+        undoing: Undoing | None,
+        first: int,
+        *,
+        charges: bool,
+    ) -> None:
+        """What a step makes of claims, once its messages are in their logs."""
+        self._tell(event, position, durable, first)
         if event.moved:
             self.claims.move(event.moved, at, event.when.wall, undoing, first)
+            self._tell_granted(event.moved[0], first)
         if isinstance(event, ClaimsChanged):
             for channel, agent_id in _charged(event) if charges else ():
                 for budget in (self.channels[channel].posts, self.posts):
@@ -230,7 +263,35 @@ class State:
                     if undoing is not None:
                         undoing.append((budget.take_back, (agent_id,)))
             self.claims.change(event.changed, at, undoing)
-        return first
+
+    def _tell(self, event: Stepped | ClaimsChanged, position: int, durable: int, first: int) -> None:
+        """Keep which message says what of a claim, and where none does; before any claim is changed."""
+        if isinstance(event, Stepped) and len(event.moved) == 1 and event.moved[0].manner == "granted":
+            return
+        untold = set()
+        told = []
+        for channel, cursor, kind, claim, fence in tellings(event, self.channels, self.claims, first):
+            if cursor:
+                told.append((cursor, channel, kind, claim, fence))
+            else:
+                untold.add(channel)
+        for cursor, channel, kind, claim, fence in sorted(told):
+            self.channels[channel].told.add(cursor, kind, claim, fence)
+        for channel in untold:
+            self._change_board(channel, position, durable)
+
+    def _tell_granted(self, moved: Moved, first: int) -> None:
+        """Keep that the first message says that a plain target is granted, if it does."""
+        if moved.manner == "granted":
+            room = self.channels[moved.channel]
+            held = room.ledger.entry(moved.target)
+            if held is not None:
+                room.told.add(first, "granted", held.claim, held.fence)
+
+    def _change_board(self, channel: str, position: int, durable: int) -> None:
+        room = self.channels[channel]
+        room.change_board(position, durable)
+        self.on_undo(position, durable, room.take_board_back)
 
     def _undoing(self, position: int, durable: int) -> Undoing | None:
         """What takes the steps that undo the event at ``position``, unless that is durable."""
