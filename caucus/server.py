@@ -32,7 +32,7 @@ from caucus.web.dispatch import Dispatch
 from caucus.web.operation import Gate
 from caucus.web.plain_dispatch import PlainDispatch
 from caucus.web.routes.serving import Serving
-from caucus.web.stream import Streams
+from caucus.web.streams import Streams
 
 
 class Server:

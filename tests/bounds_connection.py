@@ -10,7 +10,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from caucus.client.exchange import CONNECTIONS, KEEP_SECONDS, Exchange
-from caucus.client.follow import QUEUE_BYTES, QUEUE_MESSAGES, STALL_SECONDS, Follow, _Body
+from caucus.client.follow import Follow
+from caucus.client.live import QUEUE_BYTES, QUEUE_MESSAGES, STALL_SECONDS, _Body
 from caucus.edge import bounds
 from caucus.edge.llhttp.connection import HELD
 from caucus.edge.llhttp.outlet import UNSENT

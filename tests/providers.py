@@ -40,7 +40,7 @@ from caucus.testing.shared import SharedLog
 from caucus.web.dispatch import Dispatch
 from caucus.web.operation import Gate
 from caucus.web.routes.serving import Serving
-from caucus.web.stream import Streams
+from caucus.web.streams import Streams
 
 OpenJournal = Callable[[Clock], Deferred[IJournal]]
 

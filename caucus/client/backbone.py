@@ -16,12 +16,14 @@ from zope.interface import implementer
 
 from caucus.client.call import call
 from caucus.client.exchange import MOST_BYTES, TIMEOUT_SECONDS, Exchange, Opened
+from caucus.client.feed import Feed
 from caucus.client.follow import Follow
 from caucus.errors import HttpError, InvalidMessage, InvalidRequest, NotFound
-from caucus.interfaces import IBackbone, IClaims
+from caucus.interfaces import IBackbone, IClaims, IFeed
 from caucus.model.channels import require_channel_name
 from caucus.model.claims import Claim, TakeResult
 from caucus.model.evidence import address_of
+from caucus.model.feed import FeedPage
 from caucus.model.messages import MessageFields, fields_of
 from caucus.model.records import (
     Appended,
@@ -32,6 +34,7 @@ from caucus.model.records import (
     Released,
     StoredArtifact,
 )
+from caucus.model.views import read_view
 from caucus.model.wanted import Wanted
 from caucus.wire import operations
 from caucus.wire.frames import EVENT_STREAM
@@ -44,7 +47,7 @@ RETRY_SECONDS: Final = 10.0
 T = TypeVar("T")
 
 
-@implementer(IBackbone, IClaims)
+@implementer(IBackbone, IClaims, IFeed)
 class HTTPBackbone:
     """Speaks to a backbone over HTTP, as the agent that its token stands for.
 
@@ -128,8 +131,11 @@ class HTTPBackbone:
     def append(self, channel: str, message: MessageFields) -> Deferred[Appended]:
         return self._call(operations.APPEND, channel, fields=message)
 
-    def read_since(self, channel: str, cursor: int, limit: int | None = None) -> Deferred[Page]:
-        return self._call(operations.READ_SINCE, channel, fields={"cursor": cursor, "limit": limit})
+    def read_since(
+        self, channel: str, cursor: int, limit: int | None = None, wait: float = 0
+    ) -> Deferred[Page]:
+        fields = {"cursor": cursor, "limit": limit, "wait": None if wait == 0 else wait}
+        return self._call(operations.READ_SINCE, channel, fields=fields, patience=_patience(wait))
 
     def claim(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
         return self._call(operations.CLAIM, channel, fields=message)
@@ -160,13 +166,8 @@ class HTTPBackbone:
         self, channel: str, claim: int, fence: int | None = None, wait: float = 0
     ) -> Deferred[Claim]:
         query = [] if fence is None else [("fence", str(fence))]
-        patience = 0.0
-        if wait:
-            query.append(("wait", str(wait)))
-            patience = (
-                float(wait) if isinstance(wait, int | float) and 0 < wait < TIMEOUT_SECONDS * 2 else 0.0
-            )
-        return self._call(operations.GET_CLAIM, channel, str(claim), query=query, patience=patience)
+        query += [("wait", str(wait))] if wait else []
+        return self._call(operations.GET_CLAIM, channel, str(claim), query=query, patience=_patience(wait))
 
     def take_claim(
         self,
@@ -270,6 +271,27 @@ class HTTPBackbone:
 
         return Follow(connect, cursor, self._exchange.clock)
 
+    def read_feed(
+        self,
+        rooms: Sequence[str] = (),
+        since: str | None = None,
+        *,
+        wait: float = 0,
+        limit: int | None = None,
+    ) -> Deferred[FeedPage]:
+        asked = [("since", since), ("wait", wait or None), ("limit", limit)]
+        query = [("room", room) for room in rooms]
+        query += [(name, str(value)) for name, value in asked if value is not None]
+        return self._call(operations.READ_FEED, query=query, patience=_patience(wait))
+
+    def feed(self, rooms: Sequence[str] = (), since: str | None = None) -> Feed:
+        """As the interface says, over connections that are made again where they are lost; see `Feed`."""
+
+        def connect(route: str, headers: Mapping[str, str]) -> Deferred[Opened]:
+            return Deferred.fromCoroutine(self._exchange.open(route, headers, EVENT_STREAM))
+
+        return Feed(connect, read_view(rooms), since, self._exchange.clock)
+
     def _call(
         self,
         operation: Operation[T],
@@ -330,6 +352,11 @@ def _query_of(pairs: Sequence[tuple[str, str]]) -> str:
         return urlencode(pairs)
     except (TypeError, UnicodeEncodeError):
         raise InvalidRequest("it holds something that UTF-8 cannot say") from None
+
+
+def _patience(wait: object) -> float:
+    """For how many seconds an answer may be waited for; what cannot be waited is for the server to refuse."""
+    return float(wait) if isinstance(wait, int | float) and 0 < wait < TIMEOUT_SECONDS * 2 else 0.0
 
 
 def _segment(sha256: object) -> str:

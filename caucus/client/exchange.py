@@ -240,7 +240,7 @@ class Exchange:
         return await self._whole(response, line)
 
     async def _open(self, route: str, given: Mapping[str, str], content_type: str, line: _Line) -> Opened:
-        response = await self._asked(line, "GET", route, given)
+        response = await self._asked(line, "GET", route, {"Accept": content_type, **given})
         if response.code == 200 and _media_type(response.headers) == content_type:
             return Opened(response, line.abort)
         answer = await self._whole(response, line, ERROR_BYTES)

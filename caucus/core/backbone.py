@@ -15,6 +15,7 @@ from caucus.core import (
     channels,
     claiming,
     evidence,
+    following,
     handing,
     holding,
     listing,
@@ -28,17 +29,20 @@ from caucus.core import (
 )
 from caucus.core.clock import DecisionClock
 from caucus.core.core import Asked, Core
+from caucus.core.feed_loop import FeedLoop
 from caucus.errors import CaucusError
 from caucus.interfaces import (
     IAlive,
     IBackbone,
     IClaims,
+    IFeed,
     IJournal,
     IMeasured,
     IReadiness,
     IRepeatable,
     ITokenKeeper,
     IWatchable,
+    IWatchableFeed,
 )
 from caucus.limits import Limits
 from caucus.metrics import Metric
@@ -46,6 +50,7 @@ from caucus.model.answers import Answer
 from caucus.model.claims import Claim, TakeResult
 from caucus.model.events import Author, RequestKey
 from caucus.model.evidence import kept_bytes
+from caucus.model.feed import Begun, FeedPage, FeedSlice, Place
 from caucus.model.messages import MessageFields, taken_over
 from caucus.model.records import (
     Appended,
@@ -56,10 +61,22 @@ from caucus.model.records import (
     Released,
     StoredArtifact,
 )
+from caucus.model.views import View
 from caucus.model.wanted import Wanted
 
 
-@implementer(IBackbone, IClaims, IAlive, IWatchable, IRepeatable, ITokenKeeper, IReadiness, IMeasured)
+@implementer(
+    IBackbone,
+    IClaims,
+    IFeed,
+    IAlive,
+    IWatchable,
+    IWatchableFeed,
+    IRepeatable,
+    ITokenKeeper,
+    IReadiness,
+    IMeasured,
+)
 class Backbone:
     """Each operation decides, records and applies in one turn of the reactor.
 
@@ -145,8 +162,25 @@ class Backbone:
     def append(self, channel: str, message: MessageFields) -> Deferred[Appended]:
         return self._core.write(posting.append, self._asked, channel, taken_over(message))
 
-    def read_since(self, channel: str, cursor: int, limit: int | None = None) -> Deferred[Page]:
-        return self._core.read(channels.read_since, channel, cursor, limit)
+    def read_since(
+        self, channel: str, cursor: int, limit: int | None = None, wait: float = 0
+    ) -> Deferred[Page]:
+        if wait == 0 and wait is not False:
+            return self._core.read(channels.read_since, channel, cursor, limit)
+        return channels.wait_for_messages(self._core, channel, cursor, limit, wait)
+
+    def read_feed(
+        self,
+        rooms: Sequence[str] = (),
+        since: str | None = None,
+        *,
+        wait: float = 0,
+        limit: int | None = None,
+    ) -> Deferred[FeedPage]:
+        return following.read_feed(self._core, rooms, since, wait, limit)
+
+    def feed(self, rooms: Sequence[str] = (), since: str | None = None) -> FeedLoop:
+        return FeedLoop(self._core, rooms, since)
 
     def claim(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
         return self._core.write(claiming.claim, self._asked, channel, taken_over(message))
@@ -174,7 +208,7 @@ class Backbone:
         self, channel: str, claim: int, fence: int | None = None, wait: float = 0
     ) -> Deferred[Claim]:
         if fence is None:
-            return waiting.wait_for_claim(self._core, channel, claim, wait)
+            return listing.wait_for_claim(self._core, channel, claim, wait)
         return self._core.write(listing.confirm_claim, None, channel, claim, fence)
 
     def take_claim(
@@ -251,6 +285,15 @@ class Backbone:
 
     def look(self, channel: str, cursor: int, limit: int) -> Page:
         return channels.read_since(self._core, channel, cursor, limit)
+
+    def watch_feed(self, wake: Callable[[], None]) -> Callable[[], None]:
+        return following.watch_feed(self._core, wake)
+
+    def begin_feed(self, view: View, since: str | None) -> Deferred[Begun]:
+        return self._core.read(following.begin, view, since)
+
+    def look_on(self, view: View, place: Place, limit: int, size: int, end: int | None = None) -> FeedSlice:
+        return following.look_on(self._core, view, place, limit, size, end)
 
     def once(self, request: RequestKey, operation: str, *args: Any, **kwargs: Any) -> Deferred[Answer]:
         same = self._asking(key=request)

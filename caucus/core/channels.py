@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
+
 from caucus.core.core import Core
+from caucus.core.waiting import wait_for
 from caucus.errors import ChannelExists, ChannelLimit
 from caucus.model.channels import field_problem, require_channel_name
 from caucus.model.events import ChannelCreated, ChannelFields, RequestKey
@@ -60,9 +63,19 @@ def read_since(core: Core, channel: str, cursor: int, limit: int | None) -> Page
     return core.durable_channel(channel).page(cursor, limit, core.journal.durable)
 
 
+def wait_for_messages(
+    core: Core, channel: str, cursor: int, limit: int | None, seconds: float
+) -> Deferred[Page]:
+    def look(is_last: bool) -> Page | None:
+        page = read_since(core, channel, cursor, limit)
+        return page if is_last or page.messages_json else None
+
+    return wait_for(core, ("message",), (channel,), seconds, look)
+
+
 def subscribe(core: Core, channel: str) -> int:
     return core.durable_channel(channel).head(core.journal.durable)
 
 
 def watch(core: Core, channel: str, wake: Callable[[], None]) -> Callable[[], None]:
-    return core.feeds.watch(("message",), core.durable_channel(channel).name, wake)
+    return core.feeds.watch(("message",), (core.durable_channel(channel).name,), wake)

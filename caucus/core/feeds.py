@@ -22,14 +22,46 @@ a number is not what it was.
 _log = Logger("caucus")
 
 
+_Watchers = dict["_Watcher", None]
+"""In the order in which they came: one of a thousand goes as quickly as it came."""
+
+
 class _Watcher:
-    """Who watches, until that is over."""
+    """Who watches what, until that is over."""
 
-    __slots__ = ("is_over", "wake")
+    __slots__ = ("_kinds", "_places", "_watched", "is_over", "wake")
 
-    def __init__(self, wake: Wake) -> None:
+    def __init__(
+        self,
+        watched: dict[Kind, dict[str, _Watchers]],
+        kinds: Iterable[Kind],
+        places: Iterable[str],
+        wake: Wake,
+    ) -> None:
         self.wake = wake
         self.is_over = False
+        self._watched = watched
+        self._kinds = tuple(kinds)
+        self._places = tuple(places)
+        for kind in self._kinds:
+            there = watched.setdefault(kind, {})
+            for place in self._places:
+                there.setdefault(place, {})[self] = None
+
+    def end(self) -> None:
+        """It watches no more."""
+        if self.is_over:
+            return
+        self.is_over = True
+        for kind in self._kinds:
+            there = self._watched[kind]
+            for place in self._places:
+                watchers = there[place]
+                watchers.pop(self, None)
+                if not watchers:
+                    del there[place]
+            if not there:
+                del self._watched[kind]
 
 
 class Feeds:
@@ -42,30 +74,15 @@ class Feeds:
         self.last_seen = 0.0
         """When the last event that can be seen was decided, in seconds since the epoch; 0 without any."""
         self._journal = journal
-        self._watchers: dict[tuple[Kind, str], list[_Watcher]] = {}
+        self._watchers: dict[Kind, dict[str, _Watchers]] = {}
         self._unseen: deque[tuple[int, Event]] = deque()
 
-    def watch(self, kinds: Iterable[Kind], place: str, wake: Wake) -> Callable[[], None]:
+    def watch(self, kinds: Iterable[Kind], places: Iterable[str], wake: Wake) -> Callable[[], None]:
         """Call ``wake`` whenever something of these kinds has changed; returns what ends that.
 
-        :param place: which channel's, or which claim's; empty for all.
+        :param places: which channels', or which claims', each different; an empty one stands for all.
         """
-        watcher = _Watcher(wake)
-        places = [(kind, place) for kind in kinds]
-        for watched in places:
-            self._watchers.setdefault(watched, []).append(watcher)
-
-        def end() -> None:
-            if watcher.is_over:
-                return
-            watcher.is_over = True
-            for watched in places:
-                watchers = self._watchers[watched]
-                watchers.remove(watcher)
-                if not watchers:
-                    del self._watchers[watched]
-
-        return end
+        return _Watcher(self._watchers, kinds, places, wake).end
 
     def applied(self, event: Event, position: int, durable: int) -> None:
         """An event was applied, which is at ``position``; ``advanced`` may come only later."""
@@ -103,8 +120,9 @@ class Feeds:
         return dict.fromkeys(
             watcher
             for kind, place in changed
+            if kind in self._watchers
             for watched in (place, "")
-            for watcher in self._watchers.get((kind, watched), ())
+            for watcher in self._watchers[kind].get(watched, ())
         )
 
 

@@ -7,8 +7,10 @@ from math import ceil
 from typing import get_args
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 
 from caucus.core.core import Core
+from caucus.core.waiting import wait_for
 from caucus.errors import ClaimLost, InvalidRequest, UnknownChannel, UnknownClaim
 from caucus.model.claims import Claim, ClaimState
 from caucus.model.events import Author, Holding, RequestKey
@@ -75,6 +77,15 @@ def get_claim(core: Core, channel: str, claim: int) -> Claim:
     if held is None or _is_over(held, now):
         raise UnknownClaim
     return shown_plain(room, held, now)
+
+
+def wait_for_claim(core: Core, channel: str, claim: int, seconds: float) -> Deferred[Claim]:
+    """The claim, once it does not wait any more: how many are in front is of no use to whoever waits."""
+
+    def look(is_last: bool) -> Claim | None:
+        return None if not is_last and is_waiting(core, channel, claim) else get_claim(core, channel, claim)
+
+    return wait_for(core, ("claim",), (str(claim),), seconds, look)
 
 
 def is_waiting(core: Core, channel: str, claim: int) -> bool:

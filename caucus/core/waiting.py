@@ -1,28 +1,42 @@
-"""A claim that waits, watched until it does not any more."""
+"""Requests that wait for something to happen: watched until there is an answer, or the time is up."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from caucus.core.core import Core
-from caucus.core.listing import get_claim, is_waiting
-from caucus.errors import InvalidRequest
-from caucus.model.claims import Claim
+from caucus.core.feeds import Kind
+from caucus.errors import CaucusError
+from caucus.model.views import require_wait
 
-MOST_SECONDS: Final = 50
+T = TypeVar("T")
 
 
-def wait_for_claim(core: Core, channel: str, claim: int, seconds: float) -> Deferred[Claim]:
-    """The claim, once it is held, or after so many seconds; and when that is cancelled, as it is then."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_SECONDS:
-        return fail(InvalidRequest(f"wait must be a number of seconds from 0 to {MOST_SECONDS}."))
-    if not seconds:
-        return core.read(get_claim, channel, claim)
-    return core.read(_looked_at, channel, claim).addCallback(_wait, core, channel, claim, seconds)
+def wait_for(
+    core: Core,
+    kinds: Iterable[Kind],
+    places: Iterable[str],
+    seconds: object,
+    look: Callable[[bool], T | None],
+) -> Deferred[T]:
+    """What ``look`` finds, now or as soon as something of these kinds has changed at one of the places.
+
+    ``look`` gives ``None`` while there is nothing to answer by durable events, unless it is told that it is
+    the last time. That is after so many seconds, and when the wait is cancelled. Fails with `InvalidRequest`
+    for a number of seconds that nobody may wait.
+    """
+    try:
+        patience = require_wait(seconds)
+    except CaucusError:
+        return fail()
+    is_last = not patience or core.is_stopping
+    looking: Deferred[T | None] = core.read(_looked_at, look, is_last)
+    return looking.addCallback(_wait, core, tuple(kinds), tuple(places), patience, look)
 
 
 def stop(core: Core) -> None:
@@ -32,58 +46,70 @@ def stop(core: Core) -> None:
         waiting.fires.cancel()
 
 
-def _looked_at(core: Core, channel: str, claim: int) -> Claim | None:
-    """The claim, unless it waits: how many are in front of it is of no use to whoever waits for it."""
-    if not core.is_stopping and is_waiting(core, channel, claim):
-        return None
-    return get_claim(core, channel, claim)
+def _looked_at(_core: Core, look: Callable[[bool], T | None], is_last: bool) -> T | None:
+    return look(is_last)
 
 
 def _wait(
-    shown: Claim | None, core: Core, channel: str, claim: int, seconds: float
-) -> Claim | Deferred[Claim]:
-    """Wait from now on, if it waits still: whoever has given up meanwhile does not come here."""
-    if shown is None:
-        shown = _looked_at(core, channel, claim)
-    return Waiting(core, channel, claim, seconds).fires if shown is None else shown
+    found: T | None,
+    core: Core,
+    kinds: tuple[Kind, ...],
+    places: tuple[str, ...],
+    seconds: float,
+    look: Callable[[bool], T | None],
+) -> T | Deferred[T]:
+    """Wait from now on, if there is nothing yet: whoever has given up meanwhile does not come here."""
+    if found is None:
+        found = look(core.is_stopping)
+    return Waiting(core, kinds, places, seconds, look).fires if found is None else found
 
 
-class Waiting:
-    """Somebody who waits for a claim."""
+class Waiting(Generic[T]):
+    """Somebody who waits."""
 
-    def __init__(self, core: Core, channel: str, claim: int, seconds: float) -> None:
-        self.fires: Deferred[Claim] = Deferred(self._cancel)
+    __slots__ = ("_core", "_end", "_look", "_timer", "fires")
+
+    def __init__(
+        self,
+        core: Core,
+        kinds: tuple[Kind, ...],
+        places: tuple[str, ...],
+        seconds: float,
+        look: Callable[[bool], T | None],
+    ) -> None:
+        self.fires: Deferred[T] = Deferred(self._cancel)
         self._core = core
-        self._asked = (channel, claim)
-        self._end = core.feeds.watch(("claim",), str(claim), self._look)
+        self._look = look
+        self._end = core.feeds.watch(kinds, places, self._wake)
         core.waits.add(self)
         self._timer: IDelayedCall = core.reactor.callLater(seconds, self._stop)
 
-    def _look(self) -> None:
-        """It is not what it was: held, gone, or waiting still."""
-        if is_waiting(self._core, *self._asked):
-            return
-        self._finish()
+    def _wake(self) -> None:
+        """Something has changed: that may be it."""
         try:
-            shown = get_claim(self._core, *self._asked)
+            found = self._look(False)
         except Exception:
+            self._finish()
             self.fires.errback()
-        else:
-            self.fires.callback(shown)
+            return
+        if found is not None:
+            self._finish()
+            self.fires.callback(found)
 
     def _stop(self) -> None:
-        """The time is up: it is answered as it is."""
+        """The time is up: it is answered with what there is."""
         self._finish()
-        self._core.read(get_claim, *self._asked).addBoth(self._tell)
+        looking: Deferred[T | None] = self._core.read(_looked_at, self._look, True)
+        looking.addBoth(self._tell)
 
-    def _tell(self, shown: Claim | Failure) -> None:
+    def _tell(self, found: T | Failure | None) -> None:
         if not self.fires.called:  # nobody has cancelled it meanwhile
-            self.fires.callback(shown)
+            self.fires.callback(found)  # type: ignore[arg-type]  # the last look finds something
 
-    def _cancel(self, waiting: Deferred[Claim]) -> None:
+    def _cancel(self, waiting: Deferred[T]) -> None:
         self._finish()
         try:
-            waiting.callback(get_claim(self._core, *self._asked))
+            waiting.callback(self._look(True))  # type: ignore[arg-type]
         except Exception:
             waiting.errback()
 

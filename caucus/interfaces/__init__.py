@@ -11,6 +11,10 @@ from caucus.interfaces.claims import (
     IAlive as IAlive,
     IClaims as IClaims,
 )
+from caucus.interfaces.feed import (
+    IFeed as IFeed,
+    IWatchableFeed as IWatchableFeed,
+)
 from caucus.interfaces.journal import (
     IJournal as IJournal,
     IJournalFactory as IJournalFactory,

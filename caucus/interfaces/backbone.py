@@ -96,12 +96,14 @@ class IBackbone(Interface):
         this channel within the window.
         """
 
-    def read_since(channel: str, cursor: int, limit: int | None = None) -> Deferred[Page]:
+    def read_since(channel: str, cursor: int, limit: int | None = None, wait: float = 0) -> Deferred[Page]:
         """The messages that follow ``cursor``, in order, and the cursor after them.
 
         :param cursor: an integer from 0 to the head; ``2.0`` is one, ``True`` is not.
         :param limit: the most messages, a positive integer; ``None`` and anything above
             ``max_read_limit`` mean that many.
+        :param wait: where nothing follows, answers once something does, or after so many seconds, 0 to 50;
+            `InvalidRequest` for any other. Cancelling it while it waits answers with the empty page.
 
         The cursor advances by the number of messages in the page, so an empty page means
         "caught up". Fails with `InvalidCursor` for either argument.

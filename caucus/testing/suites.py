@@ -8,6 +8,7 @@ from caucus.testing import (
     claiming,
     evidence,
     fencing,
+    following,
     handing,
     journaling,
     leasing,
@@ -39,5 +40,6 @@ BACKBONE_CASES: tuple[Case, ...] = (
     *refusing.CASES,
     *handing.CASES,
     *beside.CASES,
+    *following.CASES,
 )
 JOURNAL_CASES: tuple[JournalCase, ...] = tuple(journaling.CASES)

@@ -38,7 +38,8 @@ class NotEvents(ValueError):
 class EventParser:
     """Server-sent events, from bytes cut anywhere: only an event that is whole counts.
 
-    ``feed`` returns (id, data) pairs; ``id`` is ``None`` for an event that has none. It raises
+    ``feed`` returns (id, data) pairs; ``id`` is ``None`` for an event that has none, and ``data`` is empty
+    where an id alone says where the stream is. It raises
     `NotEvents` if the first line is of nothing that a stream has, or an event grows beyond all bounds.
     """
 
@@ -83,4 +84,4 @@ class EventParser:
             self._data_size += len(value) + 1
         elif field == b"id":
             self._id = value
-        return not line and bool(self._data)
+        return not line and bool(self._data or self._id is not None)

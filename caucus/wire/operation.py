@@ -31,6 +31,7 @@ class Operation(Generic[T]):
     :param takes: a sketch of the body for people.
     :param request: the body's name in the OpenAPI description.
     :param answer: what a success says; its status is ``status``.
+    :param live: what whoever accepts a stream of events is answered with instead.
     :param others: further statuses of success.
     :param errors: what it refuses beyond what any request can be refused with, or roots of that.
     :param writes: it goes on when its peer leaves, and a client must not repeat it without an
@@ -45,6 +46,7 @@ class Operation(Generic[T]):
     takes: str = ""
     request: str = ""
     answer: Codec[T]
+    live: Codec[bytes] | None = None
     status: int = 200
     others: tuple[int, ...] = ()
     authority: Authority = "reader"

@@ -6,6 +6,7 @@ from typing import Final
 
 from caucus import errors
 from caucus.wire import answers
+from caucus.wire.feed import FEED
 from caucus.wire.operation import Operation
 
 EVERYWHERE: Final = (
@@ -137,7 +138,7 @@ READ_SINCE: Final = Operation(
     at="/channels/{channel}/read",
     summary="The messages after a cursor.",
     body="object or nothing",
-    takes="`{cursor, limit?}`",
+    takes="`{cursor, limit?, wait?}`",
     request="Read",
     answer=answers.PAGE,
     errors=(*_CHANNEL, errors.InvalidCursor),
@@ -327,6 +328,15 @@ STREAM: Final = Operation(
     body="unread",
     answer=answers.EVENTS,
     errors=(*_CHANNEL, errors.InvalidCursor, errors.StreamCapacity),
+)
+READ_FEED: Final = Operation(
+    name="read_feed",
+    method="GET",
+    at="/feed",
+    summary="What becomes readable, over any number of channels; as a stream for whoever accepts one.",
+    answer=FEED,
+    live=answers.EVENTS,
+    errors=(*_CHANNEL, errors.StreamCapacity),
 )
 MINT: Final = Operation(
     name="mint",

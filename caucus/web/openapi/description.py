@@ -31,10 +31,33 @@ _IF_CLAIM: Final = (
     "exactly that grant in the step of the write; else it is 409 `claim_lost`."
 )
 """No parameter: the tool that holds the server to this description makes `0` of its pattern."""
+_WAIT: Final[Schema] = {
+    "name": "wait",
+    "in": "query",
+    "description": "Seconds: answers only once there is what is waited for, or after so long.",
+    "schema": {"type": "number", "minimum": 0, "maximum": 50},
+}
 _FURTHER: Final[dict[str, list[Schema]]] = {
     "stream": [
         {"name": "since", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}},
         {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
+    ],
+    "read_feed": [
+        {
+            "name": "room",
+            "in": "query",
+            "description": "A channel, or `name:cursor`, which begins there; `*`, which is all, by default.",
+            "schema": {"type": "array", "items": {"type": "string"}},
+        },
+        {"name": "since", "in": "query", "description": "A position.", "schema": {"type": "string"}},
+        _WAIT,
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 10**15 - 1}},
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "A position, which wins over `since`, where a stream of events is accepted.",
+            "schema": {"type": "string"},
+        },
     ],
     "get_claim": [
         {
@@ -43,12 +66,7 @@ _FURTHER: Final[dict[str, list[Schema]]] = {
             "description": "Asks whether exactly this grant is live.",
             "schema": {"type": "integer", "minimum": 1, "maximum": 10**16 - 1},
         },
-        {
-            "name": "wait",
-            "in": "query",
-            "description": "Seconds: answers only once the claim does not wait, or after so long.",
-            "schema": {"type": "number", "minimum": 0, "maximum": 50},
-        },
+        _WAIT,
     ],
     "list_claims": [
         {"name": "owner", "in": "query", "schema": {"type": "string"}},
@@ -78,6 +96,9 @@ def _operation(operation: Operation[Any]) -> Schema:
     answer = operation.answer
     kind = answer.content_type.partition(";")[0]
     content = {kind: {"schema": ref(answer.schema) if answer.schema else _OPAQUE.get(kind, {})}}
+    if operation.live is not None:
+        live = operation.live.content_type.partition(";")[0]
+        content[live] = {"schema": _OPAQUE[live]}
     answers = {str(one): {"description": "", "content": content} for one in operation.successes}
     described: Schema = {
         "operationId": operation.name,

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from caucus.model.claims import Conflicting, Mode, Renewal, Taken
 from caucus.model.drafts import Draft
+from caucus.model.feed import BoardChanged, ChannelMade, ClaimChange
 from caucus.model.fields import (
     SHORT_TEXT,
     TYPES,
@@ -26,6 +27,7 @@ from caucus.model.fields import (
 from caucus.model.messages import CLAIM_ONLY
 from caucus.model.records import AlreadyClaimed, Descriptor, NotHeld, Released
 from caucus.model.text import CONTROL_CODES, SURROGATE_CODES
+from caucus.model.views import LONGEST_WAIT
 from caucus.model.wanted import LONGEST_LEASE, MOST_TARGETS, SHORTEST_LEASE
 from caucus.wire import answers, refusals
 
@@ -46,6 +48,7 @@ class Read(msgspec.Struct):
 
     cursor: Cursor
     limit: Maybe[Annotated[int, Meta(ge=1)]] = None
+    wait: Maybe[Annotated[float, Meta(ge=0, le=LONGEST_WAIT)]] = None
 
 
 class NamedIdentity(msgspec.Struct):
@@ -130,6 +133,9 @@ _TYPES: Final = (
     Descriptor,
     AlreadyClaimed,
     NotHeld,
+    ClaimChange,
+    BoardChanged,
+    ChannelMade,
     answers.Channels,
     answers.Claims,
     answers.Head,
@@ -226,6 +232,20 @@ def _stored(draft: Schema) -> Schema:
     return {**_object(properties), "required": [*draft["required"], "agent_id", "owner", "v", "ts"]}
 
 
+def _feed(schemas: dict[str, Schema], cursor: Schema) -> Schema:
+    """A page of a feed."""
+    told = {
+        "channel": {"type": "string"},
+        "cursor": cursor,
+        "message": ref("Message"),
+        "change": schemas.pop("ClaimChange"),
+    }
+    events = [_object(told, "change"), schemas.pop("ChannelMade"), schemas.pop("BoardChanged")]
+    listed = {"type": "array", "items": {"oneOf": events}}
+    names = {"type": "array", "items": {"type": "string"}}
+    return _object({"events": listed, "since": {"type": "string"}, "reset": names}, "reset")
+
+
 def _schemas() -> Schema:
     """Every schema, by its name."""
     schemas = _generated()
@@ -252,6 +272,7 @@ def _schemas() -> Schema:
         "Reassignment": _sent(draft, claim=True, assignee=ref("Identity")),
         "Message": _stored(draft),
         "Appended": _object({"message": message, "cursor": cursor}),
+        "Feed": _feed(schemas, cursor),
         "Page": _object({"messages": messages, "cursor": cursor}),
         "ClaimResult": {"oneOf": [granted, *lost]},
         "TakeResult": {"oneOf": [schemas.pop("Taken"), schemas.pop("Conflicting")]},

@@ -14,6 +14,7 @@ from caucus.model.problems import refusal
 from caucus.model.records import Identity
 from caucus.model.validation import unknown_problems
 from caucus.web.operation import answered, authored
+from caucus.web.query import texts, wait
 from caucus.web.routes.serving import Serving, serves
 from caucus.wire.jsontext import NULL
 from caucus.wire.operations import (
@@ -33,7 +34,6 @@ from caucus.wire.operations import (
 
 _DIGITS: Final = re.compile("[1-9][0-9]{0,15}")
 _FENCE: Final = re.compile("[0-9]{1,32}")
-_NUMBER: Final = re.compile(r"[0-9]{1,32}(\.[0-9]{1,32})?([eE][-+]?[0-9]{1,3})?")
 _TAKEN: Final = {"granted": 201, "queued": 202}
 """The statuses of what was taken; all else is 200."""
 
@@ -43,9 +43,9 @@ async def list_claims(on: Serving, request: Request, channel: str) -> Response:
     claims = IClaims(on.backbone, None)
     if claims is None:
         raise NotFound
-    asked = {name: _texts(request, name) for name in ("owner", "agent_id", "state")}
-    named = {name: texts[0] for name, texts in asked.items() if texts}
-    listed = await claims.list_claims(channel, **named, targets=_texts(request, "target"))
+    asked = {name: texts(request, name) for name in ("owner", "agent_id", "state")}
+    named = {name: given[0] for name, given in asked.items() if given}
+    listed = await claims.list_claims(channel, **named, targets=texts(request, "target"))
     return answered(LIST_CLAIMS, listed)
 
 
@@ -54,15 +54,11 @@ async def get_claim(on: Serving, request: Request, channel: str, claim: str) -> 
     claims = IClaims(on.backbone, None)
     if claims is None:
         raise NotFound
-    fences, waits = _texts(request, "fence"), _texts(request, "wait")
+    fences = texts(request, "fence")
     if fences and not _FENCE.fullmatch(fences[0]):
         raise InvalidRequest("fence must be the number of a grant, in digits.")
-    if waits and not _NUMBER.fullmatch(waits[0]):
-        raise InvalidRequest("wait must be a number of seconds from 0 to 50.")
     fence = int(fences[0]) if fences else None
-    wait = float(waits[0]) if waits else 0
-    request.is_awaited = wait > 0
-    return answered(GET_CLAIM, await claims.get_claim(channel, _number(claim), fence, wait))
+    return answered(GET_CLAIM, await claims.get_claim(channel, _number(claim), fence, wait(request)))
 
 
 @serves(TAKE_CLAIM)
@@ -136,14 +132,6 @@ async def _known(on: Serving, channel: str, given: dict[str, Any], *names: str) 
         await on.backbone.describe_channel(channel)
         raise refusal(problems)
     return dict(given)
-
-
-def _texts(request: Request, name: str) -> list[str]:
-    """The values of a query's parameter. Raises `InvalidRequest` for bytes that are not UTF-8."""
-    try:
-        return [value.decode() for value in request.args.get(name.encode(), ())]
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"{name} is not UTF-8.") from None
 
 
 def _number(claim: str) -> int:

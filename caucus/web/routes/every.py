@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from caucus.web.routes import admin, channels, claims, evidence, health, messages, metrics, serving, streams
+from caucus.web.routes import (
+    admin,
+    channels,
+    claims,
+    evidence,
+    feed,
+    health,
+    messages,
+    metrics,
+    serving,
+    streams,
+)
 
 ROUTES: Final = serving.ROUTES
-ROOMS: Final = (admin, channels, claims, evidence, health, messages, metrics, streams)
+ROOMS: Final = (admin, channels, claims, evidence, feed, health, messages, metrics, streams)

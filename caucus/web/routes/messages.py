@@ -18,5 +18,8 @@ async def append(on: Serving, request: Request, channel: str) -> Response:
 @serves(READ_SINCE)
 async def read_since(on: Serving, request: Request, channel: str) -> Response:
     fields = request.value
-    page = await on.backbone.read_since(channel, fields.get("cursor", NULL), fields.get("limit"))
-    return answered(READ_SINCE, page)
+    cursor, limit, wait = fields.get("cursor", NULL), fields.get("limit"), fields.get("wait")
+    if wait is None:
+        return answered(READ_SINCE, await on.backbone.read_since(channel, cursor, limit))
+    request.is_awaited = bool(wait)
+    return answered(READ_SINCE, await on.backbone.read_since(channel, cursor, limit, wait))

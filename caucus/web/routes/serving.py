@@ -19,7 +19,7 @@ from caucus.model.answers import Answer
 from caucus.model.events import RequestKey
 from caucus.model.evidence import Hashed
 from caucus.web.idempotency import earlier_key
-from caucus.web.stream import Streams
+from caucus.web.streams import Streams
 from caucus.wire.operation import Operation
 
 T = TypeVar("T")

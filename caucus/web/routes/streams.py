@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
+
+from twisted.internet.defer import succeed
 
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import InvalidCursor, InvalidRequest
 from caucus.web.routes.serving import Serving, serves
-from caucus.web.stream import HEADERS
+from caucus.web.streams import HEADERS
 from caucus.wire.operations import STREAM
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
@@ -21,16 +24,22 @@ _DIGITS = re.compile(rb"0*([0-9]{1,16})")
 async def stream(on: Serving, request: Request, channel: str) -> Response:
     resumed = request.values(b"last-event-id")
     since = None if resumed else _since(request.args)
-    head = await on.backbone.subscribe(channel)
-    start, comment = head, "from the head on"
-    if resumed:
-        start, comment = _resume(resumed[0], head)
-    elif since is not None:
-        if since > head:
-            raise InvalidCursor(f"The cursor must be an integer from 0 to the head, which is {head}.")
-        start, comment = since, f"from {since} on"
-    live = on.streams.stream(channel, start, head, comment)
-    return Response(STREAM.status, live, HEADERS, STREAM.answer.content_type)
+    reading = on.backbone.subscribe(channel)
+    if resumed and on.streams.knows(channel):
+        opening = reading.addCallback(partial(_resume, resumed[0]))
+    else:
+        head = await reading
+        opening = succeed(_resume(resumed[0], head) if resumed else _begin(since, head))
+    return Response(STREAM.status, on.streams.stream(channel, opening), HEADERS, STREAM.answer.content_type)
+
+
+def _begin(since: int | None, head: int) -> tuple[int, int, str]:
+    """Where a reader begins, the head, and what is said of it. Raises `InvalidCursor`."""
+    if since is None:
+        return head, head, "from the head on"
+    if since > head:
+        raise InvalidCursor(f"The cursor must be an integer from 0 to the head, which is {head}.")
+    return since, head, f"from {since} on"
 
 
 def _since(arguments: Mapping[bytes, Sequence[bytes]]) -> int | None:
@@ -50,9 +59,9 @@ def _number(digits: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
-def _resume(last_event_id: bytes, head: int) -> tuple[int, str]:
+def _resume(last_event_id: bytes, head: int) -> tuple[int, int, str]:
     """Where a reader that comes back goes on. Any answer but 200 would end an ``EventSource`` for ever."""
     last = _number(last_event_id)
     if last is not None and last <= head:
-        return last, f"resumed from {last} on"
-    return 0, "the last event is not known here; from 0 on"
+        return last, head, f"resumed from {last} on"
+    return 0, head, "the last event is not known here; from 0 on"

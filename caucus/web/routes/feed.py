@@ -1,0 +1,51 @@
+"""The feed: in pages, or live."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import succeed
+
+from caucus.edge.request import Request
+from caucus.edge.response import Response
+from caucus.errors import NotFound
+from caucus.interfaces import IFeed, IWatchableFeed
+from caucus.model.views import read_view
+from caucus.web.operation import answered
+from caucus.web.query import count, text, texts, wait
+from caucus.web.routes.serving import Serving, serves
+from caucus.web.streams import HEADERS
+from caucus.wire.answers import EVENTS
+from caucus.wire.frames import EVENT_STREAM
+from caucus.wire.operations import READ_FEED
+
+
+@serves(READ_FEED)
+async def read_feed(on: Serving, request: Request) -> Response:
+    feed = IFeed(on.backbone, None)
+    if feed is None:
+        raise NotFound
+    rooms, since = texts(request, "room"), text(request, "since")
+    if _wants_stream(request):
+        return await _live(on, request, rooms, since)
+    limit, patience = count(request, "limit"), wait(request)
+    return answered(READ_FEED, await feed.read_feed(rooms, since, wait=patience, limit=limit))
+
+
+async def _live(on: Serving, request: Request, rooms: list[str], since: str | None) -> Response:
+    view = read_view(rooms)
+    live = IWatchableFeed(on.backbone, None)
+    if live is None:
+        raise NotFound
+    last = request.values(b"last-event-id")
+    where = last[0].decode("latin-1") if last else since
+    opening = live.begin_feed(view, where)
+    named = (*(view.rooms or ()), *(name for name, _cursor in view.starts))
+    if where is None or not on.streams.knows(*named):
+        begun = await opening
+        opening = succeed(begun)
+    return Response(READ_FEED.status, on.streams.feed(view, opening), HEADERS, EVENTS.content_type)
+
+
+def _wants_stream(request: Request) -> bool:
+    """Whether a request names a stream of events as what it takes."""
+    kinds = ",".join(value.decode("latin-1") for value in request.values(b"accept")).lower().split(",")
+    return any(kind.partition(";")[0].strip() == EVENT_STREAM for kind in kinds)
