@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The tests that a transport has a part in: they run on both.
-OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadlines door edge follow idempotency \
+OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadlines door edge feed follow following idempotency \
 	issuer limits openapi recorded routes server strangers stream stream_turns token_command waiting)
 
 .PHONY: help run demo test test-oldest check bench clean
@@ -32,7 +32,7 @@ test: $(VENV)/.installed-dev
 
 # The oldest Twisted that pyproject.toml allows; the newest is the one that everything else runs on.
 OLDEST := $(shell sed -n 's/^    "twisted>=\([0-9.]*\)",$$/\1/p' pyproject.toml | head -n 1)
-ITS_TESTS := $(patsubst %,tests/test_%.py,client client_away deadlines edge follow leaving llhttp server strangers stream \
+ITS_TESTS := $(patsubst %,tests/test_%.py,client client_away deadlines edge feed follow leaving llhttp server strangers stream \
 	stream_turns transports)
 
 test-oldest: $(VENV)/bin/python
