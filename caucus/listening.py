@@ -17,6 +17,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 
+from caucus.edge.bounds import REQUEST_SECONDS
 from caucus.edge.door import Door
 from caucus.edge.llhttp.site import FastSite
 from caucus.edge.plain.site import PlainSite
@@ -97,6 +98,7 @@ async def listen(
         port = await _bound(endpoint, site)
     except Exception as error:
         raise ConfigurationError(f"cannot listen on {excerpt(description)}: {one_line(error)}") from error
+    _lose_the_silent(port)
     try:
         return Listener(port, site, names, metrics, tls=description.startswith(("ssl:", "tls:")))
     except (AttributeError, ValueError) as error:
@@ -105,6 +107,18 @@ async def listen(
         raise ConfigurationError(
             f"--listen {excerpt(description)}: only TCP and Unix sockets are served"
         ) from error
+
+
+def _lose_the_silent(port: Any) -> None:
+    """Have connections end whose peer's machine does not answer, as when a cable was pulled.
+
+    By itself, Linux sends again for a quarter of an hour before it believes that. What waits for a peer to be
+    taken has so many seconds anyway. Those that are accepted have it from the socket that listens.
+    """
+    listening = getattr(port, "socket", None)
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if listening is not None and option is not None and listening.family in (socket.AF_INET, socket.AF_INET6):
+        listening.setsockopt(socket.IPPROTO_TCP, option, REQUEST_SECONDS * 1000)
 
 
 async def _bound(endpoint: IStreamServerEndpoint, site: AnySite) -> IListeningPort:

@@ -22,7 +22,7 @@ from caucus.edge.llhttp.site import FastSite
 from caucus.edge.plain.site import PlainSite
 from caucus.edge.site import Shared
 from caucus.errors import CaucusError, ConfigurationError
-from caucus.interfaces import IBackbone, IJournal, IMeasured, ITokenKeeper
+from caucus.interfaces import IAlive, IBackbone, IJournal, IMeasured, ITokenKeeper
 from caucus.journals import open_journal
 from caucus.listening import AnySite, Listener, endpoint_of, listen
 from caucus.metrics import Metric
@@ -169,7 +169,7 @@ def dispatcher(
     keeper = ITokenKeeper(backbone, None)
     issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper, limits.max_minted_tokens)
     gate = Gate(tokens, issuer, limits, read_token=settings.read_token)
-    return Dispatch(gate, Serving(backbone, streams, issuer, tuple(metrics)))
+    return Dispatch(gate, Serving(backbone, streams, issuer, tuple(metrics), IAlive(backbone, None)))
 
 
 def site_maker(

@@ -28,7 +28,7 @@ from caucus.edge.access_log import AccessLog
 from caucus.edge.counts import Counts
 from caucus.edge.crowd import Crowd
 from caucus.edge.door import Door
-from caucus.interfaces import IBackbone, IJournal, ITokenKeeper
+from caucus.interfaces import IAlive, IBackbone, IJournal, ITokenKeeper
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
 from caucus.listening import AnySite
@@ -146,7 +146,7 @@ def make_site(
     streams = Streams(backbone, limits, clock)
     issuer = Issuer(known, admin_token, audit, clock.seconds, keeper, limits.max_minted_tokens)
     gate = Gate(known, issuer, limits, read_token=read_token)
-    dispatch = Dispatch(gate, Serving(backbone, streams, issuer))
+    dispatch = Dispatch(gate, Serving(backbone, streams, issuer, (), IAlive(backbone, None)))
     access, crowd = AccessLog(clock, clock.seconds), Crowd(limits, clock)
     site = site_maker(http or transport(), dispatch, clock, access, crowd, Counts(crowd))()
     site.door = Door((), local=True, literals=False, metrics=True) if door is None else door

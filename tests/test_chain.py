@@ -146,14 +146,14 @@ def test_a_head_that_was_written_down_proves_what_a_copy_holds(start: Start, tmp
     told = command("check", "--head", early, file)
     assert (told.returncode, told.stdout.rpartition("; ")[2]) == (
         0,
-        "the head that was asked for is event 2\n",
+        "the head that was asked for is event 3\n",
     )
     other = command("check", "--head", "0" * 64, file)
     assert (other.returncode, other.stdout) == (1, "")
     assert "no event in it has the digest" in other.stderr
     assert "64 hexadecimal digits" in command("check", "--head", "xyz", file).stderr
     lines = [json.loads(line) for line in command("export", file).stdout.splitlines()]
-    assert lines[1]["digest"] == early
+    assert lines[2]["digest"] == early
 
 
 def test_a_file_of_the_first_version_is_checked_as_far_as_it_goes() -> None:

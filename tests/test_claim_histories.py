@@ -296,6 +296,7 @@ class ClaimHistory(History):
             self.model.last_event = self.model.now
         else:
             self.backbone._core.alarm.stop()
+            self.backbone._attendance.stop()
         self.journal = SlowJournal(self.journal.events)
         self.clock.advance(seconds)
         self.model.now = self.clock.seconds()

@@ -317,7 +317,7 @@ def test_a_message_that_is_found_after_its_waits_were_given_up_shows() -> None:
     posting.addErrback(lambda failure: failure.trap(OutcomeUnknown))
     journal.give_up()
     assert listener.bodies() == []
-    journal.lose(kept=3)
+    journal.lose(kept=4)
     assert listener.bodies() == ["found"]
 
 

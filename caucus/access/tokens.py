@@ -107,6 +107,11 @@ class Tokens:
         """Forget a minted token; says whether there was one. Seeded tokens stay."""
         return self._minted.pop(digest, None) is not None
 
+    def names(self) -> frozenset[str]:
+        """The agents and the owners that a token stands for."""
+        known = (one.identity for some in (self._seeded, self._minted) for one in some.values())
+        return frozenset(name for one in known for name in (one.agent_id, one.owner))
+
     def require_free(self, identity: Identity) -> None:
         """Raises `InvalidRequest` if no token may stand for it.
 

@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any, Final, TypeVar, cast
-from urllib.parse import urlencode
 
-from msgspec.structs import asdict
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from caucus.client.asking import (
+    fields_of_claim,
+    json_of,
+    nothing_there,
+    patience as patience_of,
+    query_of,
+    segment,
+    verified,
+)
 from caucus.client.call import call
 from caucus.client.exchange import MOST_BYTES, TIMEOUT_SECONDS, Exchange, Opened
 from caucus.client.feed import Feed
 from caucus.client.follow import Follow
-from caucus.errors import HttpError, InvalidMessage, InvalidRequest, NotFound
-from caucus.interfaces import IBackbone, IClaims, IFeed
+from caucus.interfaces import IBackbone, IClaims, IFeed, IInbox, IPresence
 from caucus.model.channels import require_channel_name
 from caucus.model.claims import Claim, TakeResult
-from caucus.model.evidence import address_of
 from caucus.model.feed import FeedPage
-from caucus.model.messages import MessageFields, fields_of
+from caucus.model.messages import MessageFields
+from caucus.model.presence import Acknowledged, InboxPage, Presence, ToldMessage, Whoami
 from caucus.model.records import (
     Appended,
     ClaimResult,
@@ -36,9 +41,8 @@ from caucus.model.records import (
 )
 from caucus.model.views import read_view
 from caucus.model.wanted import Wanted
-from caucus.wire import operations
+from caucus.wire import following, operations
 from caucus.wire.frames import EVENT_STREAM
-from caucus.wire.jsontext import encode_json
 from caucus.wire.operation import Operation
 
 RETRY_SECONDS: Final = 10.0
@@ -47,7 +51,7 @@ RETRY_SECONDS: Final = 10.0
 T = TypeVar("T")
 
 
-@implementer(IBackbone, IClaims, IFeed)
+@implementer(IBackbone, IClaims, IFeed, IPresence, IInbox)
 class HTTPBackbone:
     """Speaks to a backbone over HTTP, as the agent that its token stands for.
 
@@ -135,7 +139,7 @@ class HTTPBackbone:
         self, channel: str, cursor: int, limit: int | None = None, wait: float = 0
     ) -> Deferred[Page]:
         fields = {"cursor": cursor, "limit": limit, "wait": None if wait == 0 else wait}
-        return self._call(operations.READ_SINCE, channel, fields=fields, patience=_patience(wait))
+        return self._call(operations.READ_SINCE, channel, fields=fields, patience=patience_of(wait))
 
     def claim(self, channel: str, message: MessageFields) -> Deferred[ClaimResult]:
         return self._call(operations.CLAIM, channel, fields=message)
@@ -167,7 +171,7 @@ class HTTPBackbone:
     ) -> Deferred[Claim]:
         query = [] if fence is None else [("fence", str(fence))]
         query += [("wait", str(wait))] if wait else []
-        return self._call(operations.GET_CLAIM, channel, str(claim), query=query, patience=_patience(wait))
+        return self._call(operations.GET_CLAIM, channel, str(claim), query=query, patience=patience_of(wait))
 
     def take_claim(
         self,
@@ -175,7 +179,7 @@ class HTTPBackbone:
         wanted: Wanted | Mapping[str, object],
         by: Identity | None = None,  # noqa: ARG002  # the token says
     ) -> Deferred[TakeResult]:
-        fields = wanted if isinstance(wanted, Mapping) else _fields_of(wanted)
+        fields = wanted if isinstance(wanted, Mapping) else fields_of_claim(wanted)
         return self._call(operations.TAKE_CLAIM, channel, fields=fields)
 
     def renew_claim(
@@ -253,11 +257,11 @@ class HTTPBackbone:
         return self._call(operations.SUBSCRIBE, channel)
 
     def put_artifact(self, channel: str, sha256: str, data: bytes) -> Deferred[StoredArtifact]:
-        return self._call(operations.PUT_ARTIFACT, channel, _segment(sha256), data=data)
+        return self._call(operations.PUT_ARTIFACT, channel, segment(sha256), data=data)
 
     def get_artifact(self, channel: str, sha256: str) -> Deferred[bytes | None]:
-        getting = self._call(operations.GET_ARTIFACT, channel, _segment(sha256))
-        return getting.addCallbacks(_verified, _nothing_there, callbackArgs=(sha256,))
+        getting = self._call(operations.GET_ARTIFACT, channel, segment(sha256))
+        return getting.addCallbacks(verified, nothing_there, callbackArgs=(sha256,))
 
     def follow(self, channel: str, cursor: int) -> Follow:
         """The channel's messages from ``cursor`` on, each as it is appended; see `Follow`."""
@@ -282,7 +286,7 @@ class HTTPBackbone:
         asked = [("since", since), ("wait", wait or None), ("limit", limit)]
         query = [("room", room) for room in rooms]
         query += [(name, str(value)) for name, value in asked if value is not None]
-        return self._call(operations.READ_FEED, query=query, patience=_patience(wait))
+        return self._call(following.READ_FEED, query=query, patience=patience_of(wait))
 
     def feed(self, rooms: Sequence[str] = (), since: str | None = None) -> Feed:
         """As the interface says, over connections that are made again where they are lost; see `Feed`."""
@@ -291,6 +295,36 @@ class HTTPBackbone:
             return Deferred.fromCoroutine(self._exchange.open(route, headers, EVENT_STREAM))
 
         return Feed(connect, read_view(rooms), since, self._exchange.clock)
+
+    def who(self, channel: str | None = None) -> Deferred[list[Presence]]:
+        query = [] if channel is None else [("channel", channel)]
+        return self._call(following.WHO, query=query)
+
+    def whoami(self, by: Identity | None = None) -> Deferred[Whoami]:  # noqa: ARG002
+        return self._call(following.WHOAMI, fields={})
+
+    def read_inbox(
+        self,
+        by: Identity | None = None,  # noqa: ARG002
+        *,
+        since: str | None = None,
+        wait: float = 0,
+        everything: bool = False,
+    ) -> Deferred[InboxPage]:
+        asked = [("since", since), ("wait", wait or None), ("all", "true" if everything else None)]
+        query = [(name, str(value)) for name, value in asked if value is not None]
+        return self._call(following.READ_INBOX, fields={}, query=query, patience=patience_of(wait))
+
+    def ack(
+        self,
+        channel: str,
+        cursor: int,
+        by: Identity | None = None,  # noqa: ARG002
+    ) -> Deferred[Acknowledged]:
+        return self._call(following.ACK, fields={"channel": channel, "cursor": cursor})
+
+    def get_message(self, channel: str, cursor: int) -> Deferred[ToldMessage]:
+        return self._call(following.GET_MESSAGE, channel, segment(str(cursor)))
 
     def _call(
         self,
@@ -326,49 +360,6 @@ class HTTPBackbone:
         if operation.body == "bytes":
             body = bytes(memoryview(data))
         elif operation.body not in ("json", "unread"):
-            body = _json_of(cast("MessageFields", fields), identities)
-        text = _query_of(query)
+            body = json_of(cast("MessageFields", fields), identities)
+        text = query_of(query)
         return await call(self._exchange, operation, *variables, body=body, query=text, patience=patience)
-
-
-def _json_of(message: MessageFields, identities: Mapping[str, object]) -> bytes:
-    fields = fields_of(message)
-    for name, one in identities.items():
-        fields[name] = {part: getattr(one, part, None) for part in ("agent_id", "owner")}
-    try:
-        return encode_json(fields)
-    except (TypeError, ValueError, RecursionError):
-        raise InvalidMessage(("it holds something that JSON in UTF-8 cannot say",)) from None
-
-
-def _fields_of(wanted: object) -> dict[str, object]:
-    if not isinstance(wanted, Wanted):
-        raise InvalidMessage(("it must be a mapping of its fields",))
-    return asdict(wanted)
-
-
-def _query_of(pairs: Sequence[tuple[str, str]]) -> str:
-    try:
-        return urlencode(pairs)
-    except (TypeError, UnicodeEncodeError):
-        raise InvalidRequest("it holds something that UTF-8 cannot say") from None
-
-
-def _patience(wait: object) -> float:
-    """For how many seconds an answer may be waited for; what cannot be waited is for the server to refuse."""
-    return float(wait) if isinstance(wait, int | float) and 0 < wait < TIMEOUT_SECONDS * 2 else 0.0
-
-
-def _segment(sha256: object) -> str:
-    """An address, or what is none and no other route's."""
-    return sha256 if isinstance(sha256, str) and sha256.strip(".") else "-"
-
-
-def _verified(data: bytes, sha256: str) -> bytes:
-    if address_of(data) != sha256:
-        raise HttpError(200)  # it is something else's page
-    return data
-
-
-def _nothing_there(failure: Failure) -> None:
-    failure.trap(NotFound)

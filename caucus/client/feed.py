@@ -14,8 +14,8 @@ from caucus.client.live import LiveStream
 from caucus.model.feed import EVERYTHING, FeedEvent, FeedReset
 from caucus.model.views import View
 from caucus.wire.feed import read_event
+from caucus.wire.following import READ_FEED
 from caucus.wire.frames import NotEvents
-from caucus.wire.operations import READ_FEED
 
 LONGEST_QUERY: Final = 8192
 """In bytes: what does not fit is asked for as all channels, of which the others are left out here."""

@@ -18,8 +18,10 @@ from caucus.core import (
     following,
     handing,
     holding,
+    inbox,
     listing,
     posting,
+    presence,
     restart,
     revoking,
     signs,
@@ -36,8 +38,10 @@ from caucus.interfaces import (
     IBackbone,
     IClaims,
     IFeed,
+    IInbox,
     IJournal,
     IMeasured,
+    IPresence,
     IReadiness,
     IRepeatable,
     ITokenKeeper,
@@ -52,6 +56,7 @@ from caucus.model.events import Author, RequestKey
 from caucus.model.evidence import kept_bytes
 from caucus.model.feed import Begun, FeedPage, FeedSlice, Place
 from caucus.model.messages import MessageFields, taken_over
+from caucus.model.presence import Acknowledged, InboxPage, Presence, ToldMessage, Whoami
 from caucus.model.records import (
     Appended,
     ClaimResult,
@@ -65,18 +70,8 @@ from caucus.model.views import View
 from caucus.model.wanted import Wanted
 
 
-@implementer(
-    IBackbone,
-    IClaims,
-    IFeed,
-    IAlive,
-    IWatchable,
-    IWatchableFeed,
-    IRepeatable,
-    ITokenKeeper,
-    IReadiness,
-    IMeasured,
-)
+@implementer(IBackbone, IClaims, IFeed, IPresence, IInbox, IAlive, IWatchable, IWatchableFeed)
+@implementer(IRepeatable, ITokenKeeper, IReadiness, IMeasured)
 class Backbone:
     """Each operation decides, records and applies in one turn of the reactor.
 
@@ -106,6 +101,7 @@ class Backbone:
         given = Tokens() if tokens is None else tokens
         self._core = Core(journal, clock, decisions, self.limits, given, writer)
         self._leases = self._core.state.claims.leases
+        self._attendance = presence.Attendance(self._core)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -128,6 +124,7 @@ class Backbone:
 
         To be called before the journal is closed; it leaves no timer behind.
         """
+        self._attendance.stop()
         return restart.end_run(self._core)
 
     def stop_waiting(self) -> None:
@@ -260,13 +257,35 @@ class Backbone:
     ) -> Deferred[Claim]:
         return self._core.write(handing.decline_claim, self._asked, channel, claim, by, {"note": note})
 
-    def awaits_signs(self) -> bool:
-        return bool(self._leases.by_number)
+    def heard_of(self, by: Identity, channel: str = "") -> None:
+        self._attendance.hear(by, channel)
+        if self._leases.by_number:
+            agent = Author(by.agent_id, by.owner)
+            if self._leases.lacks_sign(agent, self._core.clock.now()):
+                signs.record_beside(self._core, agent)
 
-    def heard_of(self, by: Identity) -> None:
-        agent = Author(by.agent_id, by.owner)
-        if self._leases.lacks_sign(agent, self._core.clock.now()):
-            signs.record_beside(self._core, agent)
+    def showed(self, by: Identity, channel: str, start: int, end: int) -> None:
+        self._attendance.show(by, channel, start, end)
+
+    def opened(self, by: Identity) -> Callable[[], None]:
+        return self._attendance.open(by)
+
+    def who(self, channel: str | None = None) -> Deferred[list[Presence]]:
+        return self._core.read(presence.who, self._attendance.streams, channel)
+
+    def whoami(self, by: Identity) -> Deferred[Whoami]:
+        return self._core.read(presence.whoami, by)
+
+    def read_inbox(
+        self, by: Identity, *, since: str | None = None, wait: float = 0, everything: bool = False
+    ) -> Deferred[InboxPage]:
+        return inbox.read_inbox(self._core, by, since, wait, everything)
+
+    def ack(self, channel: str, cursor: int, by: Identity) -> Deferred[Acknowledged]:
+        return self._core.write(inbox.ack, self._asked, channel, cursor, by)
+
+    def get_message(self, channel: str, cursor: int) -> Deferred[ToldMessage]:
+        return self._core.read(inbox.get_message, channel, cursor)
 
     def revoke_claim(self, channel: str, claim: int, reason: str, by: Identity) -> Deferred[Released]:
         return self._core.write(revoking.revoke_claim, self._asked, channel, claim, reason, by)

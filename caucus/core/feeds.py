@@ -9,14 +9,15 @@ from typing import Literal
 from twisted.logger import Logger
 
 from caucus.interfaces import IJournal
-from caucus.model.events import ChannelCreated, ClaimsChanged, Event, RunBegan, Stepped
+from caucus.model.events import ChannelCreated, ClaimsChanged, Event, RunBegan, Said, Stepped
+from caucus.rules.receipts import is_addressed, read_addressed
 
 Wake = Callable[[], None]
-Kind = Literal["channel", "message", "claims", "claim"]
+Kind = Literal["channel", "message", "claims", "claim", "addressed"]
 """What can change.
 
 There is a new channel; a channel's log has grown, or its claims are not what they were; the lease claim with
-a number is not what it was.
+a number is not what it was; there is a message that is addressed to a name.
 """
 
 _log = Logger("caucus")
@@ -129,13 +130,20 @@ class Feeds:
 def _changes(event: Event) -> Iterator[tuple[Kind, str]]:
     match event:
         case Stepped(said=said, moved=moved):
-            yield from (("message", one.channel) for one in said)
+            yield from _said(said)
             yield from (("claims", one.channel) for one in moved)
         case ClaimsChanged(said=said, moved=moved, changed=changed):
-            yield from (("message", one.channel) for one in said)
+            yield from _said(said)
             yield from (("claims", one.channel) for one in (*moved, *changed))
             yield from (("claim", str(one.claim)) for one in changed)
         case RunBegan(extended=moved):
             yield from (("claims", one.channel) for one in moved)
         case ChannelCreated(descriptor=descriptor):
             yield "channel", descriptor.channel
+
+
+def _said(said: Iterable[Said]) -> Iterator[tuple[Kind, str]]:
+    for one in said:
+        yield "message", one.channel
+        if is_addressed(one.message_json):
+            yield from (("addressed", name) for name in read_addressed(one.message_json).to)

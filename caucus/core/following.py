@@ -131,17 +131,23 @@ def _behind(
     return tuple(behind), tuple(lost)
 
 
-def _place_of(core: Core, view: View, since: str) -> Place | None:
-    """The place of a position, or ``None`` if it is none of this log, or beyond what is durable."""
-    text, *others = since.split(",")
-    known = core.state.runs.events_of(text)
+def place_of_position(core: Core, since: str) -> Place | None:
+    """The place of a position without channels that are behind, or ``None`` if it is none that is known."""
+    known = core.state.runs.events_of(since.partition(",")[0])
     if known is None:
         return None
     events, messages = known
-    durable = core.journal.durable
-    if messages > LAST or events + bool(messages) > durable:
+    if messages > LAST or events + bool(messages) > core.journal.durable:
         return None
-    at = place_of(events + 1, messages)
+    return Place(place_of(events + 1, messages))
+
+
+def _place_of(core: Core, view: View, since: str) -> Place | None:
+    """The place of a position, or ``None`` if it is none of this log, or beyond what is durable."""
+    text, *others = since.split(",")
+    place, durable = place_of_position(core, text), core.journal.durable
+    if place is None or not others:
+        return place
     starts = []
     for one in others:
         found = _BEHIND.fullmatch(one)
@@ -152,5 +158,5 @@ def _place_of(core: Core, view: View, since: str) -> Place | None:
             return None
         if view.rooms is None or room.name in view.rooms:
             starts.append((room, int(found[2])))
-    behind, lost = _behind(starts, at)
-    return None if lost else Place(at, behind)
+    behind, lost = _behind(starts, place.at)
+    return None if lost else Place(place.at, behind)

@@ -19,6 +19,7 @@ from caucus.model.events import (
     ClaimsChanged,
     Event,
     Moved,
+    OwingBegan,
     RunBegan,
     RunEnded,
     Stepped,
@@ -99,6 +100,7 @@ class _Replay:
 def replay(core: Core) -> Deferred[None]:
     """Apply what the journal holds of earlier runs; afterwards, what others write, and undo what is lost."""
     replaying = _Replay(core)
+    core.state.receipts.is_owing = False  # until an event says so
     return core.journal.replay(replaying.apply, replaying.undo).addCallback(replaying.go_on)
 
 
@@ -153,6 +155,8 @@ def _have_begun(core: Core, down: float) -> None:
         )
         core.record(RunBegan(core.clock.instant(now), core.writer, extended), now)
         core.on_undo(_have_begun, core, down)
+        if not core.state.receipts.is_owing:
+            core.record(OwingBegan(core.clock.instant(now)), now)
         leases = iter(core.state.claims.leases.not_extended(down, now + grace))
         while some := tuple(ClaimExtended(one.claim, one.channel, grace) for one in islice(leases, AT_ONCE)):
             core.record(ClaimsChanged(core.clock.instant(now), changed=some), now)

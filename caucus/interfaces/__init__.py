@@ -7,10 +7,7 @@ from caucus.interfaces.backbone import (
     ITokenKeeper as ITokenKeeper,
     IWatchable as IWatchable,
 )
-from caucus.interfaces.claims import (
-    IAlive as IAlive,
-    IClaims as IClaims,
-)
+from caucus.interfaces.claims import IClaims as IClaims
 from caucus.interfaces.feed import (
     IFeed as IFeed,
     IWatchableFeed as IWatchableFeed,
@@ -20,3 +17,8 @@ from caucus.interfaces.journal import (
     IJournalFactory as IJournalFactory,
 )
 from caucus.interfaces.measured import IMeasured as IMeasured
+from caucus.interfaces.presence import (
+    IAlive as IAlive,
+    IInbox as IInbox,
+    IPresence as IPresence,
+)

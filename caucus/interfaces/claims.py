@@ -151,13 +151,3 @@ class IClaims(Interface):
         :param by: who does it: somebody of the holder's owner, of the owner who made the channel, or
             `CAUCUS`, who is an administrator. Over HTTP the token says who that is.
         """
-
-
-class IAlive(Interface):
-    """What a backbone may provide beside `IClaims`: it is told of signs of life, and not only by requests."""
-
-    def awaits_signs() -> bool:
-        """Whether any claim may live by a sign of life; else none needs to be told."""
-
-    def heard_of(by: Identity) -> None:
-        """A request of an agent has come, whatever it asks for. Nothing waits for what that means."""

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, assert_never
 
 import msgspec
+from msgspec.structs import asdict
 
 from caucus.journals.tables import Row
 from caucus.model.changes import named
 from caucus.model.events import (
+    Acked,
     Author,
     Change,
     ChannelCreated,
@@ -18,9 +20,11 @@ from caucus.model.events import (
     EvidenceAdded,
     Lived,
     Moved,
+    OwingBegan,
     Record,
     RunBegan,
     RunEnded,
+    Seen,
     Stepped,
     TokensChanged,
 )
@@ -57,14 +61,32 @@ def _told(event: Event, evidence: bytes) -> dict[str, Any]:
         case RunEnded():
             told = {"event": "run_ended"}
         case Lived(agent=agent):
-            told = {"event": "lived", "agent_id": agent.agent_id, "owner": agent.owner}
+            told = {"event": "lived", **_agent(agent)}
         case TokensChanged():
             minted = None if event.minted is None else _token(*event.minted)
             revoked = [digest.hex()[:DIGITS] for digest in event.revoked]
             told = {"event": "tokens_changed", "minted": minted, "revoked": revoked}
         case _:
-            assert_never(event)
+            told = _told_of_people(event)
     return told
+
+
+def _told_of_people(event: Seen | Acked | OwingBegan) -> dict[str, Any]:
+    """Who was there, and what became of what was said."""
+    match event:
+        case Seen(agents=agents, shown=shown):
+            seen = [{**_agent(one.agent), "seconds": one.seconds, "channels": one.channels} for one in agents]
+            return {"event": "seen", "agents": seen, "shown": [asdict(one) for one in shown]}
+        case Acked(channel=channel, cursor=cursor, agent=agent):
+            return {"event": "acked", "channel": channel, "cursor": cursor, **_agent(agent)}
+        case OwingBegan():
+            return {"event": "owing_began"}
+        case _:
+            assert_never(event)
+
+
+def _agent(agent: Author) -> dict[str, str]:
+    return {"agent_id": agent.agent_id, "owner": agent.owner}
 
 
 def _changed(one: Change) -> dict[str, Any]:

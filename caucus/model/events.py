@@ -305,5 +305,60 @@ class Lived(Record, frozen=True, tag=8):
     agent: Author
 
 
-Event = ChannelCreated | Stepped | EvidenceAdded | TokensChanged | RunEnded | RunBegan | ClaimsChanged | Lived
+class SeenAgent(Record, frozen=True):
+    """An agent of which a request came, so many seconds before; and the channels that those asked about."""
+
+    agent: Author
+    seconds: int
+    channels: tuple[str, ...] = ()
+
+
+class Shown(Record, frozen=True):
+    """The message before ``cursor`` was shown to somebody by this name, whom it is addressed to."""
+
+    name: str
+    channel: str
+    cursor: int
+
+
+class Seen(Record, frozen=True, tag=9):
+    """Event: who was there since the last of these, and what was shown to whom.
+
+    It makes no difference to any decision: only for those who ask whether somebody is there.
+    """
+
+    when: Instant
+    agents: tuple[SeenAgent, ...] = ()
+    shown: tuple[Shown, ...] = ()
+
+
+class Acked(Record, frozen=True, tag=10):
+    """Event: an agent has taken note of the message before ``cursor``, by both its names."""
+
+    when: Instant
+    channel: str
+    cursor: int
+    agent: Author
+    request: RequestKey | None = None
+
+
+class OwingBegan(Record, frozen=True, tag=11):
+    """Event: what is addressed to somebody is owed from here on, as it was not in earlier versions."""
+
+    when: Instant
+
+
+Event = (
+    ChannelCreated
+    | Stepped
+    | EvidenceAdded
+    | TokensChanged
+    | RunEnded
+    | RunBegan
+    | ClaimsChanged
+    | Lived
+    | Seen
+    | Acked
+    | OwingBegan
+)
 """What a journal records."""

@@ -19,9 +19,10 @@ class AnswerPlace(Record, frozen=True):
     """Where an answer of an operation that wrote is found again: what it is made of is kept anyway.
 
     That is the message before ``cursor``, as a ``granted`` transition or a plain post; else the
-    evidence of ``size`` bytes at ``sha256``; else that a claim was ``released``; else the channel itself,
-    as it was created. Where it is a ``claim``, as it stood then, that is kept here, in MessagePack, but for
-    the note in the message before ``cursor``; ``outcome`` is how it was taken, if it was.
+    evidence of ``size`` bytes at ``sha256``; else that a claim was ``released``, or a message ``acked``;
+    else the channel itself, as it was created. Where it is a ``claim``, as it stood then, that is kept
+    here, in MessagePack, but for the note in the message before ``cursor``; ``outcome`` is how it was
+    taken, if it was.
     """
 
     channel: str
@@ -32,6 +33,7 @@ class AnswerPlace(Record, frozen=True):
     released: bool = False
     claim: bytes = b""
     outcome: str = ""
+    acked: bool = False
 
 
 class Answered(Record, frozen=True):

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from caucus.model.answers import Answer
 from caucus.model.claims import Claim, Taken
 from caucus.model.events import (
+    Acked,
     ChannelCreated,
     ClaimEnded,
     ClaimOpened,
@@ -19,6 +20,7 @@ from caucus.model.events import (
     Moved,
     Stepped,
 )
+from caucus.model.presence import Acknowledged
 from caucus.model.records import Appended, Granted, Released, StoredArtifact
 from caucus.rules.answered import AnswerPlace
 from caucus.rules.channel import Channel
@@ -49,11 +51,13 @@ def answer_at(place: AnswerPlace, room: Channel) -> Answer:
         return stored_artifact(room.name, place.sha256, place.size, deduplicated=False)
     if place.released:
         return Released()
+    if place.acked:
+        return Acknowledged()
     return room.descriptor(0)
 
 
 def place_of(
-    event: ChannelCreated | Stepped | EvidenceAdded | ClaimsChanged,
+    event: ChannelCreated | Stepped | EvidenceAdded | ClaimsChanged | Acked,
     channels: Mapping[str, Channel],
     claims: Claims,
     at: float,
@@ -66,6 +70,8 @@ def place_of(
     match event:
         case ChannelCreated(descriptor=descriptor):
             return AnswerPlace(descriptor.channel)
+        case Acked(channel=channel):
+            return AnswerPlace(channel, acked=True)
         case EvidenceAdded(channel=channel, sha256=sha256, size=size):
             return AnswerPlace(channel, sha256=sha256, size=size)
         case Stepped(moved=(Moved(channel=channel, manner="revoked"),)):

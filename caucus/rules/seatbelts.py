@@ -32,7 +32,7 @@ class RateBudget:
     """
 
     def __init__(self, limit: int, window: int, tracked: int, scope: RateScope) -> None:
-        self._limit = limit
+        self.limit = limit
         self._window = window
         self._tracked = tracked
         self._scope: RateScope = scope
@@ -43,9 +43,14 @@ class RateBudget:
         charges = self._charges.get(name)
         if charges is None:
             return
-        if charges.count(self._window, now) >= self._limit:
+        if charges.count(self._window, now) >= self.limit:
             wait = charges.oldest + self._window - now
-            raise RateLimited(limit=self._limit, scope=self._scope, retry_after=max(1, math.ceil(wait)))
+            raise RateLimited(limit=self.limit, scope=self._scope, retry_after=max(1, math.ceil(wait)))
+
+    def left(self, name: str, now: float) -> int:
+        """How many charges are left for ``name``."""
+        charges = self._charges.get(name)
+        return self.limit if charges is None else max(0, self.limit - charges.count(self._window, now))
 
     def charge(self, name: str, now: float) -> None:
         """Count one charge of ``name`` at ``now``."""

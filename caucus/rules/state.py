@@ -18,6 +18,8 @@ from caucus.limits import Limits
 from caucus.model.answers import Answer
 from caucus.model.channels import require_channel_name
 from caucus.model.events import (
+    Acked,
+    Author,
     ChannelCreated,
     ClaimGranted,
     ClaimOpened,
@@ -26,11 +28,12 @@ from caucus.model.events import (
     Event,
     EvidenceAdded,
     Lived,
-    Moved,
+    OwingBegan,
     Record,
     RunBegan,
     RunEnded,
     Said,
+    Seen,
     Stepped,
     TokensChanged,
 )
@@ -41,9 +44,11 @@ from caucus.rules.channel import Channel, ChannelDump
 from caucus.rules.claims.claims import Claims, Undoing
 from caucus.rules.claims.leased import LeasesDump
 from caucus.rules.places import answer_at, place_of
+from caucus.rules.presence import Heard
+from caucus.rules.receipts import Receipts, ReceiptsDump, is_addressed, read_addressed
 from caucus.rules.runs import Runs
 from caucus.rules.seatbelts import RateBudget
-from caucus.rules.telling import tellings
+from caucus.rules.telling import keep_granted, keep_told
 
 
 class _Stamped(msgspec.Struct):
@@ -64,6 +69,8 @@ class StateDump(Record, frozen=True):
     last_number: int
     leases: LeasesDump
     runs: list[tuple[int, str]]
+    heard: list[tuple[Author, float, list[str]]]
+    receipts: ReceiptsDump
 
 
 class State:
@@ -83,6 +90,8 @@ class State:
         self.creates = RateBudget(limits.max_channel_creates_per_minute, window, tracked, "channel_creates")
         self.claims = Claims(self.channels)
         self.runs = Runs(journal_id)
+        self.heard = Heard(tracked)
+        self.receipts = Receipts()
         self._limits = limits
         self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
 
@@ -129,6 +138,9 @@ class State:
                     self.on_undo(position, durable, self.creates.take_back, descriptor.created_by)
             case EvidenceAdded():
                 self._add_evidence(event, evidence, position, durable)
+            case Acked(channel=channel, cursor=cursor, agent=agent):
+                names, room = (agent.agent_id, agent.owner), self.channels[channel]
+                self.receipts.ack(room, cursor, names, position, durable, self.on_undo)
             case _:
                 self._note(event, position, durable, at)
                 return
@@ -138,7 +150,11 @@ class State:
             self.on_undo(position, durable, self.answered.forget_last, event.request)
 
     def _note(
-        self, event: TokensChanged | RunBegan | RunEnded | Lived, position: int, durable: int, at: float
+        self,
+        event: TokensChanged | RunBegan | RunEnded | Lived | Seen | OwingBegan,
+        position: int,
+        durable: int,
+        at: float,
     ) -> None:
         """What no client is answered with."""
         match event:
@@ -152,6 +168,13 @@ class State:
                     self._change_board(channel, position, durable)
             case Lived(agent=agent):
                 self.claims.live(agent, at, self._undoing(position, durable))
+            case Seen(
+                agents=agents, shown=shown
+            ):  # nothing that is decided rests on it: it need not be undone
+                self.heard.apply(agents, at)
+                self.receipts.apply(shown, self.channels)
+            case OwingBegan():
+                self.receipts.begin(position, durable, self.on_undo)
 
     def dump(self, now: float) -> StateDump:
         """All that it is ``now``, if all of it is durable; for `load`."""
@@ -164,6 +187,8 @@ class State:
             self.claims.numbers.last,
             self.claims.leases.dump(),
             self.runs.dump(),
+            self.heard.dump(),
+            self.receipts.dump(),
         )
 
     def load(self, dumped: StateDump) -> None:
@@ -182,6 +207,8 @@ class State:
         self.tokens.load(dumped.tokens)
         self.claims.load(dumped.last_number, dumped.leases)
         self.runs.load(dumped.runs)
+        self.heard.load(dumped.heard)
+        self.receipts.load(dumped.receipts)
 
     def on_undo(self, position: int, durable: int, step: Callable[..., object], *arguments: object) -> None:
         """Call ``step`` if the event at ``position``, unless that is durable, is lost; later steps first."""
@@ -226,14 +253,17 @@ class State:
         first = 0
         if event.said and (event.moved or isinstance(event, ClaimsChanged)):
             first = self.channels[event.said[0].channel].length + 1
-        place = place_in_log(position)
+        place, authors = place_in_log(position), self.receipts.authors
         for said in event.said:
             room = self.channels[said.channel]
             if undoing is not None:
                 last = room.duplicates.last(said.author) if said.post else None
                 undoing.append((self._take_back, (room, said, last)))
-            room.append(said.message_json, place)
+            message_json = said.message_json
+            room.append(message_json, place)
             place += 1
+            if said.author not in authors or is_addressed(message_json):
+                self._address(said, room, position, durable)
             if charges:
                 self._charge(room, said, at)
         if event.moved or isinstance(event, ClaimsChanged):
@@ -252,46 +282,34 @@ class State:
         charges: bool,
     ) -> None:
         """What a step makes of claims, once its messages are in their logs."""
-        self._tell(event, position, durable, first)
+        for channel in keep_told(event, self.channels, self.claims, first):
+            self._change_board(channel, position, durable)
         if event.moved:
             self.claims.move(event.moved, at, event.when.wall, undoing, first)
-            self._tell_granted(event.moved[0], first)
+            keep_granted(event.moved[0], self.channels, first)
         if isinstance(event, ClaimsChanged):
             for channel, agent_id in _charged(event) if charges else ():
                 for budget in (self.channels[channel].posts, self.posts):
                     budget.charge(agent_id, at)
                     if undoing is not None:
                         undoing.append((budget.take_back, (agent_id,)))
+            for change in event.changed:
+                if isinstance(change, ClaimOpened):
+                    names = (change.agent.agent_id, change.agent.owner)
+                    self.receipts.know(names, position, durable, self.on_undo)
             self.claims.change(event.changed, at, undoing)
-
-    def _tell(self, event: Stepped | ClaimsChanged, position: int, durable: int, first: int) -> None:
-        """Keep which message says what of a claim, and where none does; before any claim is changed."""
-        if isinstance(event, Stepped) and len(event.moved) == 1 and event.moved[0].manner == "granted":
-            return
-        untold = set()
-        told = []
-        for channel, cursor, kind, claim, fence in tellings(event, self.channels, self.claims, first):
-            if cursor:
-                told.append((cursor, channel, kind, claim, fence))
-            else:
-                untold.add(channel)
-        for cursor, channel, kind, claim, fence in sorted(told):
-            self.channels[channel].told.add(cursor, kind, claim, fence)
-        for channel in untold:
-            self._change_board(channel, position, durable)
-
-    def _tell_granted(self, moved: Moved, first: int) -> None:
-        """Keep that the first message says that a plain target is granted, if it does."""
-        if moved.manner == "granted":
-            room = self.channels[moved.channel]
-            held = room.ledger.entry(moved.target)
-            if held is not None:
-                room.told.add(first, "granted", held.claim, held.fence)
 
     def _change_board(self, channel: str, position: int, durable: int) -> None:
         room = self.channels[channel]
         room.change_board(position, durable)
         self.on_undo(position, durable, room.take_board_back)
+
+    def _address(self, said: Said, room: Channel, position: int, durable: int) -> None:
+        """A message, the last of its channel, is by somebody new, or for somebody."""
+        receipts, found = self.receipts, read_addressed(said.message_json)
+        if said.author not in receipts.authors:
+            receipts.know((said.author, found.owner), position, durable, self.on_undo)
+        receipts.said(room, room.length, found, position, durable, self.on_undo)
 
     def _undoing(self, position: int, durable: int) -> Undoing | None:
         """What takes the steps that undo the event at ``position``, unless that is durable."""

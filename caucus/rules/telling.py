@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, get_args
+from typing import Final, Protocol, get_args
 
 import msgspec
 
@@ -16,6 +16,7 @@ from caucus.model.events import (
     ClaimOpened,
     ClaimPassed,
     ClaimsChanged,
+    Moved,
     OfferEnded,
     Stepped,
 )
@@ -33,6 +34,13 @@ _ENDINGS: Final[Mapping[str, ChangeKind]] = {
     "revoked": "revoked",
     "taken_over": "taken_over",
 }
+
+
+class TellingRoom(Room, Protocol):
+    """What has to be known of a channel that tells."""
+
+    told: Told
+
 
 Telling = tuple[str, int, ChangeKind, int, int]
 """A channel, the cursor after the message, or 0 if none says it, and what became of which claim and grant."""
@@ -133,6 +141,33 @@ def tellings(
                 yield change.channel, messages.answer(change.channel), "declined", change.claim, fence
             else:
                 yield change.channel, 0, "granted", change.claim, fence
+
+
+def keep_told(
+    event: Stepped | ClaimsChanged, channels: Mapping[str, TellingRoom], claims: Claims, first: int
+) -> set[str]:
+    """Keep which message says what of a claim; gives the channels where none says what has changed.
+
+    To be called before any claim is changed, and `keep_granted` after it.
+    """
+    untold: set[str] = set()
+    if isinstance(event, Stepped) and len(event.moved) == 1 and event.moved[0].manner == "granted":
+        return untold
+    for channel, cursor, kind, claim, fence in tellings(event, channels, claims, first):
+        if cursor:
+            channels[channel].told.add(cursor, kind, claim, fence)
+        else:
+            untold.add(channel)
+    return untold
+
+
+def keep_granted(moved: Moved, channels: Mapping[str, TellingRoom], first: int) -> None:
+    """Keep that the first message says that a plain target is granted, if it does."""
+    if moved.manner == "granted":
+        room = channels[moved.channel]
+        held = room.ledger.entry(moved.target)
+        if held is not None:
+            room.told.add(first, "granted", held.claim, held.fence)
 
 
 class _Messages:

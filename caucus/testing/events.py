@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from caucus.model.events import (
+    Acked,
     Author,
     ChannelCreated,
     ChannelFields,
@@ -22,10 +23,14 @@ from caucus.model.events import (
     Lived,
     Moved,
     OfferEnded,
+    OwingBegan,
     RequestKey,
     RunBegan,
     RunEnded,
     Said,
+    Seen,
+    SeenAgent,
+    Shown,
     Stepped,
     Terms,
     TokensChanged,
@@ -85,6 +90,9 @@ EVENTS: tuple[Event, ...] = (
         ),
     ),
     Lived(WHEN, BOBS),
+    Seen(WHEN, (SeenAgent(BOBS, 7, ("room",)),), (Shown("bob", "room", 1),)),
+    Acked(WHEN, "room", 1, BOBS, RequestKey(b"scope", b"key", b"fingerprint")),
+    OwingBegan(WHEN),
 )
 
 

@@ -42,7 +42,7 @@ async def _has_feed(kit: Kit, *channels: str, **limits: int) -> bool:
     return bool(IFeed.providedBy(kit.alice.backbone))
 
 
-async def _started(kit: Kit, waiting: Deferred[T]) -> Deferred[T]:
+async def started(kit: Kit, waiting: Deferred[T]) -> Deferred[T]:
     """An operation that waits, once the provider has heard of it: ``called`` when there is an answer."""
     answer: Deferred[T] = Deferred()
     waiting.chainDeferred(answer)
@@ -50,7 +50,7 @@ async def _started(kit: Kit, waiting: Deferred[T]) -> Deferred[T]:
     return answer
 
 
-async def _answered(kit: Kit, waiting: Deferred[T]) -> T:
+async def answered(kit: Kit, waiting: Deferred[T]) -> T:
     """What an operation that has waited is answered with."""
     await kit.bob.head()  # bob's backbone has heard of all there is
     return cast("T", await kit.bob.wait(waiting))
@@ -58,10 +58,10 @@ async def _answered(kit: Kit, waiting: Deferred[T]) -> T:
 
 async def a_read_waits_until_there_is_a_message(kit: Kit) -> None:
     await kit.open_room()
-    waiting = await _started(kit, kit.bob.backbone.read_since("room", 0, None, 30))
+    waiting = await started(kit, kit.bob.backbone.read_since("room", 0, None, 30))
     same(waiting.called, False)
     await kit.alice.post("one")
-    page = await _answered(kit, waiting)
+    page = await answered(kit, waiting)
     same(([one.body for one in page.messages], page.cursor), (["one"], 1))
     page = await kit.bob.wait(kit.bob.backbone.read_since("room", 0, None, 30))
     same(page.cursor, 1)
@@ -69,12 +69,12 @@ async def a_read_waits_until_there_is_a_message(kit: Kit) -> None:
 
 async def a_read_waits_no_longer_than_it_wants(kit: Kit) -> None:
     await kit.open_room()
-    waiting = await _started(kit, kit.bob.backbone.read_since("room", 0, wait=30))
+    waiting = await started(kit, kit.bob.backbone.read_since("room", 0, wait=30))
     kit.clock.advance(29)
     kit.bob.settle()
     same(waiting.called, False)
     kit.clock.advance(1)
-    page = await _answered(kit, waiting)
+    page = await answered(kit, waiting)
     same((page.messages, page.cursor), ([], 0))
 
 
@@ -130,15 +130,15 @@ async def a_feed_of_all_tells_of_new_channels_too(kit: Kit) -> None:
 async def a_feed_waits_until_there_is_something(kit: Kit) -> None:
     if not await _has_feed(kit, "ops"):
         return
-    waiting = await _started(kit, IFeed(kit.bob.backbone).read_feed(("room",), None, wait=50))
+    waiting = await started(kit, IFeed(kit.bob.backbone).read_feed(("room",), None, wait=50))
     await kit.alice.post("elsewhere", "ops")
     same(waiting.called, False)
     await kit.alice.post("here")
-    page = await _answered(kit, waiting)
+    page = await answered(kit, waiting)
     same(_told(page), [("room", "here")])
-    waiting = await _started(kit, IFeed(kit.bob.backbone).read_feed(("room",), page.since, wait=20))
+    waiting = await started(kit, IFeed(kit.bob.backbone).read_feed(("room",), page.since, wait=20))
     kit.clock.advance(20)
-    page = await _answered(kit, waiting)
+    page = await answered(kit, waiting)
     same(page.events, ())
     await kit.alice.post("after")
     same(_told(await _feed(kit.bob, "room", since=page.since)), [("room", "after")])
@@ -354,7 +354,7 @@ async def _next(kit: Kit, feed: Any) -> str:
     for _ in range(3):
         kit.bob.settle()
         kit.clock.advance(0)
-    event: Any = await _answered(kit, waiting)
+    event: Any = await answered(kit, waiting)
     return str(event.message.body)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from caucus.testing import (
+    addressing,
     beside,
     channels,
     claiming,
@@ -41,5 +42,6 @@ BACKBONE_CASES: tuple[Case, ...] = (
     *handing.CASES,
     *beside.CASES,
     *following.CASES,
+    *addressing.CASES,
 )
 JOURNAL_CASES: tuple[JournalCase, ...] = tuple(journaling.CASES)

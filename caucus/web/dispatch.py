@@ -56,7 +56,7 @@ class Dispatch:
     def _hear(self, request: Request) -> None:
         """A request has come: a sign of life, whatever becomes of it."""
         alive = self._alive
-        if alive is not None and alive.awaits_signs():
+        if alive is not None:
             self.gate.hear(request, alive)
 
     def knows(self, request: Request) -> bool:

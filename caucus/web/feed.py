@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from caucus.edge.request import Request
 from caucus.interfaces import IWatchableFeed
-from caucus.model.feed import Begun, ChannelMade, FeedSlice, Place
+from caucus.model.feed import Begun, ChannelMade, FeedEvent, FeedMessage, FeedSlice, Place
 from caucus.model.views import View
 from caucus.web.reader import Common, Reader
 from caucus.web.stream import QUIET_SECONDS
@@ -111,14 +111,14 @@ class FeedReaders:
 
     def _push(self, found: FeedSlice) -> None:
         start, self.at = self.at, found.end.at
-        written: dict[FeedReader, list[bytes]] = {}
+        written: dict[FeedReader, list[tuple[FeedEvent, bytes]]] = {}
         for event, position in zip(found.events, found.positions, strict=True):
             frame = feed_frame(event, position)
             named: Any = () if isinstance(event, ChannelMade) else self._by_channel.get(event.channel, ())
             for reader in (*self._all, *named):
-                written.setdefault(reader, []).append(frame)
+                written.setdefault(reader, []).append((event, frame))
         for reader, made in written.items():
-            reader.offer(start, made[0] if len(made) == 1 else b"".join(made), len(made))
+            reader.offer(start, made)
 
     def _tick(self) -> None:
         self._timer = None
@@ -159,16 +159,15 @@ class FeedReader(Reader):
     def leave(self) -> None:
         self.group.remove(self)
 
-    def offer(self, start: int, data: bytes, events: int) -> None:
-        """Frames after ``start`` are new: take them, or fall behind."""
+    def offer(self, start: int, made: Sequence[tuple[FeedEvent, bytes]]) -> None:
+        """Events after ``start`` are new, with their frames: take them, or fall behind."""
         if self._in_step:
             if self.takes:
-                self._write(data, events)
-                self.group.was_written(self)
+                self._take(b"".join(frame for _event, frame in made), [event for event, _frame in made])
                 return
             self._in_step = False
             self.place = Place(start)
-        self.fall_behind(len(data))
+        self.fall_behind(sum(len(frame) for _event, frame in made))
 
     def _write_some(self) -> bool:
         """As far as the frames have been made for all: then it is in step."""
@@ -177,8 +176,15 @@ class FeedReader(Reader):
         data, self._reset = self._reset, b""
         data += b"".join(map(feed_frame, found.events, found.positions))
         if data:
-            self._write(data, len(found.events))
-            group.was_written(self)
+            self._take(data, found.events)
         self.place = found.end
         self._in_step = found.is_whole and found.end.at == group.at
         return not found.is_whole
+
+    def _take(self, data: bytes, events: Sequence[FeedEvent]) -> None:
+        self._write(data, len(events))
+        self.group.was_written(self)
+        if self.identity is not None:
+            for event in events:
+                if isinstance(event, FeedMessage):
+                    self.showed(event.channel, event.cursor - 1, event.cursor)

@@ -75,10 +75,15 @@ class Gate:
             principal = self._tokens.identify(given)
         except Unauthorized:
             return
-        operation = None if request.place is None else request.place.routes.get(request.method)
-        if operation is not None and operation.authority == "writer":
-            request.principal = principal  # so that it is not looked up again
-        alive.heard_of(principal.identity)
+        place = request.place
+        operation = None if place is None else place.routes.get(request.method)
+        channel = ""
+        if operation is not None and place is not None:
+            if operation.authority in ("writer", "reader"):
+                request.principal = principal  # so that it is not looked up again, and known to whoever shows
+            if operation.is_of_channel:
+                channel = place.arguments[0]
+        alive.heard_of(principal.identity, channel)
 
     def judge(self, request: Request) -> Operation[Any]:
         """The operation that a request asks for, if it may; ``request.value`` is then what it takes.

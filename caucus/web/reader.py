@@ -13,6 +13,7 @@ from zope.interface import implementer
 
 from caucus.edge.request import Request
 from caucus.errors import CaucusError
+from caucus.interfaces import IAlive
 from caucus.metrics import Counter
 
 _log = Logger("caucus.web")
@@ -23,10 +24,12 @@ class Common:
 
     :param page: so many messages at most are sent to a reader in one turn of the reactor.
     :param buffer_bytes: whoever is further behind, and takes nothing, is dropped.
+    :param alive: is told what was shown to whom.
     """
 
-    def __init__(self, clock: IReactorTime, page: int, buffer_bytes: int) -> None:
+    def __init__(self, clock: IReactorTime, page: int, buffer_bytes: int, alive: IAlive | None) -> None:
         self.clock = clock
+        self.alive = alive
         self.page = page
         self.buffer_bytes = buffer_bytes
         self.dropped = Counter("caucus_streams_dropped_total", "Streams ended, being too far behind.")
@@ -41,11 +44,13 @@ class Common:
 class Reader:
     """One open stream."""
 
-    __slots__ = ("_behind", "_catching_up", "_done", "_paused", "_request", "common")
+    __slots__ = ("_behind", "_catching_up", "_done", "_paused", "_request", "common", "identity")
 
     def __init__(self, common: Common, request: Request) -> None:
         self.common = common
         self._request = request
+        principal = request.principal
+        self.identity = None if principal is None else principal.identity
         self._behind = 0
         self._paused = False
         self._catching_up = False
@@ -86,6 +91,11 @@ class Reader:
         if not self._done:
             self.stop()
             self._request.finish()
+
+    def showed(self, channel: str, start: int, end: int) -> None:
+        """The messages between two cursors were written to it."""
+        if self.identity is not None and self.common.alive is not None:
+            self.common.alive.showed(self.identity, channel, start, end)
 
     def keep_alive(self) -> None:
         """Send a comment."""

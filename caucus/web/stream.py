@@ -145,4 +145,6 @@ class ChannelReader(Reader):
 
     def _take(self, data: bytes, cursor: int) -> None:
         self._write(data, cursor - self.cursor)
+        if self.identity is not None and self.group is not None:
+            self.showed(self.group.channel, self.cursor, cursor)
         self.cursor = cursor

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from caucus.edge.request import Request
 from caucus.edge.response import Live
 from caucus.errors import NotFound, StreamCapacity, UnknownChannel
-from caucus.interfaces import IBackbone, IWatchable, IWatchableFeed
+from caucus.interfaces import IAlive, IBackbone, IWatchable, IWatchableFeed
 from caucus.limits import Limits
 from caucus.metrics import Metric, Reading
 from caucus.model.feed import Begun
@@ -31,12 +31,14 @@ class Streams:
 
     def __init__(self, backbone: IBackbone, limits: Limits, clock: IReactorTime) -> None:
         self._watchable = cast("IWatchable", backbone)
-        self._common = Common(clock, min(PAGE, limits.max_read_limit), limits.max_stream_buffer_bytes)
+        page, buffer_bytes = min(PAGE, limits.max_read_limit), limits.max_stream_buffer_bytes
+        self._alive = IAlive(backbone, None)
+        self._common = Common(clock, page, buffer_bytes, self._alive)
         self._limit = limits.max_streams
         self._channels: dict[str, ChannelReaders] = {}
         feed = IWatchableFeed(backbone, None)
         self._feed = None if feed is None else FeedReaders(feed, self._common)
-        self._open: dict[Reader, None] = {}
+        self._open: dict[Reader, Callable[[], None] | None] = {}
         self.metrics: tuple[Metric, ...] = (
             Reading("caucus_streams", "Streams that are open.", lambda: len(self._open)),
             self._common.dropped,
@@ -108,7 +110,8 @@ class Streams:
                 opening.addErrback(lambda _: None)
                 return
             reader = make(request)
-            self._open[reader] = None
+            alive, by = self._alive, reader.identity
+            self._open[reader] = None if alive is None or by is None else alive.opened(by)
             reader.open()
             is_waiting = not opening.called
             if is_waiting:  # the head is sent, and then nothing until it is known
@@ -130,7 +133,9 @@ class Streams:
         request.notifyFinish().addBoth(lambda _: self._detach(reader, opening))
 
     def _detach(self, reader: Reader, opening: Deferred[Any]) -> None:
-        del self._open[reader]
+        close = self._open.pop(reader)
+        if close is not None:
+            close()
         reader.stop()
         reader.leave()
         opening.cancel()

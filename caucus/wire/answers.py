@@ -138,7 +138,7 @@ _decode_artifact = msgspec.json.Decoder(Artifact).decode
 _EMPTY_PAGE = b'{"messages":[],"cursor":%d}'
 
 
-def _plain(kind: Any, shown: str, schema: str = "") -> Codec[Any]:
+def plain(kind: Any, shown: str, schema: str = "") -> Codec[Any]:
     """What is encoded as it is."""
     decode = msgspec.json.Decoder(kind).decode
     return Codec(
@@ -146,7 +146,7 @@ def _plain(kind: Any, shown: str, schema: str = "") -> Codec[Any]:
     )
 
 
-def _listed(name: str, schema: str, shown: str, decode: Callable[[bytes], list[T]]) -> Codec[list[T]]:
+def listed(name: str, schema: str, shown: str, decode: Callable[[bytes], list[T]]) -> Codec[list[T]]:
     """A list under a name, each of which is encoded as it is, when it is its turn."""
 
     def parts(items: list[T]) -> Iterator[bytes]:
@@ -251,30 +251,30 @@ def _as_it_is(body: bytes, _status: int = 200) -> bytes:
     return body
 
 
-HEALTHY: Final[Codec[Healthy]] = _plain(Healthy, '`{"ok": true}`')
-READY: Final[Codec[Ready]] = _plain(Ready, '`{"ready": true}`')
-CHANNEL: Final[Codec[Descriptor]] = _plain(Descriptor, "channel", "Channel")
-REVOKED: Final[Codec[Revoked]] = _plain(Revoked, '`{"revoked": bool}`')
-CHANNELS: Final[Codec[list[Descriptor]]] = _listed(
+HEALTHY: Final[Codec[Healthy]] = plain(Healthy, '`{"ok": true}`')
+READY: Final[Codec[Ready]] = plain(Ready, '`{"ready": true}`')
+CHANNEL: Final[Codec[Descriptor]] = plain(Descriptor, "channel", "Channel")
+REVOKED: Final[Codec[Revoked]] = plain(Revoked, '`{"revoked": bool}`')
+CHANNELS: Final[Codec[list[Descriptor]]] = listed(
     "channels",
     "Channels",
     '`{"channels": [channel, ...]}`, oldest first',
     lambda body: _decode_channels(body).channels,
 )
-CLAIMS: Final[Codec[list[Claim]]] = _listed(
+CLAIMS: Final[Codec[list[Claim]]] = listed(
     "claims",
     "Claims",
     '`{"claims": [claim, ...]}`, in the order of their grants, then the queue',
     lambda body: _decode_claims(body).claims,
 )
-ONE_CLAIM: Final[Codec[Claim]] = _plain(Claim, "claim", "StandingClaim")
+ONE_CLAIM: Final[Codec[Claim]] = plain(Claim, "claim", "StandingClaim")
 TAKEN: Final[Codec[TakeResult]] = Codec(
     encode=_encode,
     decode=_read_taken,
     schema="TakeResult",
     shown='`{"outcome", "claim"}`, 202 if it waits, 200 if it was yours; 200 `{"outcome", "conflicts"}`',
 )
-RELEASED: Final[Codec[Released]] = _plain(Released, '`{"released": true}`')
+RELEASED: Final[Codec[Released]] = plain(Released, '`{"released": true}`')
 CURSOR: Final[Codec[int]] = Codec(
     encode=lambda cursor: _encode(Head(cursor)),
     decode=lambda body, _status: _decode_head(body).cursor,

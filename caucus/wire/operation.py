@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from attrs import field, frozen
 
-from caucus.errors import CaucusError
+from caucus.errors import (
+    CaucusError,
+    InvalidChannelName,
+    OutcomeUnknown,
+    StorageUnavailable,
+    UnknownChannel,
+)
 from caucus.wire.answers import Codec
 from caucus.wire.paths import path
 
 T = TypeVar("T")
+CHANNEL_ERRORS: Final = (InvalidChannelName, UnknownChannel)
+STORAGE_ERRORS: Final = (StorageUnavailable, OutcomeUnknown)
 
 BodyKind = Literal["json", "object", "object or nothing", "message", "claim", "bytes", "unread"]
 """What a request's body is: any JSON or nothing, which the operation judges; a JSON object; one, or
@@ -53,10 +61,15 @@ class Operation(Generic[T]):
     errors: tuple[type[CaucusError], ...] = ()
     writes: bool = False
     segments: tuple[str, ...] = field(init=False)
+    is_of_channel: bool = field(init=False)
 
     @segments.default
     def _split(self) -> tuple[str, ...]:
         return tuple(self.at.strip("/").split("/"))
+
+    @is_of_channel.default
+    def _names_channel(self) -> bool:
+        return self.at.startswith("/channels/{channel}")
 
     def target(self, *arguments: str) -> str:
         """The request target, with these in place of the variable segments."""

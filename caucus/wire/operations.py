@@ -6,8 +6,12 @@ from typing import Final
 
 from caucus import errors
 from caucus.wire import answers
-from caucus.wire.feed import FEED
-from caucus.wire.operation import Operation
+from caucus.wire.following import FOLLOWING
+from caucus.wire.operation import (
+    CHANNEL_ERRORS as _CHANNEL,
+    STORAGE_ERRORS as _STORAGE,
+    Operation,
+)
 
 EVERYWHERE: Final = (
     errors.BadRequest,
@@ -22,8 +26,6 @@ EVERYWHERE: Final = (
     errors.Overloaded,
 )
 """What any request can be refused with."""
-_CHANNEL: Final = (errors.InvalidChannelName, errors.UnknownChannel)
-_STORAGE: Final = (errors.StorageUnavailable, errors.OutcomeUnknown)
 _LEASE: Final = (
     *_CHANNEL,
     errors.InvalidMessage,
@@ -32,7 +34,13 @@ _LEASE: Final = (
     errors.Forbidden,
     *_STORAGE,
 )
-_CLAIM: Final = (*_CHANNEL, errors.InvalidMessage, errors.RateLimited, errors.ChannelFull, *_STORAGE)
+_CLAIM: Final = (
+    *_CHANNEL,
+    errors.InvalidMessage,
+    errors.RateLimited,
+    errors.ChannelFull,
+    *_STORAGE,
+)
 
 HEALTHZ: Final = Operation(
     name="healthz",
@@ -329,15 +337,6 @@ STREAM: Final = Operation(
     answer=answers.EVENTS,
     errors=(*_CHANNEL, errors.InvalidCursor, errors.StreamCapacity),
 )
-READ_FEED: Final = Operation(
-    name="read_feed",
-    method="GET",
-    at="/feed",
-    summary="What becomes readable, over any number of channels; as a stream for whoever accepts one.",
-    answer=FEED,
-    live=answers.EVENTS,
-    errors=(*_CHANNEL, errors.StreamCapacity),
-)
 MINT: Final = Operation(
     name="mint",
     method="POST",
@@ -377,8 +376,8 @@ ROTATE: Final = Operation(
     writes=True,
 )
 
-OPERATIONS: Final = tuple(one for one in dict(globals()).values() if isinstance(one, Operation))
-"""Every row, in the order above."""
+OPERATIONS: Final = (*(one for one in dict(globals()).values() if isinstance(one, Operation)), *FOLLOWING)
+"""Every row: those above, in their order, and those of what follows from them."""
 
 ACTIONS: Final = (("channels", "{channel}", "{action}"), ("admin", "tokens", "{action}"))
 """Paths where any method but POST is 405, also where nothing is: those that another service has so."""

@@ -19,6 +19,7 @@ _VARIABLES: Final = {
     "channel": CHANNEL_PATTERN,
     "sha256": SHA256_PATTERN,
     "claim": r"^[1-9][0-9]{0,15}\Z",
+    "cursor": r"^[1-9][0-9]{0,14}\Z",
 }
 _IDEMPOTENCY_KEY: Final[Schema] = {
     "name": "Idempotency-Key",
@@ -31,6 +32,7 @@ _IF_CLAIM: Final = (
     "exactly that grant in the step of the write; else it is 409 `claim_lost`."
 )
 """No parameter: the tool that holds the server to this description makes `0` of its pattern."""
+_ROOM: Final = r"^(\*|[a-z0-9][a-z0-9-]{0,63}(:[0-9]{1,15})?)$"
 _WAIT: Final[Schema] = {
     "name": "wait",
     "in": "query",
@@ -47,7 +49,7 @@ _FURTHER: Final[dict[str, list[Schema]]] = {
             "name": "room",
             "in": "query",
             "description": "A channel, or `name:cursor`, which begins there; `*`, which is all, by default.",
-            "schema": {"type": "array", "items": {"type": "string"}},
+            "schema": {"type": "array", "items": {"type": "string", "pattern": _ROOM}},
         },
         {"name": "since", "in": "query", "description": "A position.", "schema": {"type": "string"}},
         _WAIT,
@@ -57,6 +59,24 @@ _FURTHER: Final[dict[str, list[Schema]]] = {
             "in": "header",
             "description": "A position, which wins over `since`, where a stream of events is accepted.",
             "schema": {"type": "string"},
+        },
+    ],
+    "who": [
+        {
+            "name": "channel",
+            "in": "query",
+            "description": "Only those who asked about it.",
+            "schema": {"type": "string", "pattern": r"^([a-z0-9][a-z0-9-]{0,63})?$"},
+        }
+    ],
+    "read_inbox": [
+        {"name": "since", "in": "query", "description": "A position.", "schema": {"type": "string"}},
+        _WAIT,
+        {
+            "name": "all",
+            "in": "query",
+            "description": "Also what is acked or answered.",
+            "schema": {"type": "boolean"},
         },
     ],
     "get_claim": [

@@ -25,6 +25,7 @@ from caucus.model.fields import (
     Verbosity,
 )
 from caucus.model.messages import CLAIM_ONLY
+from caucus.model.presence import STATES, Acknowledged, Presence, Receipt, Whoami
 from caucus.model.records import AlreadyClaimed, Descriptor, NotHeld, Released
 from caucus.model.text import CONTROL_CODES, SURROGATE_CODES
 from caucus.model.views import LONGEST_WAIT
@@ -41,6 +42,13 @@ class NewChannel(msgspec.Struct):
     purpose: Maybe[Purpose] = None
     verbosity: Maybe[Verbosity] = None
     render_budget_chars: Maybe[RenderBudget] = msgspec.field(default=None, name="renderBudgetChars")
+
+
+class Acking(msgspec.Struct, forbid_unknown_fields=True):
+    """Which message was taken note of."""
+
+    channel: ChannelName
+    cursor: Annotated[int, Meta(ge=1)]
 
 
 class Read(msgspec.Struct):
@@ -133,6 +141,11 @@ _TYPES: Final = (
     Descriptor,
     AlreadyClaimed,
     NotHeld,
+    Acking,
+    Acknowledged,
+    Presence,
+    Whoami,
+    Receipt,
     ClaimChange,
     BoardChanged,
     ChannelMade,
@@ -240,7 +253,8 @@ def _feed(schemas: dict[str, Schema], cursor: Schema) -> Schema:
         "message": ref("Message"),
         "change": schemas.pop("ClaimChange"),
     }
-    events = [_object(told, "change"), schemas.pop("ChannelMade"), schemas.pop("BoardChanged")]
+    board = {**schemas.pop("BoardChanged"), "required": ["channel", "board"]}
+    events = [_object(told, "change"), schemas.pop("ChannelMade"), board]
     listed = {"type": "array", "items": {"oneOf": events}}
     names = {"type": "array", "items": {"type": "string"}}
     return _object({"events": listed, "since": {"type": "string"}, "reset": names}, "reset")
@@ -265,6 +279,13 @@ def _schemas() -> Schema:
     verbosity = schemas["NewChannel"]["properties"]["verbosity"]
     schemas["Channel"]["properties"]["verbosity"] = {"enum": [*verbosity["enum"]]}
     verbosity["enum"] = [*verbosity["enum"], None]  # alone among the fields
+    told = {"channel": {"type": "string"}, "cursor": cursor, "message": message}
+    item = {**told, "state": {"enum": [*STATES]}}
+    names = {"type": "array", "items": {"type": "string"}}
+    receipts = {"type": "array", "items": ref("Receipt")}
+    for kind, nullable in (("Receipt", "seen_ago"), ("Whoami", "ends")):
+        properties = schemas[kind]["properties"]
+        properties[nullable] = {"anyOf": [properties[nullable], {"type": "null"}]}
     return {
         "Post": _sent(draft, claim=False),
         "Claim": _sent(draft, claim=True),
@@ -273,6 +294,9 @@ def _schemas() -> Schema:
         "Message": _stored(draft),
         "Appended": _object({"message": message, "cursor": cursor}),
         "Feed": _feed(schemas, cursor),
+        "Agents": _object({"agents": {"type": "array", "items": ref("Presence")}}),
+        "Inbox": _object({"items": {"type": "array", "items": _object(item)}, "since": {"type": "string"}}),
+        "ToldMessage": _object({**told, "receipts": receipts, "unreachable": names}),
         "Page": _object({"messages": messages, "cursor": cursor}),
         "ClaimResult": {"oneOf": [granted, *lost]},
         "TakeResult": {"oneOf": [schemas.pop("Taken"), schemas.pop("Conflicting")]},

@@ -13,9 +13,10 @@ from caucus.web.routes import (
     health,
     messages,
     metrics,
+    presence,
     serving,
     streams,
 )
 
 ROUTES: Final = serving.ROUTES
-ROOMS: Final = (admin, channels, claims, evidence, feed, health, messages, metrics, streams)
+ROOMS: Final = (admin, channels, claims, evidence, feed, health, messages, metrics, presence, streams)

@@ -13,7 +13,7 @@ from caucus.access.issuer import Issuer
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import ClaimLost, IdempotencyMismatch
-from caucus.interfaces import IBackbone, IClaims, IRepeatable
+from caucus.interfaces import IAlive, IBackbone, IClaims, IRepeatable
 from caucus.metrics import Metric
 from caucus.model.answers import Answer
 from caucus.model.events import RequestKey
@@ -27,12 +27,18 @@ T = TypeVar("T")
 
 @frozen
 class Serving:
-    """What routes work with: the backbone, its live streams, who issues tokens, and what is counted."""
+    """What routes work with: the backbone, its streams, who issues tokens, what is counted, who is told."""
 
     backbone: IBackbone
     streams: Streams
     issuer: Issuer
     metrics: tuple[Metric, ...] = ()
+    alive: IAlive | None = None
+
+    def showed(self, request: Request, channel: str, start: int, end: int) -> None:
+        """The messages between two cursors are about to be shown to whoever asks."""
+        if self.alive is not None and request.principal is not None and start < end:
+            self.alive.showed(request.principal.identity, channel, start, end)
 
     def once(self, request: Request, operation: Operation[T], *args: Any, **kwargs: Any) -> Deferred[T]:
         """Have the backbone do an operation that writes, unless the request is known by its key.
