@@ -17,21 +17,14 @@ import gc
 import json
 import re
 import resource
+import select
+import socket
 import statistics
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from itertools import count
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.task import LoopingCall, deferLater, react
-from twisted.python.failure import Failure
-
 from bench.servers import DAEMON, TOKENS, Server
-from caucus import HTTPBackbone, Message
 
 BODY = re.compile(rb'"body":"(\d+) (\d+\.\d+)"')
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
@@ -39,30 +32,35 @@ SINCE = re.compile(rb'"since":"([^"]+)"')
 CURSOR = re.compile(rb'"cursor":(\d+)}$')
 
 
-class Reader(Protocol):
-    """One connection; notes the number and the delay of each message."""
+class Reader:
+    """One connection; keeps what comes with the time at which it came."""
 
     def __init__(self) -> None:
-        self.numbers: list[int] = []
-        self.delays: list[float] = []
-        self.opened: Deferred[None] = Deferred()
-        self.gone: Deferred[None] = Deferred()
-        self._rest = b""
+        self.socket = socket.socket()
+        self.got: list[tuple[float, bytes]] = []
+        self.is_open = False
+
+    def open(self, port: int) -> None:
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setblocking(False)
+        self.begin()
+
+    def begin(self) -> None:
+        """Send the first request."""
+
+    def take(self, now: float, data: bytes) -> None:
+        """Something has come."""
 
     def ask(self, method: str, path: str, *headers: str, body: bytes = b"") -> None:
         given = ("Host: localhost", f"Authorization: Bearer {TOKENS['bob']}", *headers)
         lines = [f"{method} {path} HTTP/1.1", *given, f"Content-Length: {len(body)}", "", ""]
-        assert self.transport is not None
-        self.transport.write("\r\n".join(lines).encode() + body)
+        self.socket.sendall("\r\n".join(lines).encode() + body)
 
-    def note(self, data: bytes) -> None:
-        now = time.monotonic()
-        for number, sent in BODY.findall(data):
-            self.numbers.append(int(number))
-            self.delays.append(now - float(sent))
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.gone.callback(None)
+    def messages(self) -> Iterator[tuple[int, float]]:
+        """The number of each message, and how long it took."""
+        for now, data in self.got:
+            for number, sent in BODY.findall(data):
+                yield int(number), now - float(sent)
 
 
 class Feed(Reader):
@@ -71,74 +69,101 @@ class Feed(Reader):
     def __init__(self, rooms: Sequence[str]) -> None:
         super().__init__()
         self._query = "&".join(f"room={room}" for room in rooms)
+        self._rest = b""
 
-    def connectionMade(self) -> None:
+    def begin(self) -> None:
         self.ask("GET", f"/feed?{self._query}", "Accept: text/event-stream")
 
-    def dataReceived(self, data: bytes) -> None:
-        if not self.opened.called:
-            self.opened.callback(None)
-        *frames, self._rest = (self._rest + data).split(b"\n\n")
-        for frame in frames:
-            self.note(frame)
+    def take(self, now: float, data: bytes) -> None:
+        self.is_open = True
+        if data[-4:] != b"\n\n\r\n":
+            self._rest += data
+            return
+        self.got.append((now, self._rest + data))
+        self._rest = b""
 
 
 class Poll(Reader):
-    """Asks again with each answer; a channel's messages, or those of a feed."""
+    """Asks again with each answer: for a channel's messages, or those of a feed."""
 
     def __init__(self, rooms: Sequence[str], *, is_of_feed: bool) -> None:
         super().__init__()
-        self._rooms = rooms
+        self.room = rooms[0]
         self._query = "&".join(f"room={room}" for room in rooms) if is_of_feed else ""
-        self._at = b""
+        self._rest = b""
 
-    def connectionMade(self) -> None:
+    def begin(self) -> None:
         if self._query:
             self.ask("GET", f"/feed?{self._query}")
         else:
-            self.ask("POST", f"/channels/{self._rooms[0]}/subscribe")
+            self.ask("POST", f"/channels/{self.room}/subscribe")
 
-    def dataReceived(self, data: bytes) -> None:
+    def take(self, now: float, data: bytes) -> None:
         self._rest += data
         head, end, body = self._rest.partition(b"\r\n\r\n")
         found = LENGTH.search(head)
         if not (end and found and len(body) >= int(found[1])):
             return
         self._rest = b""
-        self.note(body)
+        self.got.append((now, body))
         known = (SINCE if self._query else CURSOR).search(body)
         assert known is not None, body
-        self._at = known[1]
-        self._again()
-        if not self.opened.called:
-            self.opened.callback(None)
-
-    def _again(self) -> None:
         if self._query:
-            self.ask("GET", f"/feed?{self._query}&since={self._at.decode()}&wait=50")
+            self.ask("GET", f"/feed?{self._query}&since={known[1].decode()}&wait=50")
         else:
-            asked = b'{"cursor":%b,"wait":50}' % self._at
-            self.ask("POST", f"/channels/{self._rooms[0]}/read", body=asked)
+            self.ask("POST", f"/channels/{self.room}/read", body=b'{"cursor":%b,"wait":50}' % known[1])
+        self.is_open = True
 
 
-async def connect(reactor: Any, server: Server, readers: Sequence[Reader]) -> None:
-    endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", server.port, timeout=60)
-    for start in range(0, len(readers), 100):
-        batch = readers[start : start + 100]
-        await DeferredList([connectProtocol(endpoint, one) for one in batch], fireOnOneErrback=True)
-        await DeferredList([one.opened for one in batch])
-    await deferLater(reactor, 0.5)
+class Crowd:
+    """All readers, and whoever posts, in one loop."""
 
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._epoll = select.epoll()
+        self._readers: dict[int, Reader] = {}
+        self._poster = Reader()
+        self._poster.socket.connect(("127.0.0.1", server.port))
 
-async def leave(reactor: Any, readers: Sequence[Reader]) -> None:
-    for one in readers:
-        one.transport.loseConnection()  # type: ignore[union-attr]
-    await DeferredList([one.gone for one in readers])
-    await deferLater(reactor, 2)
+    def come(self, readers: Sequence[Reader]) -> None:
+        for reader in readers:
+            reader.open(self._server.port)
+            self._readers[reader.socket.fileno()] = reader
+            self._epoll.register(reader.socket.fileno(), select.EPOLLIN)
+            while not reader.is_open:
+                self._turn(1)
+        self.wait(0.5)
+
+    def leave(self, readers: Sequence[Reader]) -> None:
+        for reader in readers:
+            self._epoll.unregister(reader.socket.fileno())
+            del self._readers[reader.socket.fileno()]
+            reader.socket.close()
+        self.wait(2)
+
+    def wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._turn(left)
+
+    def post(self, room: str, number: int) -> None:
+        body = {"type": "note", "msg_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+        data = json.dumps({**body, "body": f"{number} {time.monotonic():.6f}"}).encode()
+        head = (
+            f"POST /channels/{room}/append HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {TOKENS['alice']}\r\nContent-Length: {len(data)}\r\n\r\n"
+        )
+        self._poster.socket.sendall(head.encode() + data)
+
+    def _turn(self, seconds: float) -> None:
+        for number, _event in self._epoll.poll(seconds):
+            reader = self._readers[number]
+            data = reader.socket.recv(262_144)
+            reader.take(time.monotonic(), data)
 
 
 def delays_of(readers: Sequence[Reader]) -> dict[str, float]:
-    delays = sorted(delay for one in readers for delay in one.delays)
+    delays = sorted(delay for one in readers for _number, delay in one.messages())
     if not delays:
         return {}
     return {
@@ -148,55 +173,51 @@ def delays_of(readers: Sequence[Reader]) -> dict[str, float]:
     }
 
 
-async def measure(reactor: Any, options: argparse.Namespace, server: Server) -> dict[str, Any]:
-    backbone = HTTPBackbone(reactor, server.url, TOKENS["alice"])
+def measure(options: argparse.Namespace, server: Server) -> dict[str, Any]:
     rooms = [f"room-{number}" for number in range(options.rooms)]
     for room in rooms:
-        await backbone.create_channel(room)
-        await backbone.append(room, Message("note", "warm"))
+        server.make_channel(room)
     is_of_feed = options.of == "feed"
     polls = [
         Poll(rooms if is_of_feed else [rooms[number % len(rooms)]], is_of_feed=is_of_feed)
         for number in range(options.polls)
     ]
     feeds = [Feed(rooms) for _ in range(options.feeds)]
-    warm = [Poll(rooms, is_of_feed=True), Feed(rooms)]
-    await connect(reactor, server, warm)  # what the first of each brings is not of each
-    await leave(reactor, warm)
-    before = server.resident()
-    await connect(reactor, server, polls)
-    with_polls = server.resident()
-    await connect(reactor, server, feeds)
-    with_all = server.resident()
-    numbers, sent = count(), list[str]()
-
-    async def post() -> None:
-        number = next(numbers)
-        sent.append(room := rooms[number % len(rooms)])
-        await backbone.append(room, Message("note", f"{number} {time.monotonic():.6f}"))
-
+    crowd = Crowd(server)
+    first = [Poll(rooms, is_of_feed=True), Feed(rooms)]  # what the first of a kind brings is not of each
+    crowd.come(first)
+    crowd.leave(first)
+    sizes = {"before": server.resident()}
+    crowd.come(polls)
+    sizes["with_polls"] = server.resident()
+    crowd.come(feeds)
+    sizes["with_all"] = server.resident()
     gc.collect()
     gc.disable()  # that of the readers is nothing that the daemon does
-    posting = LoopingCall(lambda: Deferred.fromCoroutine(post()))
-    running = posting.start(1 / options.rate)
-    await deferLater(reactor, options.seconds)
-    posting.stop()
-    await running
-    await deferLater(reactor, 2)
+    sent: list[str] = []
+    began = time.monotonic()
+    while len(sent) < options.rate * options.seconds:
+        crowd.wait(began + len(sent) / options.rate - time.monotonic())
+        sent.append(rooms[len(sent) % len(rooms)])
+        crowd.post(sent[-1], len(sent) - 1)
+    crowd.wait(2)
     gc.enable()
     every = list(range(len(sent)))
-    mine = every if is_of_feed else None
+    mine = {room: [number for number in every if sent[number] == room] for room in rooms}
     whole = {
-        "feeds": sum(one.numbers == every for one in feeds),
+        "feeds": sum([number for number, _ in one.messages()] == every for one in feeds),
         "polls": sum(
-            one.numbers == (mine or [number for number in every if sent[number] == one._rooms[0]])
+            [number for number, _ in one.messages()] == (every if is_of_feed else mine[one.room])
             for one in polls
         ),
     }
-    await leave(reactor, feeds)
-    await leave(reactor, polls)
-    after = server.resident()
-    await backbone.close()
+    crowd.leave(feeds)
+    crowd.leave(polls)
+    sizes["after"] = server.resident()
+    each = {
+        "poll": round((sizes["with_polls"] - sizes["before"]) / max(1, len(polls))),
+        "feed": round((sizes["with_all"] - sizes["with_polls"]) / max(1, len(feeds))),
+    }
     return {
         "polls": len(polls),
         "feeds": len(feeds),
@@ -205,19 +226,8 @@ async def measure(reactor: Any, options: argparse.Namespace, server: Server) -> 
         "got_every_message_once_in_order": whole,
         "poll_delay_ms": delays_of(polls),
         "feed_delay_ms": delays_of(feeds),
-        "bytes_for_each": {
-            "poll": round((with_polls - before) / max(1, len(polls))),
-            "feed": round((with_all - with_polls) / max(1, len(feeds))),
-        },
-        "resident_mib": {
-            name: round(size / 2**20, 1)
-            for name, size in (
-                ("before", before),
-                ("with_polls", with_polls),
-                ("with_all", with_all),
-                ("after", after),
-            )
-        },
+        "bytes_for_each": each,
+        "resident_mib": {name: round(size / 2**20, 1) for name, size in sizes.items()},
     }
 
 
@@ -236,14 +246,8 @@ def main() -> None:
     needed = options.polls + options.feeds + 100
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(needed, 1024), hard), hard))
-    told: dict[str, Any] = {}
     with Server("following", options.target) as server:
-
-        async def run(reactor: Any) -> None:
-            told.update(await measure(reactor, options, server))
-
-        with suppress(SystemExit):  # react ends the process, but the server is still to be stopped
-            react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+        told = measure(options, server)
     print(json.dumps(told, indent=2))
     whole = told["got_every_message_once_in_order"]
     if (whole["polls"], whole["feeds"]) != (told["polls"], told["feeds"]):

@@ -55,8 +55,10 @@ class Net:
         for one in posts:
             channel, _, body = one.partition(" ")
             self.edge.backbone.append(channel, note(body))
+        self.edge.clock.advance(0)
 
     def settle(self) -> None:
+        self.edge.clock.advance(0)
         while sum(pump.pump() for pump in self.endpoint.pumps):
             pass
 

@@ -229,8 +229,10 @@ def test_a_stream_serves_what_it_shows(target: str) -> None:
     reader.channel.pauseProducing()
     message = {"type": "note", "msg_id": ULID, "body": "q", "to": ["bob"]}
     edge.ask("POST", "/channels/room/append", message, "tok-alice")
+    edge.clock.advance(0)
     assert state_of(edge) == "sent"
     reader.channel.resumeProducing()
+    edge.clock.advance(0)
     assert state_of(edge) == "served"
 
 

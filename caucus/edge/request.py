@@ -101,6 +101,9 @@ class Request:
     def write(self, data: bytes) -> None:
         """Send a part of the body."""
 
+    def flush(self) -> None:
+        """What was written leaves now, where it would only at the end of the reactor's turn."""
+
     @abstractmethod
     def finish(self) -> None:
         """The answer is complete."""

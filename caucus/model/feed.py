@@ -36,6 +36,11 @@ class FeedMessage(Result, frozen=True):
     change: ClaimChange | None = None
 
     @property
+    def is_addressed(self) -> bool:
+        """Whether it may be owed to somebody: it is seen at a glance that most are not."""
+        return b'"to":[' in self.message_json
+
+    @property
     def message(self) -> Message:
         """The stored message."""
         return Message.from_json(self.message_json)

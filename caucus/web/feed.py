@@ -20,6 +20,8 @@ from caucus.wire.feed import feed_frame, reset_frame
 from caucus.wire.frames import SLICE
 
 ALL: Final = View(None)
+TICK_SECONDS: Final = 1
+"""How often it is looked for readers to whom nothing was written for a while."""
 
 _log = Logger("caucus.web")
 
@@ -27,7 +29,7 @@ _log = Logger("caucus.web")
 class FeedReaders:
     """The readers of all feeds, by the channels that they read.
 
-    ``at`` is how far the frames have been made; there is always a reader, or nothing is watched.
+    ``at`` is how far the frames have been made; where there is no reader, nothing is watched.
     """
 
     def __init__(self, feed: IWatchableFeed, common: Common) -> None:
@@ -36,49 +38,44 @@ class FeedReaders:
         self.at = 0
         self._by_channel: dict[str, dict[FeedReader, None]] = {}
         self._all: dict[FeedReader, None] = {}
-        self._quiet_since: dict[FeedReader, float] = {}
+        self._readers: dict[FeedReader, None] = {}
         self._advancing = False
         self._woken = False
         self._unwatch: Any = None
+        self._next: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
 
     def add(self, reader: FeedReader, end: int) -> None:
         """One more, whose place is known; ``end`` is that of all there was to see then."""
-        if not self._quiet_since:
+        if not self._readers:
             self.at = end
             self._unwatch = self.feed.watch_feed(self._wake)
-        for readers in self._groups(reader):
+            self._tick()
+        for readers in (self._readers, *self._groups(reader)):
             readers[reader] = None
-        self.was_written(reader)
+        reader.wrote_at = self.common.clock.seconds()
         reader.catch_up()
 
     def remove(self, reader: FeedReader) -> None:
         """One less."""
-        if self._quiet_since.pop(reader, None) is None:
+        if reader not in self._readers:
             return
-        for readers in self._groups(reader):
-            readers.pop(reader, None)
+        for readers in (self._readers, *self._groups(reader)):
+            del readers[reader]
         for name in reader.view.rooms or ():
             if not self._by_channel[name]:
                 del self._by_channel[name]
-        if not self._quiet_since:
+        if not self._readers:
             self._unwatch()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            for timer in (self._timer, self._next):
+                if timer is not None and timer.active():
+                    timer.cancel()
+            self._next = None
 
     def end(self) -> None:
         """End every reader's stream."""
-        for reader in list(self._quiet_since):
+        for reader in list(self._readers):
             reader.end()
-
-    def was_written(self, reader: FeedReader) -> None:
-        """Something was just written to a reader: it is quiet from now on."""
-        quiet, now = self._quiet_since, self.common.clock.seconds()
-        quiet.pop(reader, None)
-        quiet[reader] = now
-        if self._timer is None:
-            self._timer = self.common.clock.callLater(QUIET_SECONDS, self._tick)
 
     def fail(self, failure: Failure) -> None:
         """The backbone failed to answer: log it, and end the streams so that readers come back."""
@@ -91,16 +88,25 @@ class FeedReaders:
         return [self._by_channel.setdefault(name, {}) for name in reader.view.rooms]
 
     def _wake(self) -> None:
+        """There is more: to be told in a turn of its own, so that whoever has said it is answered before.
+
+        What was said in this turn is told together, and so each frame may leave at once: the first of a
+        thousand readers need not wait for the last.
+        """
         self._woken = True
-        if not self._advancing:
-            Deferred.fromCoroutine(self._advance()).addErrback(self.fail)
+        if self._next is None and not self._advancing:
+            self._next = self.common.clock.callLater(0, self._begin_to_advance)
+
+    def _begin_to_advance(self) -> None:
+        self._next = None
+        Deferred.fromCoroutine(self._advance()).addErrback(self.fail)
 
     async def _advance(self) -> None:
         self._advancing = True
         try:
             while self._woken:
                 self._woken = False
-                while self._quiet_since:
+                while self._readers:
                     found = self.feed.look_on(ALL, Place(self.at), self.common.page, SLICE)
                     self._push(found)
                     if found.is_whole:
@@ -110,41 +116,54 @@ class FeedReaders:
             self._advancing = False
 
     def _push(self, found: FeedSlice) -> None:
+        """Have whoever reads these events take them; most often it is one event."""
         start, self.at = self.at, found.end.at
-        written: dict[FeedReader, list[tuple[FeedEvent, bytes]]] = {}
-        for event, position in zip(found.events, found.positions, strict=True):
-            frame = feed_frame(event, position)
-            named: Any = () if isinstance(event, ChannelMade) else self._by_channel.get(event.channel, ())
-            for reader in (*self._all, *named):
-                written.setdefault(reader, []).append((event, frame))
-        for reader, made in written.items():
-            reader.offer(start, made)
+        frames = list(map(feed_frame, found.events, found.positions))
+        now = self.common.clock.seconds()
+        if len(frames) == 1:
+            readers, shown = self._readers_of(found.events[0]), _addressed(found.events)
+            taken = sum([reader.offer(start, frames[0], shown, now) for reader in readers])
+            self.common.sent.add(by=taken)
+            return
+        written: dict[FeedReader, list[int]] = {}
+        for number, event in enumerate(found.events):
+            for reader in self._readers_of(event):
+                written.setdefault(reader, []).append(number)
+        for reader, numbers in written.items():
+            data = b"".join([frames[number] for number in numbers])
+            shown = _addressed([found.events[number] for number in numbers])
+            if reader.offer(start, data, shown, now):
+                self.common.sent.add(by=len(numbers))
+
+    def _readers_of(self, event: FeedEvent) -> list[FeedReader]:
+        """Those who read what an event is of; whoever names channels knew them from the start."""
+        named = () if isinstance(event, ChannelMade) else self._by_channel.get(event.channel, ())
+        return [*self._all, *named]
 
     def _tick(self) -> None:
-        self._timer = None
         now = self.common.clock.seconds()
-        while self._quiet_since:
-            reader, since = next(iter(self._quiet_since.items()))
-            if now - since < QUIET_SECONDS:
-                self._timer = self.common.clock.callLater(since + QUIET_SECONDS - now, self._tick)
-                return
-            reader.keep_alive()
-            self.was_written(reader)
+        for reader in list(self._readers):
+            if now - reader.wrote_at >= QUIET_SECONDS:
+                reader.wrote_at = now
+                reader.keep_alive()
+        self._timer = self.common.clock.callLater(TICK_SECONDS, self._tick)
 
 
 class FeedReader(Reader):
     """A reader of any number of channels.
 
-    ``place`` is where it is while it is not in step with what is made for all.
+    ``place`` is where it is while it is not in step with what is made for all, and ``wrote_at`` when
+    something was last written to it.
     """
 
-    __slots__ = ("_in_step", "_reset", "group", "place", "view")
+    __slots__ = ("_in_step", "_reset", "group", "place", "view", "wrote_at")
 
     def __init__(self, group: FeedReaders, request: Request, view: View) -> None:
         super().__init__(group.common, request)
         self.group = group
         self.view = view
         self.place = Place(0)
+        self.wrote_at = 0.0
         self._in_step = False
         self._reset = b""
 
@@ -159,15 +178,23 @@ class FeedReader(Reader):
     def leave(self) -> None:
         self.group.remove(self)
 
-    def offer(self, start: int, made: Sequence[tuple[FeedEvent, bytes]]) -> None:
-        """Events after ``start`` are new, with their frames: take them, or fall behind."""
+    def offer(self, start: int, data: bytes, shown: Sequence[FeedMessage], now: float) -> bool:
+        """Events after ``start`` are new, as the frames in ``data``: take them, or fall behind.
+
+        ``shown`` are those among them that may be owed to somebody. Says whether it took them.
+        """
         if self._in_step:
-            if self.takes:
-                self._take(b"".join(frame for _event, frame in made), [event for event, _frame in made])
-                return
+            if not (self._paused or self._catching_up or self._done):
+                self.wrote_at = now
+                self._request.write(data)
+                self._request.flush()
+                if shown:
+                    self._show(shown)
+                return True
             self._in_step = False
             self.place = Place(start)
-        self.fall_behind(sum(len(frame) for _event, frame in made))
+        self.fall_behind(len(data))
+        return False
 
     def _write_some(self) -> bool:
         """As far as the frames have been made for all: then it is in step."""
@@ -176,15 +203,18 @@ class FeedReader(Reader):
         data, self._reset = self._reset, b""
         data += b"".join(map(feed_frame, found.events, found.positions))
         if data:
-            self._take(data, found.events)
+            self.wrote_at = self.common.clock.seconds()
+            self._write(data, len(found.events))
+            self._show(_addressed(found.events))
         self.place = found.end
         self._in_step = found.is_whole and found.end.at == group.at
         return not found.is_whole
 
-    def _take(self, data: bytes, events: Sequence[FeedEvent]) -> None:
-        self._write(data, len(events))
-        self.group.was_written(self)
-        if self.identity is not None:
-            for event in events:
-                if isinstance(event, FeedMessage):
-                    self.showed(event.channel, event.cursor - 1, event.cursor)
+    def _show(self, shown: Sequence[FeedMessage]) -> None:
+        for event in shown:
+            self.showed(event.channel, event.cursor - 1, event.cursor)
+
+
+def _addressed(events: Sequence[FeedEvent]) -> list[FeedMessage]:
+    """Those that may be owed to somebody."""
+    return [event for event in events if isinstance(event, FeedMessage) and event.is_addressed]

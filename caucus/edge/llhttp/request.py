@@ -123,6 +123,10 @@ class FastRequest(Request):
         head, self._head = self._head, b""
         self.connection.outlet.write(head + data)
 
+    def flush(self) -> None:
+        if self.connection is not None:
+            self.connection.outlet.flush()
+
     def finish(self) -> None:
         connection = self.connection
         if connection is None:
