@@ -7,7 +7,7 @@ from copy import copy
 from typing import Any, Final, TypeVar, cast
 
 from treq.client import HTTPClient
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -24,6 +24,7 @@ from caucus.client.call import call
 from caucus.client.exchange import MOST_BYTES, TIMEOUT_SECONDS, Exchange, Opened
 from caucus.client.feed import Feed
 from caucus.client.follow import Follow
+from caucus.errors import CaucusError
 from caucus.interfaces import IBackbone, IClaims, IFeed, IInbox, IPresence
 from caucus.model.channels import require_channel_name
 from caucus.model.claims import Claim, TakeResult
@@ -283,6 +284,10 @@ class HTTPBackbone:
         wait: float = 0,
         limit: int | None = None,
     ) -> Deferred[FeedPage]:
+        try:
+            read_view(rooms)  # "" would be none
+        except CaucusError:
+            return fail()
         asked = [("since", since), ("wait", wait or None), ("limit", limit)]
         query = [("room", room) for room in rooms]
         query += [(name, str(value)) for name, value in asked if value is not None]

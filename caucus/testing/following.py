@@ -352,8 +352,9 @@ async def _next(kit: Kit, feed: Any) -> str:
     """The body of the message that a feed tells next."""
     waiting = Deferred.fromCoroutine(feed.__anext__())
     for _ in range(3):
-        kit.bob.settle()
+        await kit.bob.head()  # bob's backbone has heard of all there is
         kit.clock.advance(0)
+        kit.bob.settle()
     event: Any = await answered(kit, waiting)
     return str(event.message.body)
 
