@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from twisted.internet.defer import Deferred
 
@@ -66,11 +67,14 @@ def read_since(core: Core, channel: str, cursor: int, limit: int | None) -> Page
 def wait_for_messages(
     core: Core, channel: str, cursor: int, limit: int | None, seconds: float
 ) -> Deferred[Page]:
-    def look(is_last: bool) -> Page | None:
-        page = read_since(core, channel, cursor, limit)
-        return page if is_last or page.messages_json else None
+    known = core.state.channels.get(channel) if isinstance(channel, str) else None
+    name = channel if known is None else known.name
+    return wait_for(core, ("message",), (name,), seconds, partial(_new_messages, core, name, cursor, limit))
 
-    return wait_for(core, ("message",), (channel,), seconds, look)
+
+def _new_messages(core: Core, channel: str, cursor: int, limit: int | None, is_last: bool) -> Page | None:
+    page = read_since(core, channel, cursor, limit)
+    return page if is_last or page.messages_json else None
 
 
 def subscribe(core: Core, channel: str) -> int:

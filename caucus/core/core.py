@@ -17,6 +17,7 @@ from caucus.core.clock import DecisionClock
 from caucus.core.counts import Counts
 from caucus.core.dues import due_steps
 from caucus.core.feeds import Feeds
+from caucus.core.patience import Patience
 from caucus.core.step import Step
 from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, OutcomeUnknown
 from caucus.interfaces import IJournal
@@ -82,6 +83,7 @@ class Core:
         self.signs: set[Author] = set()
         """The agents of which a sign of life is being recorded."""
         self.is_stopping = False
+        self.patience = Patience(reactor)
         self.waits: set[Any] = set()
         """Who waits for a claim, with what ``fires`` then."""
 

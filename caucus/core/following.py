@@ -38,17 +38,31 @@ def read_feed(
             raise InvalidRequest("since must be a position, as text.")
     except CaucusError:
         return fail()
-    begun: list[Begun] = []
+    return wait_for(core, kinds_of(view), places_of(view), wait, _Reading(core, view, since, most))
 
-    def look(is_last: bool) -> FeedPage | None:
-        if not begun:
-            begun.append(begin(core, view, since))
-        found = look_on(core, view, begun[0].place, most)
-        if found.events or begun[0].reset is not None or is_last:
-            return FeedPage(found.events, text_of(core, found.end), begun[0].reset)
+
+class _Reading:
+    """A page of a feed, once there is something to tell; where that begins is found out at the first look."""
+
+    __slots__ = ("_core", "_most", "_place", "_since", "_view")
+
+    def __init__(self, core: Core, view: View, since: str | None, most: int) -> None:
+        self._core = core
+        self._view = view
+        self._since = since
+        self._most = most
+        self._place: Place | None = None
+
+    def __call__(self, is_last: bool) -> FeedPage | None:
+        core, place, reset = self._core, self._place, None
+        if place is None:
+            begun = begin(core, self._view, self._since)
+            place, reset = begun.place, begun.reset
+            self._place = place
+        found = look_on(core, self._view, place, self._most)
+        if found.events or reset is not None or is_last:
+            return FeedPage(found.events, text_of(core, found.end), reset)
         return None
-
-    return wait_for(core, kinds_of(view), places_of(view), wait, look)
 
 
 def kinds_of(view: View) -> tuple[Kind, ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from caucus.core.core import Core
@@ -19,8 +18,8 @@ T = TypeVar("T")
 
 def wait_for(
     core: Core,
-    kinds: Iterable[Kind],
-    places: Iterable[str],
+    kinds: tuple[Kind, ...],
+    places: tuple[str, ...],
     seconds: object,
     look: Callable[[bool], T | None],
 ) -> Deferred[T]:
@@ -36,7 +35,9 @@ def wait_for(
         return fail()
     is_last = not patience or core.is_stopping
     looking: Deferred[T | None] = core.read(_looked_at, look, is_last)
-    return looking.addCallback(_wait, core, tuple(kinds), tuple(places), patience, look)
+    if looking.called and looking.result is None:  # as a local journal has it: one Deferred less for each
+        return Waiting(core, kinds, places, patience, look).fires
+    return looking.addCallback(_wait, core, kinds, places, patience, look)
 
 
 def stop(core: Core) -> None:
@@ -67,7 +68,7 @@ def _wait(
 class Waiting(Generic[T]):
     """Somebody who waits."""
 
-    __slots__ = ("_core", "_end", "_look", "_timer", "fires")
+    __slots__ = ("_at", "_core", "_end", "_look", "fires")
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class Waiting(Generic[T]):
         self._look = look
         self._end = core.feeds.watch(kinds, places, self._wake)
         core.waits.add(self)
-        self._timer: IDelayedCall = core.reactor.callLater(seconds, self._stop)
+        self._at = core.patience.add(self, seconds)
 
     def _wake(self) -> None:
         """Something has changed: that may be it."""
@@ -96,7 +97,7 @@ class Waiting(Generic[T]):
             self._finish()
             self.fires.callback(found)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """The time is up: it is answered with what there is."""
         self._finish()
         looking: Deferred[T | None] = self._core.read(_looked_at, self._look, True)
@@ -116,5 +117,4 @@ class Waiting(Generic[T]):
     def _finish(self) -> None:
         self._core.waits.discard(self)
         self._end()
-        if self._timer.active():
-            self._timer.cancel()
+        self._core.patience.remove(self, self._at)

@@ -111,7 +111,7 @@ class Connection(Protocol):
                 data = intake.parse(data, now)
             while intake.ready and left and self._current is None and not self.is_full:
                 left -= 1
-                request = self._current = intake.ready.popleft()
+                request = self._current = intake.ready.pop(0)
                 try:
                     self.site.handle(request)
                 except Exception:
@@ -136,6 +136,9 @@ class Connection(Protocol):
             return
         if self._current is not None:
             self.due = math.inf
+            if self._current.is_awaited or self._current.endless:
+                self._intake.rest()
+                self._current.headers = {}  # it has been judged by them
         elif self._intake.refusal is not None:
             self._refuse(self._intake.refusal)
         elif self._last:

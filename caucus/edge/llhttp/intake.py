@@ -6,7 +6,6 @@ raised in a callback would become a parse error: callbacks only take notes.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any, Final, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -36,7 +35,7 @@ class Intake:
 
     def __init__(self, connection: Carrier, site: FastListener) -> None:
         self.arriving: FastRequest | None = None
-        self.ready: deque[FastRequest] = deque()
+        self.ready: list[FastRequest] = []  # a deque takes 600 bytes, and there are a few of them at most
         self.refusal: CaucusError | None = None
         self.in_head = self.is_over = False
         self._connection: Carrier | None = connection
@@ -52,6 +51,8 @@ class Intake:
         most = PIECE if self.arriving is None or self.in_head else BODY_PIECE
         piece, rest = (data, b"") if len(data) <= most else (data[:most], data[most:])
         self._told = False
+        if self._parser is None:
+            self._parser = HttpRequestParser(self)
         try:
             self._parser.feed_data(piece)
         except HttpParserUpgrade as upgrade:
@@ -165,6 +166,11 @@ class Intake:
         self.ready.append(request)
         self.is_over = not request.persistent
         self._told = True
+
+    def rest(self) -> None:
+        """Nothing comes for long: between two requests a parser knows nothing, and takes a kilobyte."""
+        if self.arriving is None:
+            self._parser = None
 
     def give_up(self) -> None:
         """What has not arrived as a whole never will: no cycle keeps its body."""

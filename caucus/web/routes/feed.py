@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 from twisted.internet.defer import succeed
 
 from caucus.edge.request import Request
@@ -24,7 +26,7 @@ async def read_feed(on: Serving, request: Request) -> Response:
     feed = IFeed(on.backbone, None)
     if feed is None:
         raise NotFound
-    rooms, since = [one for one in texts(request, "room") if one], text(request, "since")
+    rooms, since = [intern(one) for one in texts(request, "room") if one], text(request, "since")
     if _wants_stream(request):
         return await _live(on, request, rooms, since)
     limit, patience = count(request, "limit"), wait(request)
