@@ -103,21 +103,6 @@ def _signs() -> None:
     assert backbone._core.signs == set()
 
 
-@reaches("requests that wait for a claim")
-def _polls() -> None:
-    edge = edge_with_a_room()
-    take(edge, "a")
-    waiting = take(edge, "a", "tok-bob", wait=True).json["claim"]["claim"]
-    peer = edge.connect()
-    peer.send(b"GET /channels/room/claims/%d?wait=50 HTTP/1.1\r\nHost: localhost\r\n\r\n" % waiting)
-    edge.clock.advance(49)
-    assert peer.answers() == []
-    edge.clock.advance(1)
-    assert [one.json["state"] for one in peer.answers()] == ["waiting"]
-    over = edge.ask("GET", f"/channels/room/claims/{waiting}?wait=51")
-    assert over.code == "invalid_request"
-
-
 @reaches("targets that have been read")
 def _targets_read() -> None:
     for number in range(200):

@@ -116,6 +116,7 @@ def test_a_lost_connection_leaves_no_timer_behind(edge: Edge) -> None:
         peer = edge.connect()
         peer.send(raw)
         peer.lose()
+    edge.clock.advance(15)  # who has made the room was there: that is told
     edge.site.access.flush()
     assert edge.clock.getDelayedCalls() == []
     assert edge.site.channels == set()

@@ -42,6 +42,7 @@ def statuses(peer: Peer) -> list[int]:
 
 
 def test_one_timer_serves_every_connection_and_none_is_left_without_one(edge: Edge) -> None:
+    edge.clock.advance(15)  # who has made the room was there: that is told
     peers = [edge.connect() for _ in range(100)]
     edge.site.access.flush()
     assert len(edge.clock.getDelayedCalls()) == 1

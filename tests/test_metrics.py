@@ -34,6 +34,9 @@ THINGS = {
     "caucus_channels",
     "caucus_claims",
     "caucus_waiting_claims",
+    "caucus_waiting_requests",
+    "caucus_agents",
+    "caucus_owed",
 }
 
 
@@ -278,7 +281,7 @@ def test_figures_agree_with_what_a_load_saw(start: Start, journal: str) -> None:
     assert now["caucus_refusals_total", (("code", "unauthorized"),)] == THREADS * STRANGERS
     assert now["caucus_pending_events", ()] == 0
     if journal.startswith("sqlite:"):
-        events = 2 + THREADS * POSTS + CLAIMS  # with the beginning of the run, and the channel's
+        events = 3 + THREADS * POSTS + CLAIMS  # with the beginnings of run, debts and channel
         assert now["caucus_commit_events_sum", ()] == events
         assert now["caucus_commits_total", ()] == now["caucus_commit_seconds_count", ()] <= events
     assert_format(scraped(url))

@@ -22,6 +22,7 @@ from caucus.core.step import Step
 from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, OutcomeUnknown
 from caucus.interfaces import IJournal
 from caucus.limits import Limits
+from caucus.metrics import Reading
 from caucus.model.answers import Answer
 from caucus.model.claims import Taken
 from caucus.model.events import Author, ClaimsChanged, Event, Lived, RequestKey
@@ -85,7 +86,14 @@ class Core:
         self.is_stopping = False
         self.patience = Patience(reactor)
         self.waits: set[Any] = set()
-        """Who waits for a claim, with what ``fires`` then."""
+        """Who waits, with what ``fires`` then."""
+        self.counts.metrics += (
+            Reading(
+                "caucus_waiting_requests",
+                "Requests that wait for something to happen.",
+                lambda: len(self.waits),
+            ),
+        )
 
     def write(
         self,

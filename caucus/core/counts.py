@@ -47,6 +47,12 @@ class Counts:
             Reading(
                 "caucus_waiting_claims", "Claims that wait in line.", lambda: state.claims.leases.waiting
             ),
+            Reading("caucus_agents", "Agents that were heard of within a day.", lambda: len(state.heard)),
+            Reading(
+                "caucus_owed",
+                "Messages that are owed, for each name that they are addressed to.",
+                lambda: state.receipts.count,
+            ),
             Reading(
                 "caucus_claim_changes_total",
                 "What became of claims with a lease, and signs of life, as it was decided here.",

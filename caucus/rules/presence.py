@@ -37,6 +37,9 @@ class Heard:
         self._agents: OrderedDict[Author, _Heard] = OrderedDict()
         self._untold: dict[Author, dict[str, None]] = {}
 
+    def __len__(self) -> int:
+        return len(self._agents)
+
     @property
     def has_untold(self) -> bool:
         """Whether somebody was heard of since `untold` was asked."""

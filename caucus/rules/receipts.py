@@ -167,6 +167,11 @@ class Receipts:
         self._untold: list[Shown] = []
 
     @property
+    def count(self) -> int:
+        """How many messages are owed, for each name."""
+        return sum(map(len, self.inboxes.values()))
+
+    @property
     def has_untold(self) -> bool:
         """Whether something was shown since `untold` was asked."""
         return bool(self._untold)
