@@ -2,7 +2,7 @@
 
     python -m bench [--against COMMAND-OR-URL] [--only PART,PART...] [--json FILE]
 
-The parts are rates, loaded, claims, memory, strangers, start, streams and durable.
+The parts are rates, loaded, claims, memory, strangers, start, streams, following and durable.
 
 The daemon is started here, in a process of its own; so is the other server, by default the same
 daemon on Twisted's own site (``--http twisted``). A command must print its URL as the last word of
@@ -27,7 +27,7 @@ from typing import Any
 from bench import claims, durable, loaded, memory, rates, strangers
 from bench.servers import DAEMON, Server
 
-PARTS = ("rates", "loaded", "claims", "memory", "strangers", "start", "streams", "durable")
+PARTS = ("rates", "loaded", "claims", "memory", "strangers", "start", "streams", "following", "durable")
 
 
 def main() -> None:
@@ -76,18 +76,22 @@ def main() -> None:
         result["start"] = memory.start_up()
     if "streams" in only:
         result["streams"] = {
-            name: _streams(target) for name, target in (("caucus", DAEMON), ("against", options.against))
+            name: _told("streams", target)
+            for name, target in (("caucus", DAEMON), ("against", options.against))
         }
+    if "following" in only:
+        result["following"] = _told("following", DAEMON)
     if "durable" in only:
         result["durable"] = durable.measure(options.messages, [1, *crowds], options.rounds, options.seconds)
     options.json.write_text(json.dumps(result, indent=2) + "\n")
     print(f"all of it is in {options.json}")
 
 
-def _streams(target: str) -> Any:
-    command = [sys.executable, "-m", "bench.streams", "--target", target]
+def _told(part: str, target: str) -> Any:
+    """What a part that is a program of its own tells."""
+    command = [sys.executable, "-m", f"bench.{part}", "--target", target]
     told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
-    print(f"streams, {target}: {json.dumps(told)}", flush=True)
+    print(f"{part}, {target}: {json.dumps(told)}", flush=True)
     return told
 
 
