@@ -74,13 +74,9 @@ def main() -> None:
         result["strangers"] = strangers.measure()
     if "start" in only:
         result["start"] = memory.start_up()
-    if "streams" in only:
-        result["streams"] = {
-            name: _told("streams", target)
-            for name, target in (("caucus", DAEMON), ("against", options.against))
-        }
-    if "following" in only:
-        result["following"] = _told("following", DAEMON)
+    programs = {"streams": {"caucus": DAEMON, "against": options.against}, "following": {"caucus": DAEMON}}
+    for part in (one for one in programs if one in only):
+        result[part] = {name: _told(part, target) for name, target in programs[part].items()}
     if "durable" in only:
         result["durable"] = durable.measure(options.messages, [1, *crowds], options.rounds, options.seconds)
     options.json.write_text(json.dumps(result, indent=2) + "\n")
