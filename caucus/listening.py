@@ -17,7 +17,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 
-from caucus.edge.bounds import REQUEST_SECONDS
+from caucus.edge.bounds import SILENT_SECONDS
 from caucus.edge.door import Door
 from caucus.edge.llhttp.site import FastSite
 from caucus.edge.plain.site import PlainSite
@@ -112,13 +112,14 @@ async def listen(
 def _lose_the_silent(port: Any) -> None:
     """Have connections end whose peer's machine does not answer, as when a cable was pulled.
 
-    By itself, Linux sends again for a quarter of an hour before it believes that. What waits for a peer to be
-    taken has so many seconds anyway. Those that are accepted have it from the socket that listens.
+    By itself, Linux sends again for a quarter of an hour before it believes that. The edge's own deadline
+    comes first, and tells a peer that only does not read. What is accepted has it from the socket that
+    listens.
     """
     listening = getattr(port, "socket", None)
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if listening is not None and option is not None and listening.family in (socket.AF_INET, socket.AF_INET6):
-        listening.setsockopt(socket.IPPROTO_TCP, option, REQUEST_SECONDS * 1000)
+        listening.setsockopt(socket.IPPROTO_TCP, option, SILENT_SECONDS * 1000)
 
 
 async def _bound(endpoint: IStreamServerEndpoint, site: AnySite) -> IListeningPort:

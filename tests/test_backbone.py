@@ -81,7 +81,7 @@ class Room:
 def test_an_answer_to_a_write_waits_until_it_is_durable() -> None:
     room = Room()
     one, two = room.post("one"), room.post("two")
-    room.journal.sync(3)
+    room.journal.sync(4)
     assert (one.done, two.done) == (True, False)
     room.journal.sync()
     assert two.result.cursor == 2
@@ -92,7 +92,7 @@ def test_reads_show_the_durable_state_and_never_wait() -> None:
     room.post("one")
     room.post("two")
     assert (room.read(), room.head()) == ([], 0)
-    room.journal.sync(3)
+    room.journal.sync(4)
     assert (room.read(), room.head()) == (["one"], 1)
     assert Pending(room.backbone.describe_channel("room")).result.head == 1
 
@@ -238,7 +238,7 @@ def test_a_token_whose_minting_or_revoking_is_lost_is_as_before() -> None:
 def test_what_is_found_after_all_is_acknowledged() -> None:
     room = Room()
     one, two = room.post("one"), room.post("two")
-    room.journal.lose(kept=3)
+    room.journal.lose(kept=4)
     assert (one.result.cursor, type(two.error)) == (1, StorageUnavailable)
     assert room.read() == ["one"]
 
@@ -248,7 +248,7 @@ def test_a_log_of_any_length_is_cut_where_the_journal_ends(length: int) -> None:
     room = Room(max_posts_per_minute=1000)
     for number in range(length):
         room.post(str(number))
-    room.journal.lose(kept=3)
+    room.journal.lose(kept=4)
     room.journal.refusing = False
     room.post("more")
     room.journal.sync()

@@ -12,6 +12,8 @@ HEADER_SECONDS: Final = 10
 """From a connection's opening, or a later request's first byte, to the end of its headers."""
 REQUEST_SECONDS: Final = 30
 """From a request's first byte to the end of its body; and for a peer to take what waits for it."""
+SILENT_SECONDS: Final = REQUEST_SECONDS + 6
+"""How long a peer's machine may leave unanswered what was sent to it; a deadline is looked for within 5 s."""
 IDLE_SECONDS: Final = KEEP_ALIVE_SECONDS + 1
 """From an answer to the next request's first byte: a little more than is announced."""
 LINGER_SECONDS: Final = 5
