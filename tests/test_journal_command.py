@@ -47,8 +47,9 @@ def test_export_writes_every_event_as_a_line(file: Path) -> None:
     told = command("export", file)
     assert (told.returncode, told.stderr) == (0, "")
     lines: list[dict[str, Any]] = [json.loads(line) for line in told.stdout.splitlines()]
-    assert [line["position"] for line in lines] == [1, 2, 3, 4, 5, 6]
-    began = lines.pop(0)
+    assert [line["position"] for line in lines] == [1, 2, 3, 4, 5, 6, 7]
+    began, owing = lines.pop(0), lines.pop(0)
+    assert owing["event"] == "owing_began"
     assert (began["event"], began["extended"]) == ("run_began", [])
     kinds = ["channel_created", *["stepped"] * 3, "tokens_changed"]
     assert [line["event"] for line in lines] == kinds
@@ -62,7 +63,7 @@ def test_export_writes_every_event_as_a_line(file: Path) -> None:
 
 def test_a_sound_file_is_sound_and_so_is_its_copy(file: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
-    assert re.fullmatch(rf"{file}: sound, 6 events, head [0-9a-f]{{64}}\n", command("check", file).stdout)
+    assert re.fullmatch(rf"{file}: sound, 7 events, head [0-9a-f]{{64}}\n", command("check", file).stdout)
     assert command("backup", file, copy).returncode == 0
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert (
@@ -137,5 +138,5 @@ def test_an_artifact_is_exported_with_its_bytes(start: Start, tmp_path: Path) ->
     request = urllib.request.Request(f"{url}/channels/room/artifacts/{address}", b"evidence", method="PUT")
     request.add_header("Authorization", "Bearer tok")
     urllib.request.urlopen(request, timeout=20).close()
-    exported = json.loads(command("export", file).stdout.splitlines()[2])
+    exported = json.loads(command("export", file).stdout.splitlines()[3])
     assert (exported["sha256"], exported["data"]) == (address, "ZXZpZGVuY2U=")

@@ -21,7 +21,7 @@ from caucus.errors import ConfigurationError, InternalError, RateLimited, Unauth
 from caucus.interfaces import IBackbone
 from caucus.journals.memory import MemoryJournal
 from caucus.journals.reader import Reader
-from caucus.model.events import ChannelCreated, RunBegan, RunEnded, Stepped
+from caucus.model.events import ChannelCreated, OwingBegan, RunBegan, RunEnded, Stepped
 from caucus.model.messages import fields_of
 from caucus.settings import Settings
 from tests.journals import SlowJournal
@@ -347,4 +347,4 @@ async def test_a_start_that_cannot_listen_leaves_no_alarm_and_takes_no_grace(tmp
     assert [call for call in timers.getDelayedCalls() if "Alarm" in repr(call)] == []
     await taken.close()
     events = [type(row.event) for row in Reader(tmp_path / "room.db").rows()]
-    assert events == [RunBegan, ChannelCreated, Stepped, RunEnded]
+    assert events == [RunBegan, OwingBegan, ChannelCreated, Stepped, RunEnded]
