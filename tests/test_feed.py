@@ -226,6 +226,17 @@ def test_a_paused_reader_catches_up_when_it_reads_again(edge: Edge) -> None:
     assert (slow.told(), quick.told()) == (["room a", "ops c", "room d"], ["room d"])
 
 
+def test_a_reader_that_was_paused_and_missed_nothing_gets_nothing_again(edge: Edge) -> None:
+    listener = Listener(edge, "?room=room:0")
+    post(edge, "room a", "room b")
+    assert listener.told() == ["room a", "room b"]
+    listener.peer.channel.pauseProducing()
+    post(edge, "ops elsewhere")
+    listener.peer.channel.resumeProducing()
+    post(edge, "room c")
+    assert listener.told() == ["room c"]
+
+
 def test_a_reader_too_far_behind_is_dropped_and_the_others_go_on() -> None:
     edge = edge_with_rooms(max_stream_buffer_bytes=2000)
     slow, quick = Listener(edge, "?room=room"), Listener(edge)

@@ -198,6 +198,8 @@ class FeedReader(Reader):
 
     def _write_some(self) -> bool:
         """As far as the frames have been made for all: then it is in step."""
+        if self._in_step:
+            return False
         group = self.group
         found = group.feed.look_on(self.view, self.place, self.common.page, SLICE, group.at)
         data, self._reset = self._reset, b""
