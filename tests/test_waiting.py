@@ -82,6 +82,64 @@ async def test_who_waits_is_answered_as_the_server_closes(journal: str, tmp_path
     assert b'"state":"waiting"' in answer
 
 
+POLLS = {
+    "read": b"POST /channels/room/read HTTP/1.1\r\nHost: x\r\nContent-Length: 22\r\n\r\n"
+    b'{"cursor":0,"wait":50}',
+    "feed": b"GET /feed?room=room&wait=50 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "inbox": b"GET /inbox?wait=50 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer b\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("poll", POLLS)
+def test_a_poll_ends_with_its_peer(poll: str) -> None:
+    edge = edge_with_a_room()
+    for leave in (lambda peer: peer.channel.readConnectionLost(), lambda peer: peer.lose()):
+        peer = edge.connect()
+        peer.send(POLLS[poll].replace(b"Host: x", b"Host: localhost").replace(b"Bearer b", b"Bearer tok-bob"))
+        assert len(waits(edge.backbone)) == 1
+        leave(peer)
+        if peer.transport.aborted:
+            peer.lose()
+        assert waits(edge.backbone) == set()
+
+
+async def test_polls_are_answered_with_what_there_is_and_feeds_end_as_the_server_closes() -> None:
+    server = await start_server(reactor, tokens="a:a:alice,b:b:bob", http=transport())
+    backbone: Any = server.backbone
+    await backbone.create_channel("room", created_by="alice")
+    asked = [*POLLS.values(), POLLS["feed"].replace(b"Host", b"Accept: text/event-stream\r\nHost")]
+    peers = []
+    for one in asked:
+        peer = socket.create_connection(("127.0.0.1", server.port))
+        peer.sendall(one.replace(b"Host: x", b"Host: localhost"))
+        peers.append(peer)
+    while len(waits(backbone)) < len(POLLS):
+        await deferLater(reactor, 0.01)
+    await deferLater(reactor, 0.1)
+    loop = backbone.feed(["room"])
+    ended = Deferred.fromCoroutine(loop.__anext__())
+    began = reactor.seconds()
+    await server.close()
+    assert reactor.seconds() - began < 2  # and not the grace of a request
+    answers = [await deferToThread(whole, peer) for peer in peers]
+    assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") for answer in answers)
+    assert [b'"messages":[]' in answers[0], b'"events":[]' in answers[1], b'"items":[]' in answers[2]] == [
+        True
+    ] * 3
+    assert answers[3].endswith(b"0\r\n\r\n")
+    with pytest.raises(StopAsyncIteration):
+        await ended
+
+
+def whole(peer: socket.socket) -> bytes:
+    """All that comes on a connection until it is closed."""
+    data = b""
+    while more := peer.recv(65_536):
+        data += more
+    peer.close()
+    return data
+
+
 def test_a_wait_that_is_cancelled_while_it_reads_fires_once() -> None:
     clock = Clock()
     clock.advance(1e9)
