@@ -6,13 +6,16 @@ import json
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from caucus.core.backbone import Backbone
+from caucus.errors import StorageUnavailable
 from caucus.limits import Limits
+from caucus.model.events import RunBegan
 from caucus.model.messages import Message
+from caucus.rules.runs import MOST
 from caucus.testing.shared import SharedLog
 from tests.journals import SlowJournal
 from tests.raw import Edge, Peer, make_edge
@@ -339,6 +342,47 @@ def test_one_that_resumes_is_open_and_silent_until_it_is_known_what_is_durable()
         frames = [frame for frame in text.split(b"\n\n") if b"data: " in frame]
         assert len(frames) == len(told)
         peer.lose()
+
+
+def test_cancelling_whoever_iterates_in_process_ends_the_wait() -> None:
+    backbone = Backbone(SlowJournal(), Clock())
+    waiting = Deferred.fromCoroutine(backbone.feed().__anext__())
+    ended: list[Any] = []
+    waiting.addErrback(lambda failure: ended.append(failure.type))
+    waiting.cancel()
+    assert ended == [CancelledError]
+    assert backbone._core.waits == set()
+
+
+@pytest.mark.parametrize("target", ["/feed?room=room&since=0@1", "/channels/room/stream"])
+def test_a_stream_that_cannot_be_opened_keeps_no_place(target: str) -> None:
+    edge = edge_with_rooms(max_streams=1)
+    backbone: Any = edge.backbone
+    read = backbone.journal.read
+    for _ in range(3):
+        backbone.journal.read = lambda *_given: fail(StorageUnavailable())
+        peer = edge.connect()
+        given = ["Host: localhost", "Accept: text/event-stream", "Last-Event-ID: 0"]
+        peer.send("\r\n".join([f"GET {target} HTTP/1.1", *given, "", ""]).encode())
+        peer.lose()
+        backbone.journal.read = read
+    assert Listener(edge).status == 200
+
+
+def test_positions_of_forgotten_runs_do_not_loop() -> None:
+    edge = edge_with_rooms()
+    backbone: Any = edge.backbone
+    post(edge, *(f"room {number}" for number in range(150)))
+
+    def begin(core: Any, _key: object, now: float, number: int) -> None:
+        core.record(RunBegan(core.clock.instant(now), f"{number}"), now)
+
+    for number in range(MOST + 10):
+        backbone._core.write(begin, None, number)
+    first = edge.ask("GET", "/feed?room=room&since=x@1").json
+    second = edge.ask("GET", f"/feed?room=room&since={first['since']}").json
+    assert ("reset" in first, "reset" in second) == (True, False)
+    assert len(first["events"] + second["events"]) == 151  # with the channel's beginning
 
 
 def finish(operation: Deferred[Any], log: SharedLog) -> Any:

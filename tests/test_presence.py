@@ -242,6 +242,50 @@ def state_of(edge: Edge) -> str:
     return str(receipt["state"])
 
 
+def test_a_channel_that_is_not_durable_is_none_that_was_asked_about() -> None:
+    clock, journal = Clock(), SlowJournal()
+    backbone = backbone_on(journal, clock)
+    backbone.create_channel("ghost")
+    backbone.heard_of(ALICE, "ghost")
+    assert result(backbone.who())[0].channels == ()
+
+
+def test_each_owner_who_wrote_is_known_and_only_once_that_is_durable() -> None:
+    clock, journal = Clock(), SlowJournal()
+    backbone = backbone_on(journal, clock)
+    backbone.create_channel("room")
+    say(backbone, "q", "dora", "erik", "bot")
+    settle(backbone)
+    assert result(backbone.get_message("room", 1)).unreachable == ("dora", "erik", "bot")
+    say(backbone, "mine", by=Identity("bot", "dora"))
+    settle(backbone)
+    say(backbone, "mine too", by=Identity("bot", "erik")).addErrback(lambda _: None)
+    assert result(backbone.get_message("room", 1)).unreachable == ("erik",)
+    journal.lose()
+    journal.refusing = False
+    say(backbone, "mine again", by=Identity("bot", "erik"))
+    assert result(backbone.get_message("room", 1)).unreachable == ("erik",)
+    settle(backbone)
+    assert result(backbone.get_message("room", 1)).unreachable == ()
+
+
+def test_what_is_closed_is_not_looked_at_again() -> None:
+    clock, journal = Clock(), SlowJournal()
+    backbone = backbone_on(journal, clock)
+    backbone.create_channel("room")
+    for number in range(5):
+        say(backbone, f"q{number}", "bob")
+    settle(backbone)
+    for cursor in (1, 2, 4):
+        backbone.ack("room", cursor, BOB)
+    assert len(result(backbone.read_inbox(BOB)).items) == 5
+    settle(backbone)
+    for _ in range(2):
+        assert [item.message.body for item in result(backbone.read_inbox(BOB)).items] == ["q2", "q4"]
+    inbox = backbone._core.state.receipts.inboxes["bob"]
+    assert inbox.first_open(journal.durable) == 2
+
+
 def backbone_on(journal: IJournal, clock: Clock) -> Backbone:
     backbone = Backbone(journal, clock, Limits(max_posts_per_minute=1000))
     backbone.replay()

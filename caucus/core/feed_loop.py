@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from caucus.core.core import Core
 from caucus.core.following import read_feed
@@ -23,6 +24,7 @@ class FeedLoop:
         self._read: deque[FeedEvent | FeedReset] = deque()
         self._next = since
         self._waiting: Deferred[FeedPage] | None = None
+        self._asking: Deferred[FeedPage] | None = None
         self._is_closed = self._is_whole = False
 
     def __aiter__(self) -> FeedLoop:
@@ -39,15 +41,18 @@ class FeedLoop:
             if self._is_closed or (self._core.is_stopping and self._is_whole):
                 raise StopAsyncIteration
             # One at a time, so that `since` is the position after what was handed out.
-            self._waiting = asking = read_feed(self._core, self._rooms, self._next, LONGEST_WAIT, 1)
+            waiting: Deferred[FeedPage] = Deferred(self._give_up)
+            self._waiting = waiting
+            self._asking = asking = read_feed(self._core, self._rooms, self._next, LONGEST_WAIT, 1)
+            asking.addBoth(self._answered, waiting)
             try:
-                page = await asking
+                page = await waiting
             except CancelledError:
                 if self._is_closed:
                     raise StopAsyncIteration from None
                 raise
             finally:
-                self._waiting = None
+                self._waiting = self._asking = None
             self._is_whole = not page.events
             if page.reset is not None:
                 self._read.append(FeedReset(page.reset))
@@ -57,6 +62,16 @@ class FeedLoop:
         if not self._read:
             self.since = self._next
         return found
+
+    def _answered(self, page: FeedPage | Failure, waiting: Deferred[FeedPage]) -> None:
+        """Who is cancelled fails with that, whatever there was to tell then."""
+        if self._asking is not None and not waiting.called:
+            waiting.callback(page)
+
+    def _give_up(self, _waiting: Deferred[FeedPage]) -> None:
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.cancel()
 
     async def aclose(self) -> None:
         """End it: whoever waits for an event gets none, nor does whoever asks later."""

@@ -162,13 +162,13 @@ def _place_of(core: Core, view: View, since: str) -> Place | None:
     place, durable = place_of_position(core, text), core.journal.durable
     if place is None or not others:
         return place
-    starts = []
+    starts: list[tuple[Channel, int]] = []
     for one in others:
         found = _BEHIND.fullmatch(one)
         if found is None:
             return None
         room = core.state.channels.get(found[1])
-        if room is None or room.created > durable:
+        if room is None or room.created > durable or any(room is one for one, _cursor in starts):
             return None
         if view.rooms is None or room.name in view.rooms:
             starts.append((room, int(found[2])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from functools import partial
 from heapq import merge
 
 from twisted.internet.defer import Deferred, fail
@@ -78,7 +79,8 @@ def get_message(core: Core, channel: str, cursor: int) -> ToldMessage:
         for inbox, number in state.receipts.owed(room, at, (name,)):
             receipts.append(Receipt(name, STATES[inbox.state(number, durable)], seen.get(name)))
     borne = state.tokens.names() if names else frozenset()
-    unreachable = tuple(name for name in names if name not in borne and name not in state.receipts.authors)
+    known = partial(state.receipts.has_written, durable=durable)
+    unreachable = tuple(name for name in names if name not in borne and not known(name))
     return ToldMessage(room.name, at, message_json, tuple(receipts), unreachable)
 
 
@@ -86,7 +88,7 @@ def _page(core: Core, names: Iterable[str], since: str | None, everything: bool,
     end = end_of(core.journal.durable)
     start = Place(0) if since is None else place_of_position(core, since) or Place(0)
     items: list[InboxItem] = []
-    for place, inbox, number in _owed(core, names, start.at, end):
+    for place, inbox, number in _owed(core, names, start.at, end, everything):
         state = max(one.state(two, core.journal.durable) for one, two in _both(core, inbox, number, names))
         if state >= ACKED and not everything:
             continue
@@ -98,18 +100,25 @@ def _page(core: Core, names: Iterable[str], since: str | None, everything: bool,
     return InboxPage(tuple(items), text_of(core, Place(max(start.at, end))))
 
 
-def _owed(core: Core, names: Iterable[str], start: int, end: int) -> Iterator[tuple[int, Inbox, int]]:
+def _owed(
+    core: Core, names: Iterable[str], start: int, end: int, everything: bool
+) -> Iterator[tuple[int, Inbox, int]]:
     """What is owed to some names, each message once, in the order of the log of all."""
     inboxes = [core.state.receipts.inboxes[name] for name in names if name in core.state.receipts.inboxes]
-    last = -1
-    for place, order, number in merge(*(_from(one, order, start, end) for order, one in enumerate(inboxes))):
+    last, durable = -1, core.journal.durable
+    firsts = [0 if everything else one.first_open(durable) for one in inboxes]
+    some = (
+        _from(one, order, first, start, end)
+        for order, (one, first) in enumerate(zip(inboxes, firsts, strict=True))
+    )
+    for place, order, number in merge(*some):
         if place > last:
             last = place
             yield place, inboxes[order], number
 
 
-def _from(inbox: Inbox, order: int, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    for number in range(bisect_left(inbox.places, start), bisect_left(inbox.places, end)):
+def _from(inbox: Inbox, order: int, first: int, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    for number in range(max(first, bisect_left(inbox.places, start)), bisect_left(inbox.places, end)):
         yield inbox.places[number], order, number
 
 

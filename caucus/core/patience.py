@@ -27,6 +27,7 @@ class Patience:
         self._steps: list[int] = []
         self._waiting: dict[int, dict[Stopped, None]] = {}
         self._timer: IDelayedCall | None = None
+        self._count = 0
 
     def add(self, waiting: Stopped, seconds: float) -> int:
         """Stop this after so many seconds; gives what `remove` takes."""
@@ -38,6 +39,7 @@ class Patience:
             if self._steps[0] == step:
                 self._set()
         there[waiting] = None
+        self._count += 1
         return step
 
     def remove(self, waiting: Stopped, step: int) -> None:
@@ -45,9 +47,9 @@ class Patience:
         there = self._waiting.get(step)
         if there is None or there.pop(waiting, waiting) is not None:
             return
-        if not there:
-            del self._waiting[step]
-        if not self._waiting:
+        self._count -= 1
+        if not self._count:
+            self._waiting.clear()
             self._steps.clear()
             self._cancel()
 
@@ -66,9 +68,11 @@ class Patience:
         now = self._reactor.seconds()
         over: list[Stopped] = []
         while self._steps and self._steps[0] / STEPS <= now:
-            over += self._waiting.pop(heappop(self._steps), ())
-        while self._steps and self._steps[0] not in self._waiting:
-            heappop(self._steps)
+            over += self._waiting.pop(heappop(self._steps))
+        self._count -= len(over)
+        if not self._count:
+            self._waiting.clear()
+            self._steps.clear()
         if self._steps:
             self._set()
         for waiting in over:

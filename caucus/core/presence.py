@@ -20,7 +20,8 @@ from caucus.rules.seatbelts import RateBudget
 
 TELL_SECONDS: Final = 15
 """The other backbones, and later runs, are told of who was there at most this often."""
-_OF_CLIENTS: Final = ("max_", "global_max_", "window_")
+AT_ONCE: Final = 1000
+"""So many marks of what was shown are one event at most."""
 
 _log = Logger("caucus")
 
@@ -37,7 +38,8 @@ class Attendance:
     def hear(self, by: Identity, channel: str = "") -> None:
         """A request of an agent has come, about a channel if it names one that there is."""
         state = self._core.state
-        known = channel if channel in state.channels else ""
+        room = state.channels.get(channel)
+        known = "" if room is None or room.created > self._core.journal.durable else channel
         state.heard.hear(Author(by.agent_id, by.owner), self._core.clock.now(), known)
         if self._timer is None:
             self.tell_soon()
@@ -98,7 +100,9 @@ def record_seen(core: Core, _request: RequestKey | None, now: float) -> None:
     state = core.state
     if state.heard.has_untold or state.receipts.has_untold:
         agents, shown = state.heard.untold(now), state.receipts.untold()
-        core.record(Seen(core.clock.instant(now), agents, shown), now)
+        core.record(Seen(core.clock.instant(now), agents, shown[:AT_ONCE]), now)
+        for first in range(AT_ONCE, len(shown), AT_ONCE):
+            core.record(Seen(core.clock.instant(now), shown=shown[first : first + AT_ONCE]), now)
 
 
 def who(core: Core, streams: Counter[Author], channel: str | None) -> list[Presence]:

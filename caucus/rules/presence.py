@@ -99,7 +99,7 @@ class Heard:
             if len(self._agents) > self._most:
                 gone, _ = self._agents.popitem(last=False)
                 self._untold.pop(gone, None)
-        else:
+        elif at >= heard.at:
             self._agents.move_to_end(agent)
-            heard.at = max(heard.at, at)
+            heard.at = at
         return heard

@@ -42,6 +42,7 @@ def is_addressed(message_json: bytes) -> bool:
     return b'"to":[' in message_json or b'"reply_to":"' in message_json
 
 
+_encode: Final = msgspec.json.Encoder().encode
 read_addressed: Final = msgspec.json.Decoder(Addressed).decode
 """Whom a message is for, and what it answers."""
 
@@ -62,13 +63,13 @@ class ReceiptsDump(Record, frozen=True):
 
     is_owing: bool
     inboxes: list[InboxDump]
-    authors: list[str]
+    authors: dict[str, int]
 
 
 class Inbox:
     """What is owed to one name, in the order of the log of all."""
 
-    __slots__ = ("_changed", "_ids", "_states", "channels", "cursors", "places")
+    __slots__ = ("_changed", "_first_open", "_ids", "_states", "channels", "cursors", "places")
 
     def __init__(self) -> None:
         self.places = array("q")
@@ -76,6 +77,7 @@ class Inbox:
         self.cursors = array("I")
         self._ids = bytearray()
         self._states = bytearray()
+        self._first_open = 0  # all before it are acked or answered, and durably so
         self._changed: list[tuple[int, int, int]] = []
         # what may not be durable: a position, a number, and the state before
 
@@ -115,6 +117,12 @@ class Inbox:
             if changed == number and position > durable:
                 return before
         return self._states[number]
+
+    def first_open(self, durable: int) -> int:
+        """The number of the first that may be neither acked nor answered."""
+        while self._first_open < len(self.places) and self.state(self._first_open, durable) >= ACKED:
+            self._first_open += 1
+        return self._first_open
 
     def set(self, number: int, state: int, position: int, durable: int, on_undo: OnUndo) -> None:
         """One is in this state, if it was in an earlier one, by the event at ``position``."""
@@ -163,7 +171,10 @@ class Receipts:
     def __init__(self) -> None:
         self.is_owing = True
         self.inboxes: dict[str, Inbox] = {}
-        self.authors = {""}  # what the backbone says charges nobody
+        self.authors: dict[str, int] = {}
+        """The names under which somebody has written, and the position of the event that says so."""
+        self.wrote = {"": b""}  # what the backbone says charges nobody
+        """How each agent's messages name who wrote them, as JSON: that is found without reading one."""
         self._untold: list[Shown] = []
 
     @property
@@ -191,8 +202,20 @@ class Receipts:
         """Somebody has written under these names."""
         for name in names:
             if name and name not in self.authors:
-                self.authors.add(name)
-                on_undo(position, durable, self.authors.discard, name)
+                self.authors[name] = position
+                on_undo(position, durable, self.authors.pop, name)
+
+    def know_author(self, found: Addressed, position: int, durable: int, on_undo: OnUndo) -> None:
+        """An agent has written, for this owner."""
+        self.know((found.agent_id, found.owner), position, durable, on_undo)
+        before = self.wrote.get(found.agent_id)
+        named = _encode(found.agent_id), _encode(found.owner)
+        self.wrote[found.agent_id] = b'"agent_id":%b,"owner":%b,' % named
+        on_undo(position, durable, self._wrote_before, found.agent_id, before)
+
+    def has_written(self, name: str, durable: int) -> bool:
+        """Whether somebody has written under a name, by events up to the position ``durable``."""
+        return self.authors.get(name, durable + 1) <= durable
 
     def said(
         self, room: Channel, cursor: int, found: Addressed, position: int, durable: int, on_undo: OnUndo
@@ -250,7 +273,7 @@ class Receipts:
     def dump(self) -> ReceiptsDump:
         """All that is known, for `load`."""
         inboxes = [inbox.dump(name) for name, inbox in self.inboxes.items()]
-        return ReceiptsDump(self.is_owing, inboxes, sorted(self.authors))
+        return ReceiptsDump(self.is_owing, inboxes, dict(sorted(self.authors.items())))
 
     def load(self, dumped: ReceiptsDump) -> None:
         """Know this; so far nothing is known."""
@@ -265,6 +288,12 @@ class Receipts:
         inbox.take_back()
         if not inbox:
             del self.inboxes[name]
+
+    def _wrote_before(self, agent_id: str, before: bytes | None) -> None:
+        if before is None:
+            del self.wrote[agent_id]
+        else:
+            self.wrote[agent_id] = before
 
     def _end(self) -> None:
         self.is_owing = False

@@ -38,7 +38,10 @@ class Runs:
         self._starts.append(position)
         self._names.append(f"{self._journal_id}.{digest.hexdigest()}")
         if len(self._starts) > MOST:
-            del self._starts[0], self._names[0]
+            del (
+                self._starts[1],
+                self._names[1],
+            )  # the journal's own name stays, for what lies before
 
     def take_back(self) -> None:
         """Undo that the last run began."""

@@ -253,7 +253,7 @@ class State:
         first = 0
         if event.said and (event.moved or isinstance(event, ClaimsChanged)):
             first = self.channels[event.said[0].channel].length + 1
-        place, authors = place_in_log(position), self.receipts.authors
+        place, wrote = place_in_log(position), self.receipts.wrote
         for said in event.said:
             room = self.channels[said.channel]
             if undoing is not None:
@@ -262,7 +262,7 @@ class State:
             message_json = said.message_json
             room.append(message_json, place)
             place += 1
-            if said.author not in authors or is_addressed(message_json):
+            if wrote.get(said.author, b"\n") not in message_json or is_addressed(message_json):
                 self._address(said, room, position, durable)
             if charges:
                 self._charge(room, said, at)
@@ -307,8 +307,8 @@ class State:
     def _address(self, said: Said, room: Channel, position: int, durable: int) -> None:
         """A message, the last of its channel, is by somebody new, or for somebody."""
         receipts, found = self.receipts, read_addressed(said.message_json)
-        if said.author not in receipts.authors:
-            receipts.know((said.author, found.owner), position, durable, self.on_undo)
+        if receipts.wrote.get(said.author, b"\n") not in said.message_json:
+            receipts.know_author(found, position, durable, self.on_undo)
         receipts.said(room, room.length, found, position, durable, self.on_undo)
 
     def _undoing(self, position: int, durable: int) -> Undoing | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from caucus.edge.request import Request
 from caucus.edge.response import Live
@@ -124,7 +125,13 @@ class Streams:
                     self._settle(request, reader, opening)
                 join()
 
-            opening.addCallback(go_on).addErrback(reader.fail)
+            def fail(failure: Failure) -> None:
+                if not (is_waiting or failure.check(CancelledError)):
+                    reader.say(RESUMING)
+                    self._settle(request, reader, opening)
+                reader.fail(failure)
+
+            opening.addCallbacks(go_on, fail).addErrback(reader.fail)
 
         return attach
 
