@@ -282,8 +282,10 @@ class State:
         charges: bool,
     ) -> None:
         """What a step makes of claims, once its messages are in their logs."""
-        for channel in keep_told(event, self.channels, self.claims, first):
-            self._change_board(channel, position, durable)
+        is_plain_grant = len(event.moved) == 1 and event.moved[0].manner == "granted"
+        if not is_plain_grant or isinstance(event, ClaimsChanged):
+            for channel in keep_told(event, self.channels, self.claims, first):
+                self._change_board(channel, position, durable)
         if event.moved:
             self.claims.move(event.moved, at, event.when.wall, undoing, first)
             keep_granted(event.moved[0], self.channels, first)

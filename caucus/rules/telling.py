@@ -59,6 +59,12 @@ class Told:
 
     def add(self, cursor: int, kind: ChangeKind, claim: int, fence: int) -> None:
         """The message before ``cursor`` says this."""
+        if not self._cursors or cursor > self._cursors[-1]:
+            self._cursors.append(cursor)
+            self._kinds.append(_NUMBERS[kind])
+            self._claims.append(claim)
+            self._fences.append(fence)
+            return
         number = bisect_left(self._cursors, cursor)  # of one event, the first may be told last
         self._cursors.insert(number, cursor)
         self._kinds.insert(number, _NUMBERS[kind])
@@ -151,8 +157,6 @@ def keep_told(
     To be called before any claim is changed, and `keep_granted` after it.
     """
     untold: set[str] = set()
-    if isinstance(event, Stepped) and len(event.moved) == 1 and event.moved[0].manner == "granted":
-        return untold
     for channel, cursor, kind, claim, fence in tellings(event, channels, claims, first):
         if cursor:
             channels[channel].told.add(cursor, kind, claim, fence)
