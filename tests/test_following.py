@@ -297,6 +297,7 @@ async def test_a_daemon_that_is_killed_under_load_loses_and_repeats_nothing_for_
     await feed.aclose()
     await reading
     await client.close()
+    await deferLater(reactor, 0.1)  # what fell due while a daemon was waited for
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -337,6 +338,7 @@ async def test_an_older_copy_that_was_restored_is_a_reset_also_once_it_has_grown
     assert isinstance(page.events[0], ChannelMade)
     assert (await client.read_feed(("room",), page.since)).reset is None
     await client.close()
+    await deferLater(reactor, 0.1)  # what fell due while a daemon was waited for
 
 
 async def test_a_position_is_good_over_a_restart(start: Start, tmp_path: Path) -> None:
@@ -354,6 +356,7 @@ async def test_a_position_is_good_over_a_restart(start: Start, tmp_path: Path) -
     assert page.reset is None
     assert [event.message.body for event in page.events if isinstance(event, FeedMessage)] == ["two", "three"]
     await client.close()
+    await deferLater(reactor, 0.1)  # what fell due while a daemon was waited for
 
 
 async def test_a_restart_in_memory_is_a_reset(start: Start, tmp_path: Path) -> None:
@@ -367,3 +370,4 @@ async def test_a_restart_in_memory_is_a_reset(start: Start, tmp_path: Path) -> N
     page = await client.read_feed((), since)
     assert (page.events, page.reset) == ((), ())
     await client.close()
+    await deferLater(reactor, 0.1)  # what fell due while a daemon was waited for

@@ -27,7 +27,7 @@ async def append(on: Serving, request: Request, channel: str) -> Response:
 async def read_since(on: Serving, request: Request, channel: str) -> Response:
     fields = request.value
     cursor, limit, wait = fields.get("cursor", NULL), fields.get("limit"), fields.get("wait")
-    if wait is None or wait is NULL:
+    if wait is None:
         page = await on.backbone.read_since(channel, cursor, limit)
     else:
         request.is_awaited = bool(wait)
