@@ -168,8 +168,9 @@ def dispatcher(
     limits = settings.limits
     keeper = ITokenKeeper(backbone, None)
     issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper, limits.max_minted_tokens)
-    gate = Gate(tokens, issuer, limits, read_token=settings.read_token)
-    return Dispatch(gate, Serving(backbone, streams, issuer, tuple(metrics), IAlive(backbone, None)))
+    alive = IAlive(backbone, None)
+    gate = Gate(tokens, issuer, limits, alive, read_token=settings.read_token)
+    return Dispatch(gate, Serving(backbone, streams, issuer, tuple(metrics), alive, gate.speaker))
 
 
 def site_maker(

@@ -145,8 +145,9 @@ def make_site(
     keeper = None if isinstance(tokens, str) else ITokenKeeper(backbone)
     streams = Streams(backbone, limits, clock)
     issuer = Issuer(known, admin_token, audit, clock.seconds, keeper, limits.max_minted_tokens)
-    gate = Gate(known, issuer, limits, read_token=read_token)
-    dispatch = Dispatch(gate, Serving(backbone, streams, issuer, (), IAlive(backbone, None)))
+    alive = IAlive(backbone, None)
+    gate = Gate(known, issuer, limits, alive, read_token=read_token)
+    dispatch = Dispatch(gate, Serving(backbone, streams, issuer, (), alive, gate.speaker))
     access, crowd = AccessLog(clock, clock.seconds), Crowd(limits, clock)
     site = site_maker(http or transport(), dispatch, clock, access, crowd, Counts(crowd))()
     site.door = Door((), local=True, literals=False, metrics=True) if door is None else door

@@ -20,8 +20,6 @@ from caucus.rules.seatbelts import RateBudget
 
 TELL_SECONDS: Final = 15
 """The other backbones, and later runs, are told of who was there at most this often."""
-NOTED_SECONDS: Final = 1.0
-"""For so long another request of the same agent about the same channel says nothing new."""
 AT_ONCE: Final = 1000
 """So many marks of what was shown are one event at most."""
 
@@ -34,23 +32,15 @@ class Attendance:
     def __init__(self, core: Core) -> None:
         self.streams = Counter[Author]()
         self._core = core
-        self._noted: dict[str, tuple[float, str, str]] = {}
         self._timer: IDelayedCall | None = None
         self._is_stopped = False
 
     def hear(self, by: Identity, channel: str = "") -> None:
         """A request of an agent has come, about a channel if it names one that there is."""
-        now = self._core.clock.now()
-        noted = self._noted.get(by.agent_id)
-        if noted is not None and now < noted[0] and noted[1] == channel and noted[2] == by.owner:
-            return  # most requests: what is told is in whole seconds
-        if len(self._noted) >= self._core.limits.max_tracked_agents:
-            self._noted.clear()
-        self._noted[by.agent_id] = (now + NOTED_SECONDS, channel, by.owner)
         state = self._core.state
         room = state.channels.get(channel)
         known = "" if room is None or room.created > self._core.journal.durable else channel
-        state.heard.hear(Author(by.agent_id, by.owner), now, known)
+        state.heard.hear(Author(by.agent_id, by.owner), self._core.clock.now(), known)
         if self._timer is None:
             self.tell_soon()
 

@@ -48,6 +48,7 @@ PHRASES: Final[Mapping[int, bytes]] = {
 class Request:
     """What a transport gives to the routes, by the names of Twisted's ``IRequest`` where it has one.
 
+    ``began`` is when its first byte came, in seconds of the listener's clock.
     Those that come before the routes fill in ``cap``, what the body may hold; ``place``, where the
     path leads, or ``None`` if it cannot be decoded; ``value``, what the body says, which is ``None``
     if it says nothing; ``principal``, who speaks, once that is known; ``key``, by what a
@@ -60,6 +61,7 @@ class Request:
 
     method: bytes
     uri: bytes
+    began: float
     args: Mapping[bytes, Sequence[bytes]]
     waits_for: Deferred[Any] | None = None
     code: int

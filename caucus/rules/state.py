@@ -45,7 +45,7 @@ from caucus.rules.claims.claims import Claims, Undoing
 from caucus.rules.claims.leased import LeasesDump
 from caucus.rules.places import answer_at, place_of
 from caucus.rules.presence import Heard
-from caucus.rules.receipts import Receipts, ReceiptsDump, is_addressed, read_addressed
+from caucus.rules.receipts import Receipts, ReceiptsDump, is_addressed, is_by, read_addressed
 from caucus.rules.runs import Runs
 from caucus.rules.seatbelts import RateBudget
 from caucus.rules.telling import keep_granted, keep_told
@@ -262,7 +262,7 @@ class State:
             message_json = said.message_json
             room.append(message_json, place)
             place += 1
-            if wrote.get(said.author, b"\n") not in message_json or is_addressed(message_json):
+            if is_addressed(message_json) or not is_by(message_json, wrote.get(said.author, b"\n")):
                 self._address(said, room, position, durable)
             if charges:
                 self._charge(room, said, at)
@@ -282,13 +282,13 @@ class State:
         charges: bool,
     ) -> None:
         """What a step makes of claims, once its messages are in their logs."""
-        is_plain_grant = len(event.moved) == 1 and event.moved[0].manner == "granted"
-        if not is_plain_grant or isinstance(event, ClaimsChanged):
+        moved, changes = event.moved, isinstance(event, ClaimsChanged)
+        if changes or len(moved) > 1 or moved[0].manner != "granted":
             for channel in keep_told(event, self.channels, self.claims, first):
                 self._change_board(channel, position, durable)
-        if event.moved:
-            self.claims.move(event.moved, at, event.when.wall, undoing, first)
-            keep_granted(event.moved[0], self.channels, first)
+        if moved:
+            self.claims.move(moved, at, event.when.wall, undoing, first)
+            keep_granted(moved[0], self.channels, first)
         if isinstance(event, ClaimsChanged):
             for channel, agent_id in _charged(event) if charges else ():
                 for budget in (self.channels[channel].posts, self.posts):
@@ -309,7 +309,7 @@ class State:
     def _address(self, said: Said, room: Channel, position: int, durable: int) -> None:
         """A message, the last of its channel, is by somebody new, or for somebody."""
         receipts, found = self.receipts, read_addressed(said.message_json)
-        if receipts.wrote.get(said.author, b"\n") not in said.message_json:
+        if not is_by(said.message_json, receipts.wrote.get(said.author, b"\n")):
             receipts.know_author(found, position, durable, self.on_undo)
         receipts.said(room, room.length, found, position, durable, self.on_undo)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
+from struct import Struct
 from typing import Final, Protocol, get_args
 
 import msgspec
@@ -26,6 +27,7 @@ from caucus.model.targets import joined
 from caucus.rules.claims.claims import Claims, Room
 
 _KINDS: Final[tuple[ChangeKind, ...]] = get_args(ChangeKind)
+_ROW: Final = Struct("<Bqq")
 _NUMBERS: Final = {kind: number for number, kind in enumerate(_KINDS)}
 _ENDINGS: Final[Mapping[str, ChangeKind]] = {
     "done": "released",
@@ -49,44 +51,43 @@ Telling = tuple[str, int, ChangeKind, int, int]
 class Told:
     """What a channel's messages say of claims: 21 bytes for each message that says something."""
 
-    __slots__ = ("_claims", "_cursors", "_fences", "_kinds")
+    __slots__ = ("_cursors", "_rows")
 
     def __init__(self) -> None:
-        self._cursors = array("L")
-        self._kinds = bytearray()
-        self._claims = array("q")
-        self._fences = array("q")
+        self._cursors = array("I")
+        self._rows = bytearray()  # the kind, the claim's number and the grant's
 
     def add(self, cursor: int, kind: ChangeKind, claim: int, fence: int) -> None:
         """The message before ``cursor`` says this."""
-        if not self._cursors or cursor > self._cursors[-1]:
-            self._cursors.append(cursor)
-            self._kinds.append(_NUMBERS[kind])
-            self._claims.append(claim)
-            self._fences.append(fence)
+        cursors, row = self._cursors, _ROW.pack(_NUMBERS[kind], claim, fence)
+        if not cursors or cursor > cursors[-1]:
+            cursors.append(cursor)
+            self._rows += row
             return
-        number = bisect_left(self._cursors, cursor)  # of one event, the first may be told last
-        self._cursors.insert(number, cursor)
-        self._kinds.insert(number, _NUMBERS[kind])
-        self._claims.insert(number, claim)
-        self._fences.insert(number, fence)
+        number = bisect_left(cursors, cursor)  # of one event, the first may be told last
+        cursors.insert(number, cursor)
+        at = number * _ROW.size
+        self._rows[at:at] = row
 
     def cut(self, length: int) -> None:
         """There are no messages after the cursor ``length`` any more."""
-        while self._cursors and self._cursors[-1] > length:
-            for part in (self._cursors, self._kinds, self._claims, self._fences):
-                part.pop()
+        cursors = self._cursors
+        while cursors and cursors[-1] > length:
+            cursors.pop()
+        del self._rows[len(cursors) * _ROW.size :]
 
     def find(self, cursor: int) -> ClaimChange | None:
         """What the message before ``cursor`` says."""
         number = bisect_left(self._cursors, cursor)
         if number == len(self._cursors) or self._cursors[number] != cursor:
             return None
-        return ClaimChange(_KINDS[self._kinds[number]], self._claims[number], self._fences[number])
+        kind, claim, fence = _ROW.unpack_from(self._rows, number * _ROW.size)
+        return ClaimChange(_KINDS[kind], claim, fence)
 
     def dump(self) -> list[tuple[int, int, int, int]]:
         """All that it is, for `load`."""
-        return list(zip(self._cursors, self._kinds, self._claims, self._fences, strict=True))
+        rows = _ROW.iter_unpack(self._rows)
+        return [(cursor, *row) for cursor, row in zip(self._cursors, rows, strict=True)]
 
     def load(self, dumped: list[tuple[int, int, int, int]]) -> None:
         """Be as what gave that; so far it is empty."""

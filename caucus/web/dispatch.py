@@ -15,7 +15,6 @@ from caucus.edge.place import Place
 from caucus.edge.request import Request
 from caucus.edge.response import failed
 from caucus.errors import InvalidRequest
-from caucus.interfaces import IAlive
 from caucus.web.operation import Gate
 from caucus.web.routes.every import ROUTES
 from caucus.web.routes.serving import Serving
@@ -35,7 +34,6 @@ class Dispatch:
         self.gate = gate
         self.serving = serving
         self._table = Table(OPERATIONS, ACTIONS)
-        self._alive = IAlive(serving.backbone, None)
         self._place = lru_cache(maxsize=PLACES)(self._find)
 
     def admit(self, request: Request) -> BodyCap:
@@ -48,20 +46,14 @@ class Dispatch:
         try:
             request.place = self._place(target) if len(target) <= PLACE_LENGTH else self._find(target)
         except InvalidRequest as refusal:
-            self._hear(request)
+            self.gate.hear(request)
             return evolve(JSON_BODY, refuse=partial(InvalidRequest, refusal.problem))
-        self._hear(request)
+        self.gate.hear(request)
         return self.gate.admit(request)
-
-    def _hear(self, request: Request) -> None:
-        """A request has come: a sign of life, whatever becomes of it."""
-        alive = self._alive
-        if alive is not None:
-            self.gate.hear(request, alive)
 
     def knows(self, request: Request) -> bool:
         """Whether a request has a token that may write."""
-        return self.gate.knows(request)
+        return self.gate.speaker(request) is not None
 
     def handle(self, request: Request) -> None:
         """Answer a request."""

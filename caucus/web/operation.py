@@ -28,6 +28,11 @@ from caucus.wire.operation import BodyKind, Operation
 from caucus.wire.operations import METRICS
 
 T = TypeVar("T")
+HEARD_SECONDS: Final = 0.25
+"""For so long the same token at the same target says nothing new.
+
+Presence is told in whole seconds, and a sign of life is due after a quarter of ten at the soonest.
+"""
 _TYPED: Final[Mapping[Reading, Callable[[bytes], Any]]] = {"message": read_draft, "claim": read_asked}
 """What finds a good body good, in one typed pass, and else gives ``None``."""
 
@@ -36,23 +41,29 @@ class Gate:
     """Judges a request before its route does anything.
 
     :param tokens: resolves the bearer.
+    :param alive: is told whose requests come, and about what.
     :param read_token: whether operations that read need a write token too.
     """
 
-    def __init__(self, tokens: Tokens, issuer: Issuer, limits: Limits, *, read_token: bool) -> None:
+    def __init__(
+        self, tokens: Tokens, issuer: Issuer, limits: Limits, alive: IAlive | None, *, read_token: bool
+    ) -> None:
         self._tokens = tokens
         self._issuer = issuer
+        self._alive = alive
         self._read_token = read_token
+        self._heard: set[int] = set()
+        self._since = 0.0
         most = limits.max_artifact_bytes
         self._bytes_cap = BodyCap(most, partial(ArtifactTooLarge, most))
 
-    def knows(self, request: Request) -> bool:
-        """Whether a request has a token that may write."""
+    def speaker(self, request: Request) -> Principal | None:
+        """Who speaks, if a request has a token that may write."""
+        given = request.values(b"authorization")
         try:
-            self._tokens.identify(request.values(b"authorization"))
+            return self._tokens.identify(given) if given else None
         except Unauthorized:
-            return False
-        return True
+            return None
 
     def admit(self, request: Request) -> BodyCap:
         """The cap of a request's body, judged by its path and headers alone.
@@ -66,24 +77,30 @@ class Gate:
         self.identify(request)
         return self._bytes_cap
 
-    def hear(self, request: Request, alive: IAlive) -> None:
+    def hear(self, request: Request) -> None:
         """A request's head has come: a sign of life, if it has a good token, whatever it asks for."""
         given = request.values(b"authorization")
-        if not given:
+        if not given or self._alive is None:
             return
-        try:
-            principal = self._tokens.identify(given)
-        except Unauthorized:
+        if not 0 <= request.began - self._since < HEARD_SECONDS:
+            self._since = request.began
+            self._heard.clear()
+        asked = hash((given[0], request.uri))
+        if asked in self._heard:
             return
+        principal = self.speaker(request)
+        if principal is None:
+            return
+        self._heard.add(asked)
         place = request.place
         operation = None if place is None else place.routes.get(request.method)
         channel = ""
         if operation is not None and place is not None:
-            if operation.authority in ("writer", "reader"):
-                request.principal = principal  # so that it is not looked up again, and known to whoever shows
+            if operation.authority == "writer":
+                request.principal = principal  # so that it is not looked up again
             if operation.is_of_channel:
                 channel = place.arguments[0]
-        alive.heard_of(principal.identity, channel)
+        self._alive.heard_of(principal.identity, channel)
 
     def judge(self, request: Request) -> Operation[Any]:
         """The operation that a request asks for, if it may; ``request.value`` is then what it takes.

@@ -55,6 +55,10 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         self.endless = self.is_awaited = False
         self.received: Body | None = None
 
+    @property
+    def began(self) -> float:  # type: ignore[override]  # nobody sets it
+        return cast("float", self.channel.began)
+
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()  # Twisted closes one
         self.received = Body(self.cap, self.channel.site.crowd, length)

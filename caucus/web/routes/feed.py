@@ -26,6 +26,7 @@ async def read_feed(on: Serving, request: Request) -> Response:
     feed = IFeed(on.backbone, None)
     if feed is None:
         raise NotFound
+    request.principal = on.speaker(request)
     rooms, since = [intern(one) for one in texts(request, "room") if one], text(request, "since")
     if _wants_stream(request):
         return await _live(on, request, rooms, since)

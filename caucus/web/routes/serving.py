@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from caucus.access.issuer import Issuer
+from caucus.access.principals import Principal
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import ClaimLost, IdempotencyMismatch
@@ -25,20 +26,30 @@ from caucus.wire.operation import Operation
 T = TypeVar("T")
 
 
+def nobody(_request: Request) -> None:
+    """Whoever speaks is not known."""
+
+
 @frozen
 class Serving:
-    """What routes work with: the backbone, its streams, who issues tokens, what is counted, who is told."""
+    """What routes work with: the backbone, its streams, who issues tokens, what is counted, who is told.
+
+    ``speaker`` says who speaks, if a request has a good token: of one that needs none too.
+    """
 
     backbone: IBackbone
     streams: Streams
     issuer: Issuer
     metrics: tuple[Metric, ...] = ()
     alive: IAlive | None = None
+    speaker: Callable[[Request], Principal | None] = nobody
 
     def showed(self, request: Request, channel: str, start: int, end: int) -> None:
         """The messages between two cursors are about to be shown to whoever asks."""
-        if self.alive is not None and request.principal is not None and start < end:
-            self.alive.showed(request.principal.identity, channel, start, end)
+        if self.alive is not None and start < end:
+            who = request.principal or self.speaker(request)
+            if who is not None:
+                self.alive.showed(who.identity, channel, start, end)
 
     def once(self, request: Request, operation: Operation[T], *args: Any, **kwargs: Any) -> Deferred[T]:
         """Have the backbone do an operation that writes, unless the request is known by its key.

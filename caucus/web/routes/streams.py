@@ -22,6 +22,7 @@ _DIGITS = re.compile(rb"0*([0-9]{1,16})")
 
 @serves(STREAM)
 async def stream(on: Serving, request: Request, channel: str) -> Response:
+    request.principal = on.speaker(request)
     resumed = request.values(b"last-event-id")
     since = None if resumed else _since(request.args)
     reading = on.backbone.subscribe(channel)
