@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from twisted.internet.defer import Deferred
 
@@ -69,12 +68,23 @@ def wait_for_messages(
 ) -> Deferred[Page]:
     known = core.state.channels.get(channel) if isinstance(channel, str) else None
     name = channel if known is None else known.name
-    return wait_for(core, ("message",), (name,), seconds, partial(_new_messages, core, name, cursor, limit))
+    return wait_for(core, ("message",), (name,), seconds, _NewMessages(core, name, cursor, limit))
 
 
-def _new_messages(core: Core, channel: str, cursor: int, limit: int | None, is_last: bool) -> Page | None:
-    page = read_since(core, channel, cursor, limit)
-    return page if is_last or page.messages_json else None
+class _NewMessages:
+    """A page with messages."""
+
+    __slots__ = ("_channel", "_core", "_cursor", "_limit")
+
+    def __init__(self, core: Core, channel: str, cursor: int, limit: int | None) -> None:
+        self._core = core
+        self._channel = channel
+        self._cursor = cursor
+        self._limit = limit
+
+    def __call__(self, is_last: bool) -> Page | None:
+        page = read_since(self._core, self._channel, self._cursor, self._limit)
+        return page if is_last or page.messages_json else None
 
 
 def subscribe(core: Core, channel: str) -> int:

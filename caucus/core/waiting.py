@@ -90,31 +90,34 @@ class Waiting(Generic[T]):
         try:
             found = self._look(False)
         except Exception:
-            self._finish()
-            self.fires.errback()
+            self._finish().errback()
             return
         if found is not None:
-            self._finish()
-            self.fires.callback(found)
+            self._finish().callback(found)
 
     def stop(self) -> None:
         """The time is up: it is answered with what there is."""
-        self._finish()
+        fires = self._finish()
         looking: Deferred[T | None] = self._core.read(_looked_at, self._look, True)
-        looking.addBoth(self._tell)
+        looking.addBoth(self._tell, fires)
 
-    def _tell(self, found: T | Failure | None) -> None:
-        if not self.fires.called:  # nobody has cancelled it meanwhile
-            self.fires.callback(found)  # type: ignore[arg-type]  # the last look finds something
+    def _tell(self, found: T | Failure | None, fires: Deferred[T]) -> None:
+        if not fires.called:  # nobody has cancelled it meanwhile
+            fires.callback(found)  # type: ignore[arg-type]  # the last look finds something
 
     def _cancel(self, waiting: Deferred[T]) -> None:
-        self._finish()
+        if self in self._core.waits:
+            self._finish()
         try:
             waiting.callback(self._look(True))  # type: ignore[arg-type]
         except Exception:
             waiting.errback()
 
-    def _finish(self) -> None:
+    def _finish(self) -> Deferred[T]:
+        """It waits no more; gives what fires. Neither that nor what it watched is held: both hold it."""
         self._core.waits.discard(self)
-        self._end()
         self._core.patience.remove(self, self._at)
+        self._end()
+        fires = self.fires
+        del self.fires, self._end
+        return fires

@@ -103,8 +103,9 @@ class Request:
     def write(self, data: bytes) -> None:
         """Send a part of the body."""
 
-    def flush(self) -> None:
-        """What was written leaves now, where it would only at the end of the reactor's turn."""
+    def push(self, data: bytes) -> None:
+        """Send a part of the body now, where `write` would only at the end of the reactor's turn."""
+        self.write(data)
 
     @abstractmethod
     def finish(self) -> None:

@@ -186,8 +186,7 @@ class FeedReader(Reader):
         if self._in_step:
             if not (self._paused or self._catching_up or self._done):
                 self.wrote_at = now
-                self._request.write(data)
-                self._request.flush()
+                self._request.push(data)
                 if shown:
                     self._show(shown)
                 return True

@@ -42,19 +42,24 @@ class FastRequest(Request):
     method = uri = version = b""
     head_size = header_count = 0
     code = sentLength = startedWriting = 0
-    expects = persistent = chunked = endless = False
-    producer: Any = None
+    expects = persistent = False
+    producer: Any
     length: int | None = None
     received: Body | None = None
     _whole = b""
     _head = b""
-    _waiting: Sequence[Deferred[None]] = ()
+    _waiting: Sequence[Deferred[None]]
 
     def __init__(self, connection: Carrier, began: float) -> None:
         self.connection: Carrier | None = connection
         self.site = connection.site
         self.began = began
         self.headers: dict[bytes, list[bytes]] = {}
+        # What few requests have is named by the first one too: for a name that comes late, CPython gives an
+        # instance a dictionary of its own, of half a kilobyte, and those are what is there for long.
+        self.endless = self.is_awaited = self.chunked = False
+        self.waits_for = self.producer = None
+        self._waiting = ()
 
     @property
     def args(self) -> Mapping[bytes, Sequence[bytes]]:  # type: ignore[override]  # nobody sets it
@@ -112,20 +117,24 @@ class FastRequest(Request):
         self._head = b"%b%bContent-Length: %d\r\n\r\n" % (lines, more, length)
 
     def write(self, data: bytes) -> None:
-        if self.connection is None or not (data or self._head):
-            return
+        if self.connection is not None and (data or self._head):
+            self.connection.outlet.write(self._framed(data))
+
+    def push(self, data: bytes) -> None:
+        if self.connection is not None and (data or self._head):
+            self.connection.outlet.push(self._framed(data))
+
+    def _framed(self, data: bytes) -> bytes:
+        """A part of the body as it goes out, with the head before the first."""
         self.startedWriting = 1
         if self.method == b"HEAD":
             data = b""
         self.sentLength += len(data)
         if self.chunked and data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        head, self._head = self._head, b""
-        self.connection.outlet.write(head + data)
-
-    def flush(self) -> None:
-        if self.connection is not None:
-            self.connection.outlet.flush()
+        if self._head:
+            data, self._head = self._head + data, b""
+        return data
 
     def finish(self) -> None:
         connection = self.connection
