@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The tests that a transport has a part in: they run on both.
+# The tests that a transport has a part in: they run on both, side by side, since much of them is waiting.
 OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadlines door edge feed follow following idempotency \
-	issuer limits openapi recorded routes server strangers stream stream_turns token_command waiting)
+	issuer limits mcp recorded routes server strangers stream stream_turns token_command waiting)
 
 .PHONY: help run demo test test-oldest check bench clean
 
@@ -25,8 +25,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP)
+	$(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP) > .twisted.log 2>&1 & other=$$!; \
+		$(BIN)/coverage run -m pytest; mine=$$?; wait $$other; others=$$?; cat .twisted.log; \
+		exit $$((mine + others))
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
@@ -64,4 +65,4 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m bench $(BENCH)
 
 clean:
-	rm -rf $(VENV) dist build .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist build .twisted.log .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--http", default=TRANSPORTS[0], choices=TRANSPORTS, help="what the servers speak HTTP with"
     )
     parser.addoption("--cuts", default=1000, type=int, help="how many power cuts a journal has to survive")
-    parser.addoption("--kills", default=100, type=int, help="how often a daemon is killed under load")
+    parser.addoption("--kills", default=50, type=int, help="how often a daemon is killed under load")
     parser.addoption("--seeds", default=10, type=int, help="how many orders several backbones take turns in")
     parser.addoption("--histories", default=100, type=int, help="how many histories of claims are tried")
     parser.addoption(

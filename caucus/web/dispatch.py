@@ -89,7 +89,7 @@ class Dispatch:
         except Exception:
             response = failed(Failure())
         else:
-            if ends_with_peer:
+            if ends_with_peer or request.is_awaited:
                 request.waits_for = waiting
             waiting.addBoth(self._go_on, route, request, ends_with_peer)
             return

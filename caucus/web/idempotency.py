@@ -30,7 +30,12 @@ def request_key(request: Request, principal: Principal) -> RequestKey:
         raise InvalidRequest("An Idempotency-Key is 1 to 128 visible ASCII characters, once.")
     value = request.value
     what = value.address.encode() if isinstance(value, Hashed) else request.body()
-    digests = (principal.digest, sha256(given[0]).digest(), _asked(request, what))
+    return named_key(principal, given[0], _asked(request, what))
+
+
+def named_key(principal: Principal, name: bytes, asked: bytes) -> RequestKey:
+    """By what a repetition is known of what somebody asks for under a name; ``asked`` is a digest of that."""
+    digests = (principal.digest, sha256(name).digest(), asked)
     return RequestKey(*(digest[:_DIGEST_SIZE] for digest in digests))
 
 

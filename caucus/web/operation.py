@@ -139,7 +139,7 @@ class Gate:
     def _judge_writer(self, kind: BodyKind, request: Request, body: bytes) -> None:
         value = request.value
         is_draft = isinstance(value, Draft)
-        if not is_draft and kind != "bytes" and not isinstance(value, Asked):
+        if not is_draft and kind not in ("bytes", "rpc") and not isinstance(value, Asked):
             if value is None and kind == "object or nothing":
                 request.value = value = {}
             _require_object(value)

@@ -33,7 +33,7 @@ class Table:
         for operation in operations:
             node = self._node(operation.segments)
             node.routes[operation.method.encode()] = operation
-            if operation.body in ("bytes", "unread"):
+            if operation.body in ("bytes", "rpc", "unread"):
                 node.body = "opaque"
             elif operation.body in ("message", "claim"):
                 node.body = operation.body

@@ -324,6 +324,9 @@ EVENTS: Final[Codec[bytes]] = Codec(
 DESCRIPTION: Final[Codec[bytes]] = Codec(
     encode=_as_it_is, decode=_as_it_is, shown="the OpenAPI 3.1 description"
 )
+RPC: Final[Codec[bytes]] = Codec(
+    encode=_as_it_is, decode=_as_it_is, schema="Rpc", shown="a JSON-RPC 2.0 response"
+)
 METRICS: Final[Codec[bytes]] = Codec(
     encode=_as_it_is,
     decode=_as_it_is,

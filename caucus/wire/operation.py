@@ -20,10 +20,10 @@ T = TypeVar("T")
 CHANNEL_ERRORS: Final = (InvalidChannelName, UnknownChannel)
 STORAGE_ERRORS: Final = (StorageUnavailable, OutcomeUnknown)
 
-BodyKind = Literal["json", "object", "object or nothing", "message", "claim", "bytes", "unread"]
+BodyKind = Literal["json", "object", "object or nothing", "message", "claim", "bytes", "rpc", "unread"]
 """What a request's body is: any JSON or nothing, which the operation judges; a JSON object; one, or
-nothing; a message, or a claim that is asked for, and nothing else; bytes as they are; or what nobody
-reads."""
+nothing; a message, or a claim that is asked for, and nothing else; bytes as they are; a call in a protocol
+of its own; or what nobody reads."""
 
 Authority = Literal["anybody", "reader", "writer", "admin", "writer or admin"]
 """Who may: anybody; whoever reads, which is anybody unless the server asks for tokens there, too; who

@@ -6,6 +6,7 @@ from typing import Final
 
 from caucus import errors
 from caucus.wire import answers
+from caucus.wire.agents import AGENTS
 from caucus.wire.following import FOLLOWING
 from caucus.wire.operation import (
     CHANNEL_ERRORS as _CHANNEL,
@@ -376,8 +377,12 @@ ROTATE: Final = Operation(
     writes=True,
 )
 
-OPERATIONS: Final = (*(one for one in dict(globals()).values() if isinstance(one, Operation)), *FOLLOWING)
-"""Every row: those above, in their order, and those of what follows from them."""
+OPERATIONS: Final = (
+    *(one for one in dict(globals()).values() if isinstance(one, Operation)),
+    *FOLLOWING,
+    *AGENTS,
+)
+"""Every row: those above, in their order, those of what follows from them, and the agents' door."""
 
 ACTIONS: Final = (("channels", "{channel}", "{action}"), ("admin", "tokens", "{action}"))
 """Paths where any method but POST is 405, also where nothing is: those that another service has so."""

@@ -119,11 +119,13 @@ def _operation(operation: Operation[Any]) -> Schema:
     if operation.live is not None:
         live = operation.live.content_type.partition(";")[0]
         content[live] = {"schema": _OPAQUE[live]}
-    answers = {str(one): {"description": "", "content": content} for one in operation.successes}
+    answers: Schema = {str(one): {"description": "", "content": content} for one in operation.successes}
+    if operation.body == "rpc":
+        del answers["202"]["content"]  # where nothing was asked
     described: Schema = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "responses": {**answers, **_refusals(operation)},
+        "responses": _both(answers, _refusals(operation)),
     }
     if operation.body == "bytes":
         described["requestBody"] = {"required": True, "content": {OCTETS: {"schema": {}}}}
@@ -141,6 +143,15 @@ def _operation(operation: Operation[Any]) -> Schema:
     if parameters:
         described["parameters"] = parameters
     return described
+
+
+def _both(answers: Schema, refusals: Schema) -> Schema:
+    """The responses of an operation; a status that both have says either."""
+    both = {**answers, **refusals}
+    for status in answers.keys() & refusals.keys():
+        either = [one[status]["content"]["application/json"]["schema"] for one in (answers, refusals)]
+        both[status] = {**refusals[status], "content": {"application/json": {"schema": {"anyOf": either}}}}
+    return both
 
 
 def _refusals(operation: Operation[Any]) -> Schema:

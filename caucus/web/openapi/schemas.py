@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -125,8 +125,20 @@ class Answering(msgspec.Struct, forbid_unknown_fields=True):
     note: Maybe[Body] = None
 
 
+class Rpc(msgspec.Struct):
+    """A message of JSON-RPC 2.0: a request, a notification or a response."""
+
+    jsonrpc: Literal["2.0"]
+    id: str | int | None = None
+    method: str | None = None
+    params: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
 _TYPES: Final = (
     Draft,
+    Rpc,
     Reason,
     WantedClaim,
     Renewing,

@@ -56,6 +56,25 @@ class Serving:
 
         A backbone that remembers nothing repeats. A token that can be revoked must stand when it is done.
         """
+        answer = self.write(request, request.key, operation.name, *args, **kwargs)
+        if request.key is not None and isinstance(request.value, Hashed):
+            repeatable = IRepeatable(self._backbone(request), None)
+            if repeatable is not None:
+                answer.addErrback(_as_before, repeatable, request, operation.name, *args, **kwargs)
+        return cast("Deferred[T]", answer)
+
+    def write(
+        self, request: Request, key: RequestKey | None, operation: str, *args: Any, **kwargs: Any
+    ) -> Deferred[Any]:
+        """Have the backbone do an operation, by its name, unless it is known by ``key`` already."""
+        backbone = self._backbone(request)
+        repeatable = None if key is None else IRepeatable(backbone, None)
+        if key is None or repeatable is None:
+            return cast("Deferred[Any]", getattr(backbone, operation)(*args, **kwargs))
+        return repeatable.once(key, operation, *args, **kwargs)
+
+    def _backbone(self, request: Request) -> Any:
+        """The backbone, as a request may have it write: while its token and its claim stand."""
         keeper = self.issuer.keeper
         backbone = keeper.bearing(request.bearer) if request.bearer and keeper else self.backbone
         if request.grant is not None and request.principal is not None:
@@ -63,13 +82,7 @@ class Serving:
             if claims is None:
                 raise ClaimLost  # nobody here can tell that it is held
             backbone = claims.fenced(*request.grant, request.principal.identity)
-        repeatable = None if request.key is None else IRepeatable(backbone, None)
-        if request.key is None or repeatable is None:
-            return cast("Deferred[T]", getattr(backbone, operation.name)(*args, **kwargs))
-        answer = repeatable.once(request.key, operation.name, *args, **kwargs)
-        if isinstance(request.value, Hashed):
-            answer.addErrback(_as_before, repeatable, request, operation.name, *args, **kwargs)
-        return cast("Deferred[T]", answer)
+        return backbone
 
 
 def _as_before(

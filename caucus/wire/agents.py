@@ -1,0 +1,27 @@
+"""Rows of the table: the agents' door."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from caucus import errors
+from caucus.wire.answers import RPC
+from caucus.wire.operation import Operation
+
+MCP: Final = Operation(
+    name="mcp",
+    method="POST",
+    at="/mcp",
+    summary="The Model Context Protocol, for an agent's harness; `?room=` names the room.",
+    body="rpc",
+    takes="a JSON-RPC 2.0 message",
+    request="Rpc",
+    answer=RPC,
+    others=(202, 400, 404),
+    authority="writer",
+    errors=(errors.NotFound,),
+    writes=True,
+)
+
+AGENTS: Final = (MCP,)
+"""Every row of these, in their order."""
