@@ -24,6 +24,7 @@ demo: $(VENV)/.installed
 	@$(BIN)/python scripts/demo.py
 
 test: $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory $(VENV)/npm/.installed || echo "what is on npm could not be installed: its tests are skipped"
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP) > .twisted.log 2>&1 & other=$$!; \
 		$(BIN)/coverage run -m pytest; mine=$$?; wait $$other; others=$$?; cat .twisted.log; \
@@ -60,6 +61,12 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+# What speaks to the daemon in tests and is not Python.
+$(VENV)/npm/.installed: tests/npm/package.json | $(VENV)/bin/python
+	mkdir -p $(VENV)/npm && cp $< $(VENV)/npm/
+	cd $(VENV)/npm && npm install --silent --no-audit --no-fund --no-package-lock
+	@touch $@
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m bench $(BENCH)
