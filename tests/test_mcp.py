@@ -9,7 +9,7 @@ import pytest
 
 from caucus.agents.mcp import LEGACY, MODERN
 from caucus.agents.tools import TOOLS
-from tests.agents import call, rpc
+from tests.agents import call, number_of, rpc
 from tests.raw import Answer, Edge, make_edge
 
 META: dict[str, Any] = {
@@ -202,3 +202,19 @@ def test_a_post_that_is_repeated_without_a_key_is_told_so(edge: Edge) -> None:
     is_error, text = call(edge, "post", body="one")
     assert is_error
     assert "in the room already" in text
+
+
+def test_a_key_is_of_one_room(edge: Edge) -> None:
+    edge.ask("POST", "/channels", {"channel": "other"}, "tok-bob")
+    params = {"name": "post", "arguments": {"body": "hi"}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    assert not rpc(edge, message, room="room", Idempotency_Key="k").json["result"]["isError"]
+    assert rpc(edge, message, room="other", Idempotency_Key="k").json["result"]["isError"]
+
+
+def test_a_claim_that_has_ended_is_not_granted_by_its_repetition(edge: Edge) -> None:
+    _, granted = call(edge, "claim", targets=["db"], note="x", key="k")
+    call(edge, "release", claim=number_of(granted))
+    call(edge, "claim", "tok-alice", targets=["db"], note="x")
+    _, text = call(edge, "claim", targets=["db"], note="x", key="k")
+    assert text.startswith(f"#{number_of(granted)} was yours, and has ended since.")

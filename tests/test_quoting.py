@@ -26,7 +26,20 @@ HOSTILE = (
 """Texts of people who want to be more than quoted."""
 
 
-BIDI = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+SEEN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
+"""What only formats by its category, and is a mark that is seen."""
+FILLERS = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0}
+FILLERS |= {*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000)}
+"""What Unicode lets be ignored, though its category does not say so."""
+UNSEEN = {
+    chr(code)
+    for code in range(0x110000)
+    if code in FILLERS or (unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs") and code not in SEEN)
+} - {"\n", "\t"}
+
+
+def test_no_character_that_is_not_seen_passes() -> None:
+    assert clean("".join(sorted(UNSEEN))).strip("\n") == ""
 
 
 @given(st.text())
@@ -43,27 +56,14 @@ def test_a_hostile_text_stays_within_the_lines_that_are_marked(text: str) -> Non
     message = Message(type="note", body=text, agent_id="mallory", owner="m", ts="2026-11-27T12:00:00.000Z")
     head, *lines = post(message, 7, 1_000).split("\n")
     assert head == f"[7] 12:00 note by m/mallory id {message.msg_id}:"
-    cut = f"({len(clean(text)) - 1_000} characters more)"
+    cut = f"({len(clean(text)) - 998} characters more: read with cursor=6, limit=1, offset=998)"
     assert [line for line in lines if not line.startswith(MARK)] == ([cut] if len(text) > 1_000 else [])
 
 
 @given(st.text())
 @settings(max_examples=2000, deadline=None)
 def test_nothing_that_is_not_seen_is_left(text: str) -> None:
-    for one in clean(text):
-        assert one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cs"), hex(ord(one))
-        assert not 0xE0000 <= ord(one) <= 0xE0FFF
-        assert unicodedata.bidirectional(one) not in (
-            "LRE",
-            "RLE",
-            "PDF",
-            "LRO",
-            "RLO",
-            "LRI",
-            "RLI",
-            "FSI",
-            "PDI",
-        )
+    assert not [one for one in clean(text) if one in UNSEEN]
 
 
 @given(st.text(), st.integers(2, 200))
@@ -77,8 +77,8 @@ def test_a_text_in_a_line_of_ours_is_one_line_in_one_pair_of_quotes(text: str, m
 
 @given(st.text())
 @settings(max_examples=1000, deadline=None)
-def test_a_name_is_at_most_one_line(text: str) -> None:
-    assert len(name(text).splitlines()) <= 1
+def test_a_name_is_a_word_or_in_quotes(text: str) -> None:
+    assert re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._@-]*|"[^"\n\r]*"', name(text))
 
 
 @given(

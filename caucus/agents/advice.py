@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from caucus.agents.quoting import one_line
 from caucus.errors import CaucusError
+
+LONGEST: Final = 800
+"""So much of what is wrong is told."""
 
 
 def refused(error: CaucusError) -> str:
     """A refusal in words, with the next step."""
     step = _NEXT.get(error.code, "Correct the arguments, and call again.")
-    return f"{str(error).rstrip('.')}. {step}"
+    return f"{one_line(str(error), LONGEST).rstrip('.')}. {step}"
 
 
 _NEXT: Final = {

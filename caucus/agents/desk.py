@@ -16,7 +16,7 @@ from caucus.agents.quoting import DATA
 from caucus.errors import InvalidRequest
 from caucus.interfaces import IBackbone, IClaims, IFeed, IInbox
 from caucus.model.claims import Claim
-from caucus.model.feed import BoardChanged, ChannelMade, FeedEvent, FeedMessage, FeedPage
+from caucus.model.feed import FeedMessage, FeedPage
 from caucus.model.messages import Message
 from caucus.model.records import Descriptor, Identity
 
@@ -25,7 +25,8 @@ BUDGET: Final = 3000
 MOST: Final = 10_000
 """And so many at most."""
 LOOKED_THROUGH: Final = 1000
-"""So many of a room's last messages are looked through for questions that nobody has answered."""
+"""So many of a room's last messages are looked through for questions that nobody has answered, and so many
+that are new, or owed, at most."""
 AT_ONCE: Final = 500
 """So many events are looked at in one step."""
 OWED_LENGTH: Final = 800
@@ -58,8 +59,9 @@ class Desk:
         rooms = await self.rooms()
         if len(rooms) == 1:
             return rooms[0]
-        names = ", ".join(one.channel for one in rooms[:20]) or "none yet"
-        raise InvalidRequest(f"Say which room, with `room`. There are: {names}.")
+        names = ", ".join(one.channel for one in rooms[-20:]) or "none yet"
+        more = f" and {len(rooms) - 20} more, see `rooms`" if len(rooms) > 20 else ""
+        raise InvalidRequest(f"Say which room, with `room`. There are: {names}{more}.")
 
     async def rooms(self) -> list[Descriptor]:
         """Every room, oldest first."""
@@ -78,7 +80,7 @@ class Desk:
             return "Nobody holds anything."
         claims.sort(key=lambda one: (one.agent_id, one.owner) != own)
         lines: list[str] = []
-        left = budget
+        left = budget - len("(10000 more claims)")
         for claim in claims:
             line = wording.claim_line(claim, own)
             left -= len(line) + 1
@@ -90,47 +92,63 @@ class Desk:
 
     async def catch_up(self, room: Descriptor, since: str | None, budget: int = BUDGET) -> str:
         """All that somebody who comes needs to know, ending with the position to come back with."""
-        name = room.channel
-        rooms = [f"{name}:{max(0, room.head - LATEST)}" if since is None else name]
-        page = await self._all_since(rooms, since)
-        parts = [f"Room {name}, {room.head} posts. You are {wording.who(self.by.agent_id, self.by.owner)}."]
-        parts.append("Claims:\n" + await self.board(name, budget // 3))
+        page, skipped = await self._all_since(room, since)
+        head = f"{DATA}\nRoom {room.channel}, {room.head} posts. You are {self.me}."
+        foot = f"Next time: since={page.since}"
+        parts = [head]
+        left = budget - len(head) - len(foot) - 2
+
+        def add(title: str, text: str) -> None:
+            nonlocal left
+            parts.append(title + text)
+            left -= len(title) + len(text) + 2
+
+        add("Claims:\n", await self.board(room.channel, left // 3))
         owed = await self._owed()
         if owed:
-            parts.append(f"Addressed to you and open:\n{self.tell(owed, budget // 4)}")
-        asked = [one for one in await self._questions(room) if not _is_in(one, owed)]
+            title = "Addressed to you and open; a post with its id as `reply_to` closes it:\n"
+            add(title, self.tell(owed, left // 2 - len(title)))
+        told = {(one.channel, one.cursor) for one in owed}
+        asked = [one for one in await self._questions(room) if (one.channel, one.cursor) not in told]
         if asked:
-            parts.append(f"Questions that nobody has answered:\n{self.tell(asked, budget // 6)}")
-        left = max(budget // 4, budget - sum(map(len, parts)))
-        new = [one for one in page.events if not _is_in(one, [*owed, *asked])]
-        parts.append(self.news(new, page.reset is not None, left))
-        return f"{DATA}\n" + "\n\n".join(parts) + f"\n\nNext time: since={page.since}"
-
-    async def _all_since(self, rooms: list[str], since: str | None) -> FeedPage:
-        """All that is new, however much, as one page."""
-        feed, events = IFeed(self.backbone), list[FeedEvent]()
-        page: FeedPage = await feed.read_feed(rooms, since, limit=AT_ONCE)
-        reset = page.reset
-        while page.events:
-            events += page.events
-            page = await feed.read_feed([one.partition(":")[0] for one in rooms], page.since, limit=AT_ONCE)
-        return FeedPage(tuple(events), page.since, reset)
-
-    def news(
-        self, events: Sequence[FeedEvent], is_reset: bool, budget: int, *, names_room: bool = False
-    ) -> str:
-        """What is new: of posts the newest."""
-        told = [
-            Post(event.channel, event.cursor, event.message_json, names_room=names_room)
-            for event in events
-            if isinstance(event, FeedMessage)
+            title = "Questions that nobody has answered:\n"
+            add(title, self.tell(asked, left // 3 - len(title)))
+        told |= {(one.channel, one.cursor) for one in asked}
+        new = [
+            Post(event.channel, event.cursor, event.message_json)
+            for event in page.events
+            if isinstance(event, FeedMessage) and (event.channel, event.cursor) not in told
         ]
-        rooms = [event.channel for event in events if isinstance(event, ChannelMade)]
-        parts = [f"New room: {one}." for one in rooms]
-        if is_reset:
-            parts.append("Where you were is not known here any more: this is from the beginning.")
-        parts.append(self.tell(told, budget) if told else "No new posts.")
-        return "\n".join(parts)
+        if skipped:
+            add("", skipped)
+        add("New posts:\n" if new else "", self.tell(new, left - 12) if new else "No new posts.")
+        return "\n\n".join([*parts, foot])
+
+    async def _all_since(self, room: Descriptor, since: str | None) -> tuple[FeedPage, str]:
+        """What is new, as one page, and what is said of what is not in it: of very much it is the latest."""
+        feed, name = IFeed(self.backbone), room.channel
+        latest = [f"{name}:{max(0, room.head - LATEST)}"]
+        page: FeedPage = await feed.read_feed(latest if since is None else [name], since, limit=AT_ONCE)
+        if page.reset is not None:
+            page = await feed.read_feed(latest, limit=AT_ONCE)
+            return page, "Where you were is not known here any more: these are the latest posts."
+        events = list(page.events)
+        while page.events:
+            if len(events) >= LOOKED_THROUGH:
+                first = next((one.cursor - 1 for one in events if isinstance(one, FeedMessage)), 0)
+                page = await feed.read_feed(latest, limit=AT_ONCE)
+                return (
+                    page,
+                    f"Much has been posted: these are the latest; read from cursor={first} for the rest.",
+                )
+            page = await feed.read_feed([name], page.since, limit=AT_ONCE)
+            events += page.events
+        return FeedPage(tuple(events), page.since), ""
+
+    @property
+    def me(self) -> str:
+        """Who is told."""
+        return wording.who(self.by.agent_id, self.by.owner)
 
     def tell(self, posts: Sequence[Post], budget: int) -> str:
         """The newest of these posts, as many as there is room for."""
@@ -146,11 +164,18 @@ class Desk:
     async def _owed(self) -> list[Post]:
         """What is addressed to the agent or its owner and neither acked nor answered, of all rooms."""
         inbox = IInbox(self.backbone, None)
-        page = None if inbox is None else await inbox.read_inbox(self.by)
-        return [
-            Post(one.channel, one.cursor, one.message_json, OWED_LENGTH, names_room=True)
-            for one in (() if page is None else page.items)
-        ]
+        owed: list[Post] = []
+        since: str | None = None
+        while inbox is not None and len(owed) < LOOKED_THROUGH:
+            page = await inbox.read_inbox(self.by, since=since)
+            if not page.items:
+                break
+            since = page.since
+            owed += [
+                Post(one.channel, one.cursor, one.message_json, OWED_LENGTH, names_room=True)
+                for one in page.items
+            ]
+        return owed
 
     async def _questions(self, room: Descriptor) -> list[Post]:
         """Questions in the room that nobody has answered: of its last thousand messages."""
@@ -162,19 +187,12 @@ class Desk:
                 if b'"question"' not in message_json and b'"reply_to"' not in message_json:
                     continue
                 message = Message.from_json(message_json)
-                if message.reply_to is not None and message.type == "answer":
+                if message.reply_to is not None:
                     asked.pop(message.reply_to, None)
-                elif _asks(message):
+                if _asks(message):
                     asked[message.msg_id] = Post(room.channel, number, message_json, QUESTION_LENGTH)
             start = page.cursor
         return list(asked.values())
-
-
-def _is_in(one: Post | FeedEvent, posts: Sequence[Post]) -> bool:
-    """Whether a post is among these."""
-    return not isinstance(one, ChannelMade | BoardChanged) and any(
-        (one.channel, one.cursor) == (other.channel, other.cursor) for other in posts
-    )
 
 
 def _asks(message: Message) -> bool:

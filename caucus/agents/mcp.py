@@ -16,7 +16,9 @@ import msgspec
 from attrs import frozen
 
 from caucus.agents.advice import refused
-from caucus.agents.tools import TOOLS, Hand
+from caucus.agents.desk import MOST
+from caucus.agents.hand import Hand
+from caucus.agents.tools import TOOLS
 from caucus.errors import CaucusError
 
 MODERN: Final = "2026-07-28"
@@ -213,9 +215,11 @@ async def _call(params: dict[str, Any], hand_for: HandFor) -> dict[str, Any]:
         text, is_error = await tool(hand, given), False
     except CaucusError as error:
         text, is_error = refused(error), True
-    return {"content": [{"type": "text", "text": text}], "isError": is_error}
+    shown = text if len(text) <= MOST else text[: MOST - len(_CUT)] + _CUT
+    return {"content": [{"type": "text", "text": shown}], "isError": is_error}
 
 
+_CUT: Final = "\n(cut)"
 _INFO: Final = {"name": "caucus", "title": "Caucus", "version": version("caucus-backbone")}
 _LISTED: Final = {"tools": [tool.shown() for tool in TOOLS]}
 _KEPT: Final = {"ttlMs": _FRESH_MS, "cacheScope": "public"}

@@ -32,6 +32,7 @@ class CatchUp(Fields, frozen=True):
 class Read(Fields, frozen=True):
     cursor: Annotated[int | None, Meta(description="read what follows it; without: the latest")] = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 20
+    offset: Annotated[int, Meta(ge=0, description="into the text of the first")] = 0
     budget: Words = BUDGET
 
 
@@ -42,7 +43,7 @@ class Wait(Fields, frozen=True):
 
 class Post(Fields, frozen=True):
     body: str
-    type: Annotated[MessageType, Meta(description="not claim")] = "finding"
+    type: Annotated[MessageType | None, Meta(description="finding, or answer with reply_to")] = None
     to: Annotated[tuple[str, ...] | None, Meta(description="agents or owners")] = None
     reply_to: Annotated[str | None, Meta(description="id of a post")] = None
     status: Status | None = None

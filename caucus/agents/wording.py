@@ -23,7 +23,7 @@ def seconds(count: float) -> str:
 
 def who(agent_id: str | None, owner: str | None) -> str:
     """An agent, with its owner first: that is who to talk to."""
-    return f"{name(owner or '?')}/{name(agent_id or '?')}"
+    return f"{name(owner or '?')}/{name(agent_id) if agent_id else '(any agent)'}"
 
 
 def targets(claim: Claim) -> str:
@@ -65,7 +65,7 @@ def claim_line(claim: Claim, own: tuple[str, str]) -> str:
     return f"{head}, {left(claim)}{shared}{offered}, {in_line(claim.note)}"
 
 
-def post(message: Message, cursor: int, most: int = POST_LENGTH, *, channel: str = "") -> str:
+def post(message: Message, cursor: int, most: int = POST_LENGTH, *, channel: str = "", start: int = 0) -> str:
     """A message: a line of ours, and the text as quoted lines."""
     kind = message.type if message.status is None else f"{message.type}, {message.status}"
     parts = [f"[{cursor}]", (message.ts or "")[11:16], kind, "by", who(message.agent_id, message.owner)]
@@ -81,4 +81,5 @@ def post(message: Message, cursor: int, most: int = POST_LENGTH, *, channel: str
         parts.append(f"id {message.msg_id}")
     if message.reply_to:
         parts.append(f"answers {message.reply_to}")
-    return f"{' '.join(parts)}:\n{quoted(message.body, most)}"
+    how = f": read with cursor={cursor - 1}, limit=1, offset={{}}"
+    return f"{' '.join(parts)}:\n{quoted(message.body, most, how, start)}"

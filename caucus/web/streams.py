@@ -46,6 +46,11 @@ class Streams:
             self._common.sent,
         )
 
+    @property
+    def clock(self) -> IReactorTime:
+        """What measures time here."""
+        return self._common.clock
+
     def knows(self, *channels: str) -> bool:
         """Whether there are these channels, as far as is known here."""
         try:

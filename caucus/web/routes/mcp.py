@@ -9,7 +9,7 @@ from typing import Final, cast
 from caucus.access.principals import Principal
 from caucus.agents import mcp as protocol
 from caucus.agents.desk import Desk
-from caucus.agents.tools import Hand
+from caucus.agents.hand import Hand
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import NotFound
@@ -58,10 +58,12 @@ def _hand(on: Serving, request: Request, room: str, key: str, asked: bytes) -> H
     principal = cast("Principal", request.principal)
     given = request.values(IDEMPOTENCY_KEY)
     named = given[0] if given else key.encode()
-    known = named_key(principal, named, sha256(b"mcp " + asked).digest()) if named else None
+    what = sha256(b"mcp %b\n%b" % (room.encode(), asked)).digest()
+    known = named_key(principal, named, what) if named else None
 
     def patient() -> None:
         request.is_awaited = True
 
     desk = Desk(on.backbone, principal.identity, partial(on.showed, request))
-    return Hand(desk, partial(on.write, request, known), room, patient)
+    write = partial(on.write, request, known)
+    return Hand(desk, write, room, patient, on.streams.clock.seconds, known is not None)
