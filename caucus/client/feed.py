@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from caucus.client.exchange import Opened
 from caucus.client.live import LiveStream
+from caucus.errors import InvalidRequest
 from caucus.model.feed import EVERYTHING, FeedEvent, FeedReset
 from caucus.model.views import View
 from caucus.wire.feed import read_event
@@ -20,6 +21,9 @@ from caucus.wire.frames import NotEvents
 LONGEST_QUERY: Final = 8192
 """In bytes: what does not fit is asked for as all channels, of which the others are left out here."""
 POSITION_BYTES: Final = 12_288
+"""As long as a position can become: it names each channel that began at a cursor and has not caught up."""
+CURSOR_BYTES: Final = 24
+"""What such a channel takes of a query beside its name, at most; of a position it is less."""
 
 Open = Callable[[str, Mapping[str, str]], Deferred[Opened]]
 
@@ -31,6 +35,9 @@ class Feed(LiveStream[FeedEvent | FeedReset, str | None]):
         self._open_route = open_route
         self._view = view
         self._wanted = None if view.rooms is None else frozenset(view.rooms)
+        behind = sum(len(name) + CURSOR_BYTES for name, _cursor in view.starts)
+        if behind > POSITION_BYTES:
+            raise InvalidRequest(f"One feed cannot begin {len(view.starts)} channels at cursors.")
         super().__init__(self._connected, since, clock)
 
     @property

@@ -26,6 +26,7 @@ from caucus.metrics import Reading
 from caucus.model.answers import Answer
 from caucus.model.claims import Taken
 from caucus.model.events import Author, ClaimsChanged, Event, Lived, RequestKey
+from caucus.model.feed import FeedSlice
 from caucus.model.records import Identity
 from caucus.model.stamps import Stamps
 from caucus.rules.channel import Channel
@@ -85,6 +86,8 @@ class Core:
         """The agents of which a sign of life is being recorded."""
         self.is_stopping = False
         self.patience = Patience(reactor)
+        self.last_slice: tuple[tuple[int, int, int, int], FeedSlice] | None = None
+        """What was found last of all channels, and where and how much was asked for."""
         self.waits: set[Any] = set()
         """Who waits, with what ``fires`` then."""
         self.counts.metrics += (

@@ -84,7 +84,9 @@ def begin(core: Core, view: View, since: str | None) -> Begun:
 
     Raises `UnknownChannel`.
     """
-    rooms, end = _rooms_of(core, view), end_of(core.journal.durable)
+    end = end_of(core.journal.durable)
+    for name in view.rooms or ():
+        core.durable_channel(name)
     reset: tuple[str, ...] | None = None
     if since is None:
         starts = [(core.durable_channel(name), cursor) for name, cursor in view.starts]
@@ -94,7 +96,7 @@ def begin(core: Core, view: View, since: str | None) -> Begun:
         known = _place_of(core, view, since)
         place = Place(0) if known is None else known
         if known is None:
-            reset = tuple(room.name for room in rooms)
+            reset = tuple(room.name for room in _rooms_of(core, view))
     return Begun(place, text_of(core, place), end, reset)
 
 
@@ -105,8 +107,16 @@ def look_on(
     channels = core.state.channels
     behind = [(channels[name], cursor) for name, cursor in place.behind if name in channels]
     last = end_of(core.journal.durable) if end is None else end
-    rooms = _rooms_of(core, view)
-    return next_slice(rooms, behind, place.at, last, limit, size, partial(text_of, core))
+    if view.rooms is not None or behind:
+        return next_slice(_rooms_of(core, view), behind, place.at, last, limit, size, partial(text_of, core))
+    if place.at >= last:
+        return FeedSlice((), (), place, is_whole=True)
+    asked = (place.at, last, limit, size)
+    known = core.last_slice
+    if known is None or known[0] != asked:  # all who wait for any channel are at one place, and look at once
+        found = next_slice(_rooms_of(core, view), (), place.at, last, limit, size, partial(text_of, core))
+        core.last_slice = known = (asked, found)
+    return known[1]
 
 
 def text_of(core: Core, place: Place) -> str:

@@ -89,7 +89,7 @@ def _page(core: Core, names: Iterable[str], since: str | None, everything: bool,
     start = Place(0) if since is None else place_of_position(core, since) or Place(0)
     items: list[InboxItem] = []
     for place, inbox, number in _owed(core, names, start.at, end, everything):
-        state = max(one.state(two, core.journal.durable) for one, two in _both(core, inbox, number, names))
+        state = min(one.state(two, core.journal.durable) for one, two in _both(core, inbox, number, names))
         if state >= ACKED and not everything:
             continue
         channel, cursor = inbox.channels[number], inbox.cursors[number]

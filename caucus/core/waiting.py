@@ -44,7 +44,8 @@ def stop(core: Core) -> None:
     """Whoever waits is answered now, and nobody waits any more."""
     core.is_stopping = True
     for waiting in list(core.waits):
-        waiting.fires.cancel()
+        if waiting in core.waits:  # one that ends may end another
+            waiting.fires.cancel()
 
 
 def _looked_at(_core: Core, look: Callable[[bool], T | None], is_last: bool) -> T | None:
@@ -96,7 +97,9 @@ class Waiting(Generic[T]):
             self._finish().callback(found)
 
     def stop(self) -> None:
-        """The time is up: it is answered with what there is."""
+        """The time is up: it is answered with what there is, unless somebody has ended it meanwhile."""
+        if self not in self._core.waits:
+            return
         fires = self._finish()
         looking: Deferred[T | None] = self._core.read(_looked_at, self._look, True)
         looking.addBoth(self._tell, fires)

@@ -29,7 +29,8 @@ def next_slice(
 ) -> FeedSlice:
     """What there is from ``start`` to ``end`` in some channels, in order: at most ``limit`` events.
 
-    A message that makes it ``most_bytes`` long is the last one.
+    A message that makes it ``most_bytes`` long is the last one. The boards that one event has changed are one
+    place: all of them are told, and until the last is, the position is the one before.
 
     :param behind: the channels among them of which nothing from this cursor on was seen, before ``start``.
         They come first.
@@ -43,25 +44,37 @@ def next_slice(
     entries = _of_those_behind(list(behind), start)
     is_catching_up = True
     while True:
-        for at, _number, cursor, room in entries:
+        for (at, _number, cursor, room), following in _pairs(entries):
             event = _event(room, cursor)
+            shares_place = following == at
             if is_catching_up:
                 left[room.name] = cursor
                 if cursor == bisect_left(room.places, start):
                     del left[room.name]
                 place = Place(start, tuple(left.items()))
-            else:
+            elif not shares_place:
                 place = Place(at + 1)
             events.append(event)
             positions.append(text(place))
             if isinstance(event, FeedMessage):
                 size += len(event.message_json)
-            if len(events) >= limit or size >= most_bytes:
+            if (len(events) >= limit or size >= most_bytes) and not shares_place:
                 return FeedSlice(tuple(events), tuple(positions), place, is_whole=False)
         if not is_catching_up:
             return FeedSlice(tuple(events), tuple(positions), Place(max(start, end)), is_whole=True)
         is_catching_up = False
         entries = merge(*(_of_room(room, start, end) for room in rooms if _has_some(room, start, end)))
+
+
+def _pairs(entries: Iterable[_Entry]) -> Iterator[tuple[_Entry, int]]:
+    """Each entry with the place of the next; -1 after the last."""
+    before: _Entry | None = None
+    for entry in entries:
+        if before is not None:
+            yield before, entry[0]
+        before = entry
+    if before is not None:
+        yield before, -1
 
 
 def _has_some(room: Channel, start: int, end: int) -> bool:

@@ -95,10 +95,14 @@ class Heard:
     def _note(self, agent: Author, at: float) -> _Heard:
         heard = self._agents.get(agent)
         if heard is None:
-            heard = self._agents[agent] = _Heard(at)
-            if len(self._agents) > self._most:
-                gone, _ = self._agents.popitem(last=False)
-                self._untold.pop(gone, None)
+            heard = _Heard(at)
+            if len(self._agents) >= self._most:
+                longest, first = next(iter(self._agents.items()))
+                if at < first.at:
+                    return heard  # of whom is told late, and who was quiet for longer than all that are known
+                del self._agents[longest]
+                self._untold.pop(longest, None)
+            self._agents[agent] = heard
         elif at >= heard.at:
             self._agents.move_to_end(agent)
             heard.at = at

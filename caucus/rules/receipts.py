@@ -1,6 +1,7 @@
 """What is owed to whom, and what became of it. Pure.
 
-A message that is addressed to nobody costs nothing here, another one 29 bytes for each name in its ``to``.
+A message that is addressed to nobody costs nothing here, another one 29 bytes for each name in its ``to``,
+and about 650 for a name to which nothing was addressed before.
 """
 
 from __future__ import annotations
