@@ -26,13 +26,16 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send, with whatever else this turn of the reactor has for the peer."""
+        transport = self.transport
         if self._out:
             self._out += data
-        elif self._is_open():
+        elif not self._is_plain_socket or (
+            transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting
+        ):
+            transport.write(data)
+        else:
             self._out = data
             self._site.flush_soon(self)
-        else:
-            self.transport.write(data)
         if len(self._out) > UNSENT:
             self.flush()
 
@@ -41,31 +44,25 @@ class Outlet:
         if self._out:
             self._out += data
             self.flush()
-        elif self._is_open():
-            self._send(data)
-        else:
-            self.transport.write(data)
+            return
+        transport = self.transport
+        if not self._is_plain_socket or (
+            transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting
+        ):
+            transport.write(data)
+            return
+        try:
+            sent = transport.socket.send(data)
+        except OSError:  # it is full, or gone: the reactor will find out which
+            sent = 0
+        if sent < len(data):
+            transport.write(data[sent:])
 
     def flush(self) -> None:
         """Give the socket what waits for it."""
         data, self._out = self._out, b""
         if data:
-            self._send(data)
-
-    def _is_open(self) -> bool:
-        """Whether the socket can be sent to, and nothing waits for it."""
-        transport = self.transport
-        return self._is_plain_socket and not (
-            transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting
-        )
-
-    def _send(self, data: bytes) -> None:
-        try:
-            sent = self.transport.socket.send(data)
-        except OSError:  # it is full, or gone: the reactor will find out which
-            sent = 0
-        if sent < len(data):
-            self.transport.write(data[sent:])
+            self.push(data)
 
     def drop(self) -> None:
         """Nothing is sent any more."""

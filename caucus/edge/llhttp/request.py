@@ -121,8 +121,14 @@ class FastRequest(Request):
             self.connection.outlet.write(self._framed(data))
 
     def push(self, data: bytes) -> None:
-        if self.connection is not None and (data or self._head):
-            self.connection.outlet.push(self._framed(data))
+        connection = self.connection
+        if connection is None or not data:
+            return
+        if self._head or not self.chunked or self.method == b"HEAD":
+            connection.outlet.push(self._framed(data))
+        else:  # what most are: one of many who are sent the same
+            self.sentLength += len(data)
+            connection.outlet.push(b"%x\r\n%b\r\n" % (len(data), data))
 
     def _framed(self, data: bytes) -> bytes:
         """A part of the body as it goes out, with the head before the first."""
