@@ -31,7 +31,7 @@ from caucus.settings import Settings
 from caucus.web.dispatch import Dispatch
 from caucus.web.operation import Gate
 from caucus.web.plain_dispatch import PlainDispatch
-from caucus.web.routes.serving import Serving
+from caucus.web.routes.serving import Serving, tool_calls
 from caucus.web.streams import Streams
 
 
@@ -170,7 +170,9 @@ def dispatcher(
     issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper, limits.max_minted_tokens)
     alive = IAlive(backbone, None)
     gate = Gate(tokens, issuer, limits, alive, read_token=settings.read_token)
-    return Dispatch(gate, Serving(backbone, streams, issuer, tuple(metrics), alive, gate.speaker))
+    tools = tool_calls()
+    shown = (*metrics, tools)
+    return Dispatch(gate, Serving(backbone, streams, issuer, shown, alive, gate.speaker, tools))
 
 
 def site_maker(

@@ -39,7 +39,7 @@ from caucus.testing import IBackboneProvider
 from caucus.testing.shared import SharedLog
 from caucus.web.dispatch import Dispatch
 from caucus.web.operation import Gate
-from caucus.web.routes.serving import Serving
+from caucus.web.routes.serving import Serving, tool_calls
 from caucus.web.streams import Streams
 
 OpenJournal = Callable[[Clock], Deferred[IJournal]]
@@ -145,9 +145,9 @@ def make_site(
     keeper = None if isinstance(tokens, str) else ITokenKeeper(backbone)
     streams = Streams(backbone, limits, clock)
     issuer = Issuer(known, admin_token, audit, clock.seconds, keeper, limits.max_minted_tokens)
-    alive = IAlive(backbone, None)
+    alive, tools = IAlive(backbone, None), tool_calls()
     gate = Gate(known, issuer, limits, alive, read_token=read_token)
-    dispatch = Dispatch(gate, Serving(backbone, streams, issuer, (), alive, gate.speaker))
+    dispatch = Dispatch(gate, Serving(backbone, streams, issuer, (tools,), alive, gate.speaker, tools))
     access, crowd = AccessLog(clock, clock.seconds), Crowd(limits, clock)
     site = site_maker(http or transport(), dispatch, clock, access, crowd, Counts(crowd))()
     site.door = Door((), local=True, literals=False, metrics=True) if door is None else door

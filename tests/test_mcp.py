@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from zope.interface import directlyProvides
 
 from caucus.agents.mcp import LEGACY, MODERN
 from caucus.agents.tools import TOOLS
+from caucus.interfaces import IBackbone
 from tests.agents import call, number_of, rpc
 from tests.raw import Answer, Edge, make_edge
 
@@ -127,6 +130,7 @@ def test_an_unknown_revision_is_told_which_there_are(edge: Edge) -> None:
         (b"\xff", -32700),
         (b"[" * 10_000, -32700),
         (b"[]", -32600),
+        (b"[" + b"1," * 16 + b"1]", -32600),
         (b"7", -32600),
         (b'{"id":1,"method":"ping"}', -32600),
         (b'{"jsonrpc":"2.0","id":1}', -32600),
@@ -148,6 +152,36 @@ def test_what_is_no_message_is_refused(edge: Edge, body: bytes, number: int) -> 
 def test_a_message_that_asks_nothing_is_accepted_without_a_word(edge: Edge, message: object) -> None:
     answer = rpc(edge, message)
     assert (answer.status, answer.body) == (202, b"")
+
+
+def test_some_messages_at_once_are_answered_one_after_the_other(edge: Edge) -> None:
+    ping = {"jsonrpc": "2.0", "method": "ping"}
+    answer = rpc(edge, [{**ping, "id": 1}, ping, 7, {**ping, "id": 2, "method": "nope"}])
+    assert answer.status == 200
+    told = [(one["id"], one.get("error", {}).get("code")) for one in answer.json]
+    assert told == [(1, None), (None, -32600), (2, -32601)]
+    assert rpc(edge, [ping, ping]).status == 202
+
+
+def test_a_modern_client_sends_one_message_at_a_time(edge: Edge) -> None:
+    assert code(rpc(edge, [{"jsonrpc": "2.0", "id": 1}], MCP_Protocol_Version=MODERN)) == (400, -32600)
+
+
+def test_calls_are_counted_by_tool_and_outcome(edge: Edge) -> None:
+    call(edge, "board")
+    call(edge, "board")
+    call(edge, "read", cursor=9)
+    text = edge.ask("GET", "/metrics").body.decode()
+    assert 'caucus_tool_calls_total{outcome="done",tool="board"} 2.0' in text
+    assert 'caucus_tool_calls_total{outcome="invalid_cursor",tool="read"} 1.0' in text
+
+
+def test_a_backbone_without_a_feed_has_no_door() -> None:
+    alone: Any = Mock()
+    directlyProvides(alone, IBackbone)
+    edge = make_edge(backbone=alone)
+    answer = rpc(edge, {"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    assert (answer.status, answer.code) == (404, "not_found")
 
 
 @pytest.mark.parametrize("params", [{"name": "nope"}, {"name": 7}, {"name": "board", "arguments": []}, []])

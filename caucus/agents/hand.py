@@ -21,6 +21,7 @@ class Hand:
     :param room: the room where none is said; empty for the only one.
     :param patient: is told that the answer may come much later.
     :param seconds: measures how long.
+    :param count: takes a tool's name, and what came of a call: ``done``, or a refusal's code.
     :param is_known: whether the call may have been done before, under its key.
     """
 
@@ -29,6 +30,7 @@ class Hand:
     room: str
     patient: Callable[[], None]
     seconds: Callable[[], float]
+    count: Callable[[str, str], None]
     is_known: bool = False
 
     async def place(self, given: Fields) -> str:

@@ -42,6 +42,8 @@ _CAPABILITIES_OF: Final = "io.modelcontextprotocol/clientCapabilities"
 _SERVER: Final = "io.modelcontextprotocol/serverInfo"
 _KEYS: Final = ("caucus/idempotencyKey", "claudecode/toolUseId")
 """What in ``_meta`` names a call, so that a repetition of it is known."""
+BATCH: Final = 16
+"""So many messages come at once at most."""
 _FRESH_MS: Final = 3_600_000
 _BY_NAME: Final = {tool.name: tool for tool in TOOLS}
 
@@ -82,11 +84,25 @@ class _Wrong(Exception):
 
 
 async def answer(asked: Asked, hand_for: HandFor) -> Reply:
-    """Answer one message."""
+    """Answer what came: a message, or as 2025-03-26 has it, a few of them one after the other."""
+    try:
+        given = msgspec.json.decode(asked.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _refusal(None, _Wrong(PARSE_ERROR, "the body must be JSON"), is_modern=False)
+    if not isinstance(given, list) or not given or asked.version not in (None, *LEGACY):
+        return await _answer(asked, given, hand_for)
+    if len(given) > BATCH:
+        return _refusal(None, _Wrong(INVALID_REQUEST, f"send at most {BATCH} at once"), is_modern=False)
+    replies = [await _answer(asked, one, hand_for) for one in given]
+    bodies = [reply.body for reply in replies if reply.body]
+    return Reply(b"[%b]" % b",".join(bodies) if bodies else b"")
+
+
+async def _answer(asked: Asked, given: object, hand_for: HandFor) -> Reply:
     number: Any = None
     is_modern = asked.version is not None and asked.version not in LEGACY
     try:
-        message = _read(asked.body)
+        message = _checked(given)
         number = message.get("id")
         method = message.get("method")
         if not isinstance(method, str):
@@ -109,20 +125,18 @@ async def answer(asked: Asked, hand_for: HandFor) -> Reply:
         else:
             result = await _legacy(method, params, hand_for)
     except _Wrong as wrong:
-        error = {"code": wrong.code, "message": str(wrong)}
-        if wrong.data is not None:
-            error["data"] = wrong.data
-        return Reply(_encode({"jsonrpc": "2.0", "id": number, "error": error}), wrong.code, is_modern)
+        return _refusal(number, wrong, is_modern=is_modern)
     return Reply(_encode({"jsonrpc": "2.0", "id": number, "result": result}), 0, is_modern)
 
 
-def _read(body: bytes) -> dict[str, Any]:
-    try:
-        message = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _Wrong(PARSE_ERROR, "the body must be JSON") from None
-    if isinstance(message, list):
-        raise _Wrong(INVALID_REQUEST, "send one message at a time, not a batch")
+def _refusal(number: object, wrong: _Wrong, *, is_modern: bool) -> Reply:
+    error: dict[str, object] = {"code": wrong.code, "message": str(wrong)}
+    if wrong.data is not None:
+        error["data"] = wrong.data
+    return Reply(_encode({"jsonrpc": "2.0", "id": number, "error": error}), wrong.code, is_modern)
+
+
+def _checked(message: object) -> dict[str, Any]:
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
         raise _Wrong(INVALID_REQUEST, 'the body must be an object with "jsonrpc": "2.0"')
     return message
@@ -212,11 +226,12 @@ async def _call(params: dict[str, Any], hand_for: HandFor) -> dict[str, Any]:
     key = next((one for one in keys if isinstance(one, str) and one), "")
     hand = hand_for(key, _encode_sorted([tool.name, given]))
     try:
-        text, is_error = await tool(hand, given), False
+        text, outcome = await tool(hand, given), "done"
     except CaucusError as error:
-        text, is_error = refused(error), True
+        text, outcome = refused(error), error.code
+    hand.count(tool.name, outcome)
     shown = text if len(text) <= MOST else text[: MOST - len(_CUT)] + _CUT
-    return {"content": [{"type": "text", "text": shown}], "isError": is_error}
+    return {"content": [{"type": "text", "text": shown}], "isError": outcome != "done"}
 
 
 _CUT: Final = "\n(cut)"

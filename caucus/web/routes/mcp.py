@@ -65,5 +65,9 @@ def _hand(on: Serving, request: Request, room: str, key: str, asked: bytes) -> H
         request.is_awaited = True
 
     desk = Desk(on.backbone, principal.identity, partial(on.showed, request))
+
+    def count(tool: str, outcome: str) -> None:
+        on.tools.add((tool, outcome))
+
     write = partial(on.write, request, known)
-    return Hand(desk, write, room, patient, on.streams.clock.seconds, known is not None)
+    return Hand(desk, write, room, patient, on.streams.clock.seconds, count, known is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, cast
 
-from attrs import frozen
+from attrs import Factory, frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -15,7 +15,7 @@ from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import ClaimLost, IdempotencyMismatch
 from caucus.interfaces import IAlive, IBackbone, IClaims, IRepeatable
-from caucus.metrics import Metric
+from caucus.metrics import Counter, Metric
 from caucus.model.answers import Answer
 from caucus.model.events import RequestKey
 from caucus.model.evidence import Hashed
@@ -26,6 +26,11 @@ from caucus.wire.operation import Operation
 T = TypeVar("T")
 
 
+def tool_calls() -> Counter:
+    """What counts the calls of agents' tools."""
+    return Counter("caucus_tool_calls_total", "Calls of agents' tools.", ("tool", "outcome"))
+
+
 def nobody(_request: Request) -> None:
     """Whoever speaks is not known."""
 
@@ -34,7 +39,8 @@ def nobody(_request: Request) -> None:
 class Serving:
     """What routes work with: the backbone, its streams, who issues tokens, what is counted, who is told.
 
-    ``speaker`` says who speaks, if a request has a good token: of one that needs none too.
+    ``speaker`` says who speaks, if a request has a good token: of one that needs none too. ``tools`` counts
+    the calls of agents' tools, by name and outcome.
     """
 
     backbone: IBackbone
@@ -43,6 +49,7 @@ class Serving:
     metrics: tuple[Metric, ...] = ()
     alive: IAlive | None = None
     speaker: Callable[[Request], Principal | None] = nobody
+    tools: Counter = Factory(tool_calls)
 
     def showed(self, request: Request, channel: str, start: int, end: int) -> None:
         """The messages between two cursors are about to be shown to whoever asks."""
