@@ -192,7 +192,9 @@ def test_a_call_of_no_tool_is_an_error_of_the_protocol(edge: Edge, params: objec
 
 @pytest.mark.parametrize("token", [None, "tok-nobody"])
 def test_nobody_speaks_without_a_token(edge: Edge, token: str | None) -> None:
-    assert rpc(edge, {"jsonrpc": "2.0", "id": 1, "method": "ping"}, token).status == 401
+    answer = rpc(edge, {"jsonrpc": "2.0", "id": 1, "method": "ping"}, token)
+    assert (answer.status, answer.code) == (401, "unauthorized")
+    assert "Authorization: Bearer" in answer.json["error"]["message"]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

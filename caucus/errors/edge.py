@@ -52,12 +52,16 @@ class InvalidRequest(CaucusError):
 
 @frozen
 class Unauthorized(CaucusError):
-    """No token, or one that is unknown, revoked or malformed: the answer does not say which."""
+    """No token, or one that is unknown, revoked or malformed: the answer does not say which.
+
+    ``hint`` is what to do, where that is for somebody who does not know.
+    """
 
     code = "unauthorized"
+    hint: str = ""
 
     def __str__(self) -> str:
-        return "missing or invalid token"
+        return f"missing or invalid token: {self.hint}" if self.hint else "missing or invalid token"
 
 
 @frozen

@@ -28,6 +28,10 @@ from caucus.wire.operation import BodyKind, Operation
 from caucus.wire.operations import METRICS
 
 T = TypeVar("T")
+FOR_A_HARNESS: Final = (
+    "have the harness send one that this daemon knows, as Authorization: Bearer TOKEN, and start it again"
+)
+"""What an agent's harness shows to its person, who has set it up."""
 HEARD_SECONDS: Final = 0.25
 """For so long the same token at the same target says nothing new.
 
@@ -144,6 +148,8 @@ class Gate:
                 request.value = value = {}
             _require_object(value)
         principal = request.principal
+        if principal is None and kind == "rpc" and self.speaker(request) is None:
+            raise Unauthorized(FOR_A_HARNESS)
         if principal is None:
             principal = self.identify(request)
         else:  # known since its first byte

@@ -183,6 +183,7 @@ def _with_its_fields(error: type[CaucusError]) -> _Rebuild:
 _Rebuild = Callable[[ErrorFields, str], CaucusError]
 _FROM_TEXT: Final[dict[str, _Rebuild]] = {
     "invalid_request": lambda detail, _: errors.InvalidRequest(detail.message),
+    "unauthorized": lambda detail, _: errors.Unauthorized(detail.message.partition(": ")[2]),
     "invalid_cursor": lambda detail, _: errors.InvalidCursor(detail.message),
     "invalid_message": lambda detail, _: errors.InvalidMessage(
         detail.issues or (detail.message,), detail.details or ()
