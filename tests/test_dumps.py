@@ -26,7 +26,7 @@ LIMITS = Limits(max_posts_per_minute=4, max_tracked_agents=3, max_idempotency_ke
 NAMES = [Identity(f"agent-{number}", f"owner-{number % 3}") for number in range(5)]
 
 
-def some_events(seed: int, count: int) -> list[Event]:
+def some_events(seed: int, count: int) -> list[Event]:  # noqa: C901  # a kind of operation each
     """What a backbone has recorded of operations of every kind, over hours and some restarts."""
     chance, clock, journal = random.Random(seed), Clock(), SlowJournal()
     clock.advance(1e9)
@@ -48,6 +48,9 @@ def some_events(seed: int, count: int) -> list[Event]:
             doing.addErrback(lambda _: None)
             clock.advance(chance.choice([0, 0.5, 5, 40]))
             continue
+        if chance.random() < 0.1:
+            since = backbone._core.state.runs.text(backbone.journal.durable << 20)
+            backbone.note_told(who, f"session-{chance.randrange(4)}", room, since)
         match chance.randrange(8):
             case 0:
                 doing = asked.create_channel(room, created_by=who.owner)

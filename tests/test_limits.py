@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import maybeDeferred
 
-from tests import bounds_connection, bounds_following, bounds_process  # noqa: F401  # they say what they reach
+from tests import bounds_agents, bounds_connection, bounds_following, bounds_process  # noqa: F401  # they say what they reach
 from tests.bounds import REACHED
 
 DOCS = (Path(__file__).parent.parent / "docs" / "limits.md").read_text()

@@ -35,7 +35,9 @@ def test_every_described_operation_exists_on_the_wire() -> None:
     edge = make_edge()
     edge.make_room()
     for path, verb in described():
-        target = path.format(channel="room", sha256="0" * 64, claim="1", cursor="1")
+        target = path.format(
+            channel="room", sha256="0" * 64, claim="1", cursor="1", dialect="claude", event="Stop"
+        )
         answer = edge.connect()
         answer.send(f"{verb.upper()} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         head = answer.transport.value()

@@ -32,6 +32,8 @@ AT_ONCE: Final = 500
 OWED_LENGTH: Final = 800
 QUESTION_LENGTH: Final = 200
 """So much is shown of what is addressed to the agent, and of a question to anybody."""
+POSITION: Final = 64
+"""So many characters a position has here, at most."""
 LATEST: Final = 20
 """So many posts are told at first."""
 
@@ -92,11 +94,16 @@ class Desk:
 
     async def catch_up(self, room: Descriptor, since: str | None, budget: int = BUDGET) -> str:
         """All that somebody who comes needs to know, ending with the position to come back with."""
-        page, skipped = await self._all_since(room, since)
+        foot = "\n\nNext time: since="
+        text, position = await self.briefing(room, since, budget - len(foot) - POSITION)
+        return f"{text}{foot}{position}"
+
+    async def briefing(self, room: Descriptor, since: str | None, budget: int) -> tuple[str, str]:
+        """All that somebody who comes needs to know, and the position after it."""
+        page, skipped = await self.all_since(room, since)
         head = f"{DATA}\nRoom {room.channel}, {room.head} posts. You are {self.me}."
-        foot = f"Next time: since={page.since}"
         parts = [head]
-        left = budget - len(head) - len(foot) - 2
+        left = budget - len(head)
 
         def add(title: str, text: str) -> None:
             nonlocal left
@@ -121,10 +128,10 @@ class Desk:
         ]
         if skipped:
             add("", skipped)
-        add("New posts:\n" if new else "", self.tell(new, left - 12) if new else "No new posts.")
-        return "\n\n".join([*parts, foot])
+        add("New posts:\n" if new else "", self.tell(new, left - 14) if new else "No new posts.")
+        return "\n\n".join(parts), page.since
 
-    async def _all_since(self, room: Descriptor, since: str | None) -> tuple[FeedPage, str]:
+    async def all_since(self, room: Descriptor, since: str | None) -> tuple[FeedPage, str]:
         """What is new, as one page, and what is said of what is not in it: of very much it is the latest."""
         feed, name = IFeed(self.backbone), room.channel
         latest = [f"{name}:{max(0, room.head - LATEST)}"]
@@ -193,6 +200,12 @@ class Desk:
                     asked[message.msg_id] = Post(room.channel, number, message_json, QUESTION_LENGTH)
             start = page.cursor
         return list(asked.values())
+
+
+def is_by(event: FeedMessage, by: Identity) -> bool:
+    """Whether an agent has said something itself."""
+    message = event.message
+    return (message.agent_id, message.owner) == (by.agent_id, by.owner)
 
 
 def _asks(message: Message) -> bool:

@@ -9,6 +9,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from caucus.agents.desk import Desk
+from caucus.agents.hooks import Hook
 from caucus.agents.takes import Fields
 
 
@@ -22,6 +23,7 @@ class Hand:
     :param patient: is told that the answer may come much later.
     :param seconds: measures how long.
     :param count: takes a tool's name, and what came of a call: ``done``, or a refusal's code.
+    :param hook: answers what happens in the agent's session, where a harness asks by a tool.
     :param is_known: whether the call may have been done before, under its key.
     """
 
@@ -31,6 +33,7 @@ class Hand:
     patient: Callable[[], None]
     seconds: Callable[[], float]
     count: Callable[[str, str], None]
+    hook: Hook
     is_known: bool = False
 
     async def place(self, given: Fields) -> str:

@@ -17,7 +17,9 @@ from attrs import frozen
 
 from caucus.agents.advice import refused
 from caucus.agents.desk import MOST
+from caucus.agents.dialects import Verdict
 from caucus.agents.hand import Hand
+from caucus.agents.hooks import Asked as HookAsked
 from caucus.agents.tools import TOOLS
 from caucus.errors import CaucusError
 
@@ -42,6 +44,8 @@ _CAPABILITIES_OF: Final = "io.modelcontextprotocol/clientCapabilities"
 _SERVER: Final = "io.modelcontextprotocol/serverInfo"
 _KEYS: Final = ("caucus/idempotencyKey", "claudecode/toolUseId")
 """What in ``_meta`` names a call, so that a repetition of it is known."""
+HOOK: Final = "hook"
+"""The tool that only harnesses call."""
 BATCH: Final = 16
 """So many messages come at once at most."""
 _FRESH_MS: Final = 3_600_000
@@ -216,6 +220,9 @@ async def _call(params: dict[str, Any], hand_for: HandFor) -> dict[str, Any]:
     """Call a tool. What it refuses is a result, too: the model is to see it."""
     name, arguments = params.get("name"), params.get("arguments")
     tool = _BY_NAME.get(name) if isinstance(name, str) else None
+    if name == HOOK and isinstance(arguments, dict):
+        text = await _hook(hand_for("", b""), arguments)
+        return {"content": [{"type": "text", "text": text}], "isError": False}
     if tool is None:
         raise _Wrong(INVALID_PARAMS, f"there is no such tool; there are {', '.join(_BY_NAME)}")
     if not isinstance(arguments, dict | None):
@@ -232,6 +239,15 @@ async def _call(params: dict[str, Any], hand_for: HandFor) -> dict[str, Any]:
     hand.count(tool.name, outcome)
     shown = text if len(text) <= MOST else text[: MOST - len(_CUT)] + _CUT
     return {"content": [{"type": "text", "text": shown}], "isError": outcome != "done"}
+
+
+async def _hook(hand: Hand, given: dict[str, Any]) -> str:
+    """What a harness is answered that calls a tool where others ask at an address: that is not listed."""
+    named = [given.get(name) for name in ("dialect", "event", "hook_event_name")]
+    dialect, event, other = (one if isinstance(one, str) else "" for one in named)
+    guard: Verdict = "deny" if given.get("guard") == "deny" else "warn" if given.get("guard") else "off"
+    how = HookAsked(hand.room, guard, given.get("remind") in (True, "true", "1"))
+    return _encode(await hand.hook.answer(dialect or "claude", event or other, given, how)).decode()
 
 
 _CUT: Final = "\n(cut)"

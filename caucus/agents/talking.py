@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from caucus.agents import posts, wording
-from caucus.agents.desk import BUDGET, MOST
+from caucus.agents.desk import BUDGET, MOST, is_by
 from caucus.agents.hand import Hand
 from caucus.agents.quoting import DATA, fit, in_line, quoted
 from caucus.agents.takes import CatchUp, Evidence, Post, Read, Rooms, Wait
@@ -15,7 +15,7 @@ from caucus.errors import InvalidRequest, NotFound
 from caucus.interfaces import IBackbone, IFeed, IInbox
 from caucus.model.feed import FeedMessage
 from caucus.model.messages import new_msg_id
-from caucus.model.records import Appended, Identity, StoredArtifact
+from caucus.model.records import Appended, StoredArtifact
 
 _YOURS: Final = ("granted", "handed_over", "taken_over")
 _ADDRESS: Final = re.compile("[0-9a-f]{64}")
@@ -53,7 +53,7 @@ async def wait(hand: Hand, given: Wait) -> str:
         page = await feed.read_feed([name], since, wait=left)
         since = page.since
         found = [event for event in page.events if isinstance(event, FeedMessage)]
-        mine = [event for event in found if _is_by(event, hand.desk.by)]
+        mine = [event for event in found if is_by(event, hand.desk.by)]
         lines = [
             f"#{one.change.claim} is yours now." for one in mine if one.change and one.change.kind in _YOURS
         ]
@@ -66,11 +66,6 @@ async def wait(hand: Hand, given: Wait) -> str:
             lines.append(f"Nothing new within {wording.seconds(given.seconds)}. Go on with your work.")
         if lines:
             return "\n".join([*lines, f"Next time: since={since}"])
-
-
-def _is_by(event: FeedMessage, by: Identity) -> bool:
-    message = event.message
-    return (message.agent_id, message.owner) == (by.agent_id, by.owner)
 
 
 async def post(hand: Hand, given: Post) -> str:

@@ -24,6 +24,7 @@ from caucus.core import (
     presence,
     restart,
     revoking,
+    sessions,
     signs,
     taking,
     tokens as token_changes,
@@ -44,6 +45,7 @@ from caucus.interfaces import (
     IPresence,
     IReadiness,
     IRepeatable,
+    ISessions,
     ITokenKeeper,
     IWatchable,
     IWatchableFeed,
@@ -71,7 +73,7 @@ from caucus.model.wanted import Wanted
 
 
 @implementer(IBackbone, IClaims, IFeed, IPresence, IInbox, IAlive, IWatchable, IWatchableFeed)
-@implementer(IRepeatable, ITokenKeeper, IReadiness, IMeasured)
+@implementer(IRepeatable, ITokenKeeper, IReadiness, IMeasured, ISessions)
 class Backbone:
     """Each operation decides, records and applies in one turn of the reactor.
 
@@ -286,6 +288,12 @@ class Backbone:
 
     def get_message(self, channel: str, cursor: int) -> Deferred[ToldMessage]:
         return self._core.read(inbox.get_message, channel, cursor)
+
+    def told_up_to(self, by: Identity, session: str, channel: str) -> Deferred[str | None]:
+        return self._core.read(sessions.told_up_to, by, session, channel)
+
+    def note_told(self, by: Identity, session: str, channel: str, since: str) -> Deferred[None]:
+        return self._core.write(sessions.note_told, None, by, session, channel, since)
 
     def revoke_claim(self, channel: str, claim: int, reason: str, by: Identity) -> Deferred[Released]:
         return self._core.write(revoking.revoke_claim, self._asked, channel, claim, reason, by)

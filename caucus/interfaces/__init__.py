@@ -21,4 +21,5 @@ from caucus.interfaces.presence import (
     IAlive as IAlive,
     IInbox as IInbox,
     IPresence as IPresence,
+    ISessions as ISessions,
 )

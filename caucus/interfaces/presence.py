@@ -84,3 +84,17 @@ class IAlive(Interface):
 
     def opened(by: Identity) -> Callable[[], None]:
         """An agent has opened a stream; returns what says that it is gone."""
+
+
+class ISessions(Interface):
+    """What a backbone may provide beside `IFeed`: it keeps in mind how far each session was told.
+
+    A session is an agent's, by whatever name its harness gives it; two of one agent are two. The 4,096 that
+    were told of last are known, at every backbone over the log.
+    """
+
+    def told_up_to(by: Identity, session: str, channel: str) -> Deferred[str | None]:
+        """The position up to which a session was told what is new of a channel, if one is known."""
+
+    def note_told(by: Identity, session: str, channel: str, since: str) -> Deferred[None]:
+        """A session was told up to a position. It never goes back; a position that is not known is none."""

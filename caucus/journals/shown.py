@@ -20,6 +20,7 @@ from caucus.model.events import (
     EvidenceAdded,
     Lived,
     Moved,
+    NewsTold,
     OwingBegan,
     Record,
     RunBegan,
@@ -71,7 +72,7 @@ def _told(event: Event, evidence: bytes) -> dict[str, Any]:
     return told
 
 
-def _told_of_people(event: Seen | Acked | OwingBegan) -> dict[str, Any]:
+def _told_of_people(event: Seen | Acked | OwingBegan | NewsTold) -> dict[str, Any]:
     """Who was there, and what became of what was said."""
     match event:
         case Seen(agents=agents, shown=shown):
@@ -81,6 +82,8 @@ def _told_of_people(event: Seen | Acked | OwingBegan) -> dict[str, Any]:
             return {"event": "acked", "channel": channel, "cursor": cursor, **_agent(agent)}
         case OwingBegan():
             return {"event": "owing_began"}
+        case NewsTold(session=session, place=place):
+            return {"event": "news_told", "session": session.hex()[:DIGITS], "place": place}
         case _:
             assert_never(event)
 

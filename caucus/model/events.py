@@ -348,6 +348,17 @@ class OwingBegan(Record, frozen=True, tag=11):
     when: Instant
 
 
+class NewsTold(Record, frozen=True, tag=12):
+    """Event: a session of an agent was told all that is new of a channel, up to a place in the log of all.
+
+    ``session`` is the digest of whose session it is, and of which channel: 16 bytes.
+    """
+
+    when: Instant
+    session: bytes
+    place: int
+
+
 Event = (
     ChannelCreated
     | Stepped
@@ -360,5 +371,6 @@ Event = (
     | Seen
     | Acked
     | OwingBegan
+    | NewsTold
 )
 """What a journal records."""

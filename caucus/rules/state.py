@@ -28,6 +28,7 @@ from caucus.model.events import (
     Event,
     EvidenceAdded,
     Lived,
+    NewsTold,
     OwingBegan,
     Record,
     RunBegan,
@@ -48,6 +49,7 @@ from caucus.rules.presence import Heard
 from caucus.rules.receipts import Receipts, ReceiptsDump, is_addressed, is_by, read_addressed
 from caucus.rules.runs import Runs
 from caucus.rules.seatbelts import RateBudget
+from caucus.rules.sessions import Sessions
 from caucus.rules.telling import keep_granted, keep_told
 
 
@@ -71,6 +73,7 @@ class StateDump(Record, frozen=True):
     runs: list[tuple[int, str]]
     heard: list[tuple[Author, float, list[str]]]
     receipts: ReceiptsDump
+    sessions: list[tuple[bytes, int]]
 
 
 class State:
@@ -92,6 +95,7 @@ class State:
         self.runs = Runs(journal_id)
         self.heard = Heard(tracked)
         self.receipts = Receipts()
+        self.sessions = Sessions()
         self._limits = limits
         self._steps: deque[tuple[int, Callable[..., object], tuple[object, ...]]] = deque()
 
@@ -151,7 +155,7 @@ class State:
 
     def _note(
         self,
-        event: TokensChanged | RunBegan | RunEnded | Lived | Seen | OwingBegan,
+        event: TokensChanged | RunBegan | RunEnded | Lived | Seen | OwingBegan | NewsTold,
         position: int,
         durable: int,
         at: float,
@@ -175,6 +179,8 @@ class State:
                 self.receipts.apply(shown, self.channels)
             case OwingBegan():
                 self.receipts.begin(position, durable, self.on_undo)
+            case NewsTold(session=session, place=place):
+                self.sessions.told(session, place, position, durable, self.on_undo)
 
     def dump(self, now: float) -> StateDump:
         """All that it is ``now``, if all of it is durable; for `load`."""
@@ -189,6 +195,7 @@ class State:
             self.runs.dump(),
             self.heard.dump(),
             self.receipts.dump(),
+            self.sessions.dump(),
         )
 
     def load(self, dumped: StateDump) -> None:
@@ -209,6 +216,7 @@ class State:
         self.runs.load(dumped.runs)
         self.heard.load(dumped.heard)
         self.receipts.load(dumped.receipts)
+        self.sessions.load(dumped.sessions)
 
     def on_undo(self, position: int, durable: int, step: Callable[..., object], *arguments: object) -> None:
         """Call ``step`` if the event at ``position``, unless that is durable, is lost; later steps first."""

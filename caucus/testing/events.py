@@ -22,6 +22,7 @@ from caucus.model.events import (
     Instant,
     Lived,
     Moved,
+    NewsTold,
     OfferEnded,
     OwingBegan,
     RequestKey,
@@ -93,6 +94,7 @@ EVENTS: tuple[Event, ...] = (
     Seen(WHEN, (SeenAgent(BOBS, 7, ("room",)),), (Shown("bob", "room", 1),)),
     Acked(WHEN, "room", 1, BOBS, RequestKey(b"scope", b"key", b"fingerprint")),
     OwingBegan(WHEN),
+    NewsTold(WHEN, b"0123456789abcdef", 7 << 20),
 )
 
 

@@ -19,6 +19,7 @@ from caucus.testing import (
     posting,
     reading,
     refusing,
+    remembering,
     revoking,
     shape,
 )
@@ -43,5 +44,6 @@ BACKBONE_CASES: tuple[Case, ...] = (
     *beside.CASES,
     *following.CASES,
     *addressing.CASES,
+    *remembering.CASES,
 )
 JOURNAL_CASES: tuple[JournalCase, ...] = tuple(journaling.CASES)

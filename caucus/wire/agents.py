@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from caucus import errors
-from caucus.wire.answers import RPC
+from caucus.wire.answers import HOOKED, RPC
 from caucus.wire.operation import Operation
 
 MCP: Final = Operation(
@@ -23,5 +23,18 @@ MCP: Final = Operation(
     writes=True,
 )
 
-AGENTS: Final = (MCP,)
+HOOK: Final = Operation(
+    name="hook",
+    method="POST",
+    at="/hooks/{dialect}/{event}",
+    summary="What happens in an agent's session; the answer is what its harness takes.",
+    body="rpc",
+    takes="what the harness sends",
+    answer=HOOKED,
+    authority="writer",
+    errors=(errors.NotFound,),
+    writes=True,
+)
+
+AGENTS: Final = (MCP, HOOK)
 """Every row of these, in their order."""

@@ -324,8 +324,9 @@ EVENTS: Final[Codec[bytes]] = Codec(
 DESCRIPTION: Final[Codec[bytes]] = Codec(
     encode=_as_it_is, decode=_as_it_is, shown="the OpenAPI 3.1 description"
 )
-RPC: Final[Codec[bytes]] = Codec(
-    encode=_as_it_is, decode=_as_it_is, schema="Rpc", shown="a JSON-RPC 2.0 response"
+RPC: Final[Codec[bytes]] = Codec(encode=_as_it_is, decode=_as_it_is, shown="a JSON-RPC 2.0 response")
+HOOKED: Final[Codec[bytes]] = Codec(
+    encode=_as_it_is, decode=_as_it_is, shown="what the harness takes; `{}` for nothing"
 )
 METRICS: Final[Codec[bytes]] = Codec(
     encode=_as_it_is,

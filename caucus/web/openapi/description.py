@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 
+from caucus.agents.dialects import DIALECTS
 from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, Unauthorized
 from caucus.model.fields import CHANNEL_PATTERN, SHA256_PATTERN
 from caucus.web.openapi.schemas import SCHEMAS, TARGET, Schema, ecma, ref
@@ -20,6 +21,8 @@ _VARIABLES: Final = {
     "sha256": SHA256_PATTERN,
     "claim": r"^[1-9][0-9]{0,15}\Z",
     "cursor": r"^[1-9][0-9]{0,14}\Z",
+    "dialect": rf"^({'|'.join(DIALECTS)})\Z",
+    "event": r"^[A-Za-z]{1,64}\Z",
 }
 _IDEMPOTENCY_KEY: Final[Schema] = {
     "name": "Idempotency-Key",
@@ -39,7 +42,18 @@ _WAIT: Final[Schema] = {
     "description": "Seconds: answers only once there is what is waited for, or after so long.",
     "schema": {"type": "number", "minimum": 0, "maximum": 50},
 }
+_ROOM_OF: Final[Schema] = {
+    "name": "room",
+    "in": "query",
+    "schema": {"type": "string", "pattern": ecma(CHANNEL_PATTERN)},
+}
 _FURTHER: Final[dict[str, list[Schema]]] = {
+    "mcp": [_ROOM_OF],
+    "hook": [
+        _ROOM_OF,
+        {"name": "guard", "in": "query", "schema": {"enum": ["off", "warn", "deny"]}},
+        {"name": "remind", "in": "query", "schema": {"type": "boolean"}},
+    ],
     "stream": [
         {"name": "since", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1}},
         {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
@@ -121,7 +135,7 @@ def _operation(operation: Operation[Any]) -> Schema:
         content[live] = {"schema": _OPAQUE[live]}
     answers: Schema = {str(one): {"description": "", "content": content} for one in operation.successes}
     if operation.body == "rpc":
-        del answers["202"]["content"]  # where nothing was asked
+        answers.get("202", {}).pop("content", None)  # where nothing was asked
     described: Schema = {
         "operationId": operation.name,
         "summary": operation.summary,

@@ -11,6 +11,7 @@ from caucus.web.routes import (
     evidence,
     feed,
     health,
+    hooks,
     mcp,
     messages,
     metrics,
@@ -20,4 +21,17 @@ from caucus.web.routes import (
 )
 
 ROUTES: Final = serving.ROUTES
-ROOMS: Final = (admin, channels, claims, evidence, feed, health, mcp, messages, metrics, presence, streams)
+ROOMS: Final = (
+    admin,
+    channels,
+    claims,
+    evidence,
+    feed,
+    health,
+    hooks,
+    mcp,
+    messages,
+    metrics,
+    presence,
+    streams,
+)

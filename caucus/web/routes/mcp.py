@@ -16,6 +16,7 @@ from caucus.errors import NotFound
 from caucus.interfaces import IClaims, IFeed
 from caucus.web.idempotency import IDEMPOTENCY_KEY, named_key
 from caucus.web.query import text
+from caucus.web.routes.hooks import hook_of
 from caucus.web.routes.serving import Serving, serves
 from caucus.wire.agents import MCP
 
@@ -69,5 +70,6 @@ def _hand(on: Serving, request: Request, room: str, key: str, asked: bytes) -> H
     def count(tool: str, outcome: str) -> None:
         on.tools.add((tool, outcome))
 
-    write = partial(on.write, request, known)
-    return Hand(desk, write, room, patient, on.streams.clock.seconds, count, known is not None)
+    write, clock = partial(on.write, request, known), on.streams.clock
+    hook = hook_of(on, request)
+    return Hand(desk, write, room, patient, clock.seconds, count, hook, known is not None)

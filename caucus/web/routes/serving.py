@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from caucus.access.issuer import Issuer
 from caucus.access.principals import Principal
+from caucus.agents.hooks import Throttle
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import ClaimLost, IdempotencyMismatch
@@ -40,7 +41,7 @@ class Serving:
     """What routes work with: the backbone, its streams, who issues tokens, what is counted, who is told.
 
     ``speaker`` says who speaks, if a request has a good token: of one that needs none too. ``tools`` counts
-    the calls of agents' tools, by name and outcome.
+    the calls of agents' tools, by name and outcome; ``throttle`` says how often their sessions are told news.
     """
 
     backbone: IBackbone
@@ -50,6 +51,7 @@ class Serving:
     alive: IAlive | None = None
     speaker: Callable[[Request], Principal | None] = nobody
     tools: Counter = Factory(tool_calls)
+    throttle: Throttle = Factory(Throttle)
 
     def showed(self, request: Request, channel: str, start: int, end: int) -> None:
         """The messages between two cursors are about to be shown to whoever asks."""

@@ -1,0 +1,155 @@
+"""How harnesses tell of what happens, and what they take for an answer: each in its own words.
+
+A harness calls a hook when something happens in a session. What comes is read into one `Moment`; what there
+is to say, a text or a verdict, is put as that harness takes it. Nothing to say is an empty object.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from attrs import frozen
+
+Kind = Literal["start", "turn", "tool", "edit", "stop"]
+"""A session begins; a turn begins; a tool was used; a tool is to be used; the agent is about to stop."""
+Verdict = Literal["off", "warn", "deny"]
+"""What becomes of an edit of what somebody else holds."""
+
+_EDITS: Final = re.compile("edit|write|patch|replace|create|update|insert|notebook", re.IGNORECASE)
+"""What a tool is called that changes files."""
+_PATHS: Final = ("file_path", "notebook_path", "path", "filePath", "file", "absolute_path", "target_file")
+_PATCHED: Final = re.compile(r"^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+)$", re.MULTILINE)
+"""What a patch in the form of ``apply_patch`` is of."""
+MOST_PATHS: Final = 32
+
+
+@frozen
+class Moment:
+    """What happens in a session of an agent; ``event`` is as its harness calls it."""
+
+    kind: Kind
+    event: str
+    session: str
+    cwd: str = ""
+    paths: tuple[str, ...] = ()
+    is_again: bool = False
+
+
+class Dialect:
+    """How one kind of harness speaks: its names of events, and of the fields of what it sends."""
+
+    def __init__(self, events: Mapping[str, Kind], session: str, tool: str, arguments: str) -> None:
+        self.events = events
+        self._session = session
+        self._tool = tool
+        self._arguments = arguments
+
+    def read(self, event: str, payload: Mapping[str, Any]) -> Moment | None:
+        """What happens, or ``None`` if it is nothing that anything is said to."""
+        kind = self.events.get(event)
+        if kind is None:
+            return None
+        paths: tuple[str, ...] = ()
+        if kind == "edit":
+            if not _EDITS.search(_text(payload.get(self._tool))):
+                return None
+            paths = _paths(payload.get(self._arguments))
+        again = payload.get("stop_hook_active", payload.get("stopHookActive"))
+        return Moment(
+            kind,
+            event,
+            _text(payload.get(self._session))[:256],
+            _text(payload.get("cwd"))[:4096],
+            paths,
+            again is True or (isinstance(again, str) and again.lower() == "true"),
+        )
+
+    def told(self, moment: Moment, text: str) -> dict[str, Any]:
+        """A text that the model is to see."""
+        return {"hookSpecificOutput": {"hookEventName": moment.event, "additionalContext": text}}
+
+    def denied(self, moment: Moment, reason: str) -> dict[str, Any]:
+        """An edit is not to happen."""
+        verdict = {"permissionDecision": "deny", "permissionDecisionReason": reason}
+        return {"hookSpecificOutput": {"hookEventName": moment.event, **verdict}}
+
+    def held_back(self, moment: Moment, reason: str) -> dict[str, Any]:  # noqa: ARG002
+        """The agent is not to stop yet."""
+        return {"decision": "block", "reason": reason}
+
+
+class Flat(Dialect):
+    """One that takes what others have within an object at the top."""
+
+    def told(self, moment: Moment, text: str) -> dict[str, Any]:  # noqa: ARG002
+        return {"additionalContext": text}
+
+    def denied(self, moment: Moment, reason: str) -> dict[str, Any]:  # noqa: ARG002
+        return {"permissionDecision": "deny", "permissionDecisionReason": reason}
+
+
+class Plain(Dialect):
+    """One whose guard says what it decides as whoever stops does."""
+
+    def denied(self, moment: Moment, reason: str) -> dict[str, Any]:  # noqa: ARG002
+        return {"decision": "deny", "reason": reason}
+
+
+_CLAUDE: Final[Mapping[str, Kind]] = {
+    "SessionStart": "start",
+    "UserPromptSubmit": "turn",
+    "PostToolUse": "tool",
+    "PreToolUse": "edit",
+    "Stop": "stop",
+}
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "claude": Dialect(_CLAUDE, "session_id", "tool_name", "tool_input"),
+    "codex": Dialect(_CLAUDE, "session_id", "tool_name", "tool_input"),
+    "copilot": Flat(
+        {
+            "sessionStart": "start",
+            "userPromptSubmitted": "turn",
+            "postToolUse": "tool",
+            "preToolUse": "edit",
+            "agentStop": "stop",
+        },
+        "sessionId",
+        "toolName",
+        "toolArgs",
+    ),
+    "gemini": Plain(
+        {"SessionStart": "start", "BeforeAgent": "turn", "AfterTool": "tool", "BeforeTool": "edit"},
+        "session_id",
+        "tool_name",
+        "tool_input",
+    ),
+}
+"""Each dialect by its name in the address of a hook."""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _paths(given: object) -> tuple[str, ...]:
+    """The files that a tool is to change."""
+    if isinstance(given, str):
+        patched = _PATCHED.findall(given)
+        if patched:
+            return tuple(dict.fromkeys(patched))[:MOST_PATHS]
+        try:
+            given = json.loads(given)
+        except (ValueError, RecursionError):
+            return ()
+    if not isinstance(given, Mapping):
+        return ()
+    named = [given[name] for name in _PATHS if isinstance(given.get(name), str) and given[name]]
+    for value in given.values():
+        if isinstance(value, str):
+            named += _PATCHED.findall(value)
+        elif isinstance(value, list):  # as an edit of several files has it
+            named += [one[name] for one in value if isinstance(one, dict) for name in _PATHS if name in one]
+    return tuple(dict.fromkeys(one for one in named if isinstance(one, str)))[:MOST_PATHS]
