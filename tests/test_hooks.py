@@ -215,6 +215,22 @@ def test_nothing_is_said_to_other_edits(edge: Edge, query: str, token: str, tool
     assert hook(edge, "PreToolUse", query=query, token=token, **given) == {}
 
 
+def test_what_is_shared_is_in_the_way_of_those_only_who_have_no_share(edge: Edge) -> None:
+    call(edge, "claim", targets=["src/"], note="x", mode="shared")
+    given: dict[str, Any] = {"tool_name": "Edit", "tool_input": {"file_path": "src/a.py"}}
+    assert "bob/bob-agent" in told(hook(edge, "PreToolUse", query="?guard=warn", **given))
+    call(edge, "claim", "tok-alice", targets=["src/a.py"], note="x", mode="shared")
+    assert hook(edge, "PreToolUse", query="?guard=warn", **given) == {}
+
+
+def test_a_claim_of_the_older_operation_is_its_owners(edge: Edge) -> None:
+    claim = {"type": "claim", "body": "x", "target": "src/a.py", "msg_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+    edge.ask("POST", "/channels/room/claim", claim, "tok-bob")
+    given: dict[str, Any] = {"tool_name": "Edit", "tool_input": {"file_path": "src/a.py"}}
+    assert "bob/bob-agent" in told(hook(edge, "PreToolUse", query="?guard=warn", **given))
+    assert hook(edge, "PreToolUse", token="tok-bob", query="?guard=warn", **given) == {}
+
+
 def test_a_path_is_looked_for_without_each_of_its_folders() -> None:
     assert ends_of("/home/a/src/x.py") == ("home/a/src/x.py", "a/src/x.py", "src/x.py", "x.py")
     assert ends_of("C:\\work\\x.py")[-1] == "x.py"

@@ -151,8 +151,15 @@ class Hook:
         if claims is None or not targets:
             return []
         found: list[Claim] = await claims.list_claims(room, state="held", targets=targets)
-        own = (self.desk.by.agent_id, self.desk.by.owner)
-        return [one for one in found if (one.agent_id, one.owner) != own]
+        others = [one for one in found if not self._is_own(one)]
+        if len(others) < len(found):  # it holds it too: what is shared with it is in nobody's way
+            others = [one for one in others if one.mode == "exclusive"]
+        return others
+
+    def _is_own(self, claim: Claim) -> bool:
+        """Whether a claim is the agent's; one of the older operation is its owner's."""
+        by = self.desk.by
+        return claim.owner == by.owner and (claim.kind == "plain" or claim.agent_id == by.agent_id)
 
     async def _remind(self, spoken: Dialect, moment: Moment, room: Descriptor) -> Answer:
         """What the agent still holds."""
