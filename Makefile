@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The tests that a transport has a part in: they run on both, side by side, since much of them is waiting.
 OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadlines door edge feed follow following idempotency \
-	issuer limits mcp hooks recorded routes server strangers stream stream_turns token_command waiting)
+	issuer limits mcp hooks guard recorded routes server strangers stream stream_turns token_command waiting)
 
 .PHONY: help run demo test test-oldest check bench clean
 

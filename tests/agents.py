@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from tests.raw import Answer, Edge, Peer
+
+CWD = "/home/alice/shop"
+_SESSION = {"claude": "session_id", "codex": "session_id", "copilot": "sessionId", "gemini": "session_id"}
 
 
 def rpc(edge: Edge, message: object, token: str | None = "tok-bob", room: str = "", **headers: str) -> Answer:
@@ -50,3 +54,37 @@ def begin_to_wait(edge: Edge, token: str = "tok-alice") -> Peer:
 def number_of(text: str) -> int:
     """The number of the claim that a text tells of first."""
     return int(text.split("#")[1].split(maxsplit=1)[0].rstrip(",;:"))
+
+
+def hook(
+    edge: Edge,
+    event: str,
+    dialect: str = "claude",
+    token: str = "tok-alice",
+    session: str = "s1",
+    query: str = "",
+    **payload: Any,
+) -> Any:
+    body = {_SESSION[dialect]: session, "cwd": CWD, **payload}
+    peer = begin(edge, f"/hooks/{dialect}/{event}{query}", body, token)
+    for _ in range(2):
+        edge.clock.advance(0)
+    (answer,) = peer.answers()
+    assert answer.status == 200, answer.body
+    peer.lose()
+    return answer.json
+
+
+def begin(edge: Edge, target: str, body: object, token: str = "tok-alice") -> Peer:
+    """Ask on a connection of its own; the answer comes two turns later."""
+    data = json.dumps(body).encode()
+    head = f"POST {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+    peer = edge.connect()
+    peer.send(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+    return peer
+
+
+def told(answer: Any) -> str:
+    """The text that the model is to see; empty for none."""
+    inner = answer.get("hookSpecificOutput", answer)
+    return str(inner.get("additionalContext", ""))

@@ -21,6 +21,6 @@ def _sessions() -> None:
 def _paced() -> None:
     throttle = Throttle()
     for number in range(1025):
-        assert throttle.lets((str(number),), 0, is_patient=True)
-    assert throttle.lets(("0",), 1, is_patient=True)
-    assert not throttle.lets(("1024",), 1, is_patient=True)
+        throttle.tells((str(number),), 0)
+    assert throttle.may(("0",), 1)
+    assert not throttle.may(("1",), 1)

@@ -10,16 +10,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from caucus.agents.dialects import DIALECTS
-from caucus.agents.hooks import BUDGET, EVERY, SECONDS, ends_of
+from caucus.agents.hooks import BUDGET, EVERY, SECONDS
 from caucus.core.backbone import Backbone
 from caucus.journals.memory import MemoryJournal
-from tests.agents import call
+from tests.agents import CWD, begin, call, hook, number_of, told
 from tests.raw import Edge, make_edge
-
-CWD = "/home/alice/shop"
-HEAD = "HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer tok-alice\r\n"
-PATCH = "*** Begin Patch\n*** Update File: src/auth/a.py\n"
-SESSION = {"claude": "session_id", "codex": "session_id", "copilot": "sessionId", "gemini": "session_id"}
 
 
 @pytest.fixture
@@ -27,27 +22,6 @@ def edge() -> Edge:
     opened = make_edge(max_posts_per_minute=1000, global_max_posts_per_minute=1000)
     opened.make_room()
     return opened
-
-
-def hook(
-    edge: Edge,
-    event: str,
-    dialect: str = "claude",
-    token: str = "tok-alice",
-    session: str = "s1",
-    query: str = "",
-    **payload: Any,
-) -> Any:
-    body = {SESSION[dialect]: session, "cwd": CWD, **payload}
-    answer = edge.ask("POST", f"/hooks/{dialect}/{event}{query}", body, token)
-    assert answer.status == 200, answer.body
-    return answer.json
-
-
-def told(answer: Any) -> str:
-    """The text that the model is to see; empty for none."""
-    inner = answer.get("hookSpecificOutput", answer)
-    return str(inner.get("additionalContext", ""))
 
 
 def begun(edge: Edge, **how: Any) -> str:
@@ -132,110 +106,41 @@ def test_of_many_news_the_newest_are_told_and_the_others_counted(edge: Edge) -> 
     assert len(text) <= BUDGET
 
 
-def test_what_was_told_to_a_connection_that_is_gone_is_told_again(edge: Edge) -> None:
+@pytest.mark.parametrize("how", ["closed", "lost"])
+def test_whoever_has_given_up_was_told_nothing(edge: Edge, how: str) -> None:
     begun(edge)
-    call(edge, "post", body="news")
-    body = json.dumps({"session_id": "s1", "cwd": CWD}).encode()
-    head = f"POST /hooks/claude/UserPromptSubmit {HEAD}"
-    peer = edge.connect()
-    peer.transport.pause_after = 0
-    peer.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")  # its answer is not taken
-    peer.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    call(edge, "post", body="news", to=["alice"])
+    peer = begin(edge, "/hooks/claude/UserPromptSubmit", {"session_id": "s1", "cwd": CWD})
+    if how == "closed":
+        peer.channel.readConnectionLost()
     peer.lose()
+    edge.clock.advance(0)
+    assert edge.ask("GET", "/channels/room/messages/1").json["receipts"][0]["state"] == "sent"
     assert "| news" in told(hook(edge, "UserPromptSubmit"))
+    assert edge.ask("GET", "/channels/room/messages/1").json["receipts"][0]["state"] == "served"
 
 
-# The guard
+def test_a_claim_that_waited_is_told_of_once_it_is_the_agents(edge: Edge) -> None:
+    begun(edge)
+    _, granted = call(edge, "claim", targets=["db"], note="first")
+    _, queued = call(edge, "claim", "tok-alice", targets=["db"], note="then me", wait=True)
+    hook(edge, "UserPromptSubmit")
+    call(edge, "release", claim=number_of(granted))
+    assert f"#{number_of(queued)} is yours now." in told(hook(edge, "UserPromptSubmit"))
 
 
-@pytest.mark.parametrize(
-    "path", [f"{CWD}/src/auth/login.py", "src/auth/login.py", "./src/x/../auth/login.py"]
-)
-def test_an_edit_of_what_somebody_else_holds_is_denied(edge: Edge, path: str) -> None:
-    call(edge, "claim", targets=["src/auth/"], note="session check")
-    answer = hook(edge, "PreToolUse", query="?guard=deny", tool_name="Edit", tool_input={"file_path": path})
-    inner = answer["hookSpecificOutput"]
-    assert (inner["hookEventName"], inner["permissionDecision"]) == ("PreToolUse", "deny")
-    assert "bob/bob-agent holds it, 15 min left" in inner["permissionDecisionReason"]
+def test_what_an_agent_has_claimed_itself_is_no_news(edge: Edge) -> None:
+    begun(edge)
+    call(edge, "claim", "tok-alice", targets=["db"], note="x")
+    assert hook(edge, "UserPromptSubmit") == {}
 
 
-def test_a_warning_is_told_and_stops_nothing(edge: Edge) -> None:
-    call(edge, "claim", targets=["login.py"], note="x")
-    given = {"file_path": f"{CWD}/src/auth/login.py"}
-    answer = hook(edge, "PreToolUse", query="?guard=warn", tool_name="Write", tool_input=given)
-    assert "is somebody else's" in told(answer)
-    assert "permissionDecision" not in json.dumps(answer)
-
-
-@pytest.mark.parametrize(
-    ("dialect", "event", "tool", "arguments", "answer"),
-    [
-        (
-            "codex",
-            "PreToolUse",
-            "apply_patch",
-            {"input": PATCH},
-            "inner",
-        ),
-        ("copilot", "preToolUse", "edit", json.dumps({"path": "src/auth/a.py"}), "flat"),
-        ("gemini", "BeforeTool", "replace", {"file_path": "src/auth/a.py"}, "plain"),
-        ("claude", "PreToolUse", "MultiEdit", {"edits": [{"file_path": "src/auth/a.py"}]}, "inner"),
-    ],
-)
-def test_each_harness_names_its_files_and_is_denied_in_its_own_way(
-    edge: Edge, dialect: str, event: str, tool: str, arguments: Any, answer: str
-) -> None:
-    call(edge, "claim", targets=["src/auth/"], note="x")
-    names = ("toolName", "toolArgs") if dialect == "copilot" else ("tool_name", "tool_input")
-    given = hook(
-        edge, event, dialect, query="?guard=deny", **dict(zip(names, (tool, arguments), strict=True))
-    )
-    verdicts = {
-        "inner": lambda: given["hookSpecificOutput"]["permissionDecision"],
-        "flat": lambda: given["permissionDecision"],
-        "plain": lambda: given["decision"],
-    }
-    assert verdicts[answer]() == "deny"
-
-
-@pytest.mark.parametrize(
-    ("query", "token", "tool", "path"),
-    [
-        ("", "tok-alice", "Edit", "src/auth/a.py"),
-        ("?guard=off", "tok-alice", "Edit", "src/auth/a.py"),
-        ("?guard=deny", "tok-bob", "Edit", "src/auth/a.py"),
-        ("?guard=deny", "tok-alice", "Read", "src/auth/a.py"),
-        ("?guard=deny", "tok-alice", "Edit", "src/other/a.py"),
-        ("?guard=deny", "tok-alice", "Edit", ""),
-    ],
-)
-def test_nothing_is_said_to_other_edits(edge: Edge, query: str, token: str, tool: str, path: str) -> None:
-    call(edge, "claim", targets=["src/auth/"], note="x")
-    given: dict[str, Any] = {"tool_name": tool, "tool_input": {"file_path": path}}
-    assert hook(edge, "PreToolUse", query=query, token=token, **given) == {}
-
-
-def test_what_is_shared_is_in_the_way_of_those_only_who_have_no_share(edge: Edge) -> None:
-    call(edge, "claim", targets=["src/"], note="x", mode="shared")
-    given: dict[str, Any] = {"tool_name": "Edit", "tool_input": {"file_path": "src/a.py"}}
-    assert "bob/bob-agent" in told(hook(edge, "PreToolUse", query="?guard=warn", **given))
-    call(edge, "claim", "tok-alice", targets=["src/a.py"], note="x", mode="shared")
-    assert hook(edge, "PreToolUse", query="?guard=warn", **given) == {}
-
-
-def test_a_claim_of_the_older_operation_is_its_owners(edge: Edge) -> None:
-    claim = {"type": "claim", "body": "x", "target": "src/a.py", "msg_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
-    edge.ask("POST", "/channels/room/claim", claim, "tok-bob")
-    given: dict[str, Any] = {"tool_name": "Edit", "tool_input": {"file_path": "src/a.py"}}
-    assert "bob/bob-agent" in told(hook(edge, "PreToolUse", query="?guard=warn", **given))
-    assert hook(edge, "PreToolUse", token="tok-bob", query="?guard=warn", **given) == {}
-
-
-def test_a_path_is_looked_for_without_each_of_its_folders() -> None:
-    assert ends_of("/home/a/src/x.py") == ("home/a/src/x.py", "a/src/x.py", "src/x.py", "x.py")
-    assert ends_of("C:\\work\\x.py")[-1] == "x.py"
-    assert len(ends_of("/".join("f" * 100))) == 32
-    assert ends_of("a/*.py\n") == ()
+def test_much_of_its_own_hides_nothing_of_others(edge: Edge) -> None:
+    begun(edge)
+    call(edge, "post", body="IMPORTANT")
+    for number in range(1001):
+        call(edge, "post", "tok-alice", body=f"mine {number}")
+    assert "Read from cursor=0 for the rest" in told(hook(edge, "UserPromptSubmit"))
 
 
 # The end
@@ -262,9 +167,9 @@ def test_what_is_no_json_is_refused(edge: Edge, body: bytes) -> None:
 
 @pytest.mark.parametrize("payload", [[], 7, None, {"session_id": 7, "cwd": [], "tool_input": "x"}])
 def test_what_no_harness_sends_is_taken_as_nothing(edge: Edge, payload: object) -> None:
-    answer = edge.ask(
-        "POST", "/hooks/claude/PreToolUse?guard=deny", json.dumps(payload).encode(), "tok-alice"
-    )
+    peer = begin(edge, "/hooks/claude/PreToolUse?guard=deny", payload)
+    edge.clock.advance(0)
+    (answer,) = peer.answers()
     assert (answer.status, answer.json) == (200, {})
 
 
@@ -293,11 +198,9 @@ def test_an_answer_that_is_late_is_none() -> None:
     clock = Clock()
     clock.advance(1_700_000_000)
     edge = make_edge(backbone=Hanging(MemoryJournal(), clock), clock=clock)
-    peer = edge.connect()
-    head = (
-        "POST /hooks/claude/SessionStart HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer tok-alice\r\n"
-    )
-    peer.send(f"{head}Content-Length: 2\r\n\r\n{{}}".encode())
+    peer = begin(edge, "/hooks/claude/SessionStart", {})
+    for _ in range(2):
+        clock.advance(0)
     assert peer.answers() == []
     clock.advance(SECONDS)
     (answer,) = peer.answers()

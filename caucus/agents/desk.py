@@ -16,7 +16,7 @@ from caucus.agents.quoting import DATA
 from caucus.errors import InvalidRequest
 from caucus.interfaces import IBackbone, IClaims, IFeed, IInbox
 from caucus.model.claims import Claim
-from caucus.model.feed import FeedMessage, FeedPage
+from caucus.model.feed import FeedEvent, FeedMessage, FeedPage
 from caucus.model.messages import Message
 from caucus.model.records import Descriptor, Identity
 
@@ -133,24 +133,29 @@ class Desk:
 
     async def all_since(self, room: Descriptor, since: str | None) -> tuple[FeedPage, str]:
         """What is new, as one page, and what is said of what is not in it: of very much it is the latest."""
-        feed, name = IFeed(self.backbone), room.channel
-        latest = [f"{name}:{max(0, room.head - LATEST)}"]
-        page: FeedPage = await feed.read_feed(latest if since is None else [name], since, limit=AT_ONCE)
+        name = room.channel
+        latest = f"{name}:{max(0, room.head - LATEST)}"
+        page, is_whole = await self._read_on(latest if since is None else name, since)
         if page.reset is not None:
-            page = await feed.read_feed(latest, limit=AT_ONCE)
+            page, _ = await self._read_on(latest, None)
             return page, "Where you were is not known here any more: these are the latest posts."
-        events = list(page.events)
-        while page.events:
-            if len(events) >= LOOKED_THROUGH:
-                first = next((one.cursor - 1 for one in events if isinstance(one, FeedMessage)), 0)
-                page = await feed.read_feed(latest, limit=AT_ONCE)
-                return (
-                    page,
-                    f"Much has been posted: these are the latest; read from cursor={first} for the rest.",
-                )
-            page = await feed.read_feed([name], page.since, limit=AT_ONCE)
+        if not is_whole:
+            first = next((one.cursor - 1 for one in page.events if isinstance(one, FeedMessage)), 0)
+            page, _ = await self._read_on(latest, None)
+            return page, f"Much is new: these are the latest. Read from cursor={first} for the rest."
+        return page, ""
+
+    async def _read_on(self, room: str, since: str | None) -> tuple[FeedPage, bool]:
+        """What there is of a room, as one page, and whether that is all: of very much it is the beginning."""
+        feed, events = IFeed(self.backbone), list[FeedEvent]()
+        page: FeedPage = await feed.read_feed([room], since, limit=AT_ONCE)
+        reset = page.reset
+        while page.events and reset is None:
             events += page.events
-        return FeedPage(tuple(events), page.since), ""
+            if len(events) >= LOOKED_THROUGH:
+                return FeedPage(tuple(events), page.since), False
+            page = await feed.read_feed([room.partition(":")[0]], page.since, limit=AT_ONCE)
+        return FeedPage(tuple(events), page.since, reset), True
 
     @property
     def me(self) -> str:
@@ -206,6 +211,20 @@ def is_by(event: FeedMessage, by: Identity) -> bool:
     """Whether an agent has said something itself."""
     message = event.message
     return (message.agent_id, message.owner) == (by.agent_id, by.owner)
+
+
+def is_yours(event: FeedMessage, by: Identity) -> bool:
+    """Whether a message says that a claim is an agent's that waited, or was another's.
+
+    What it was granted at once it knows: the number of such a grant is the claim's own.
+    """
+    change = event.change
+    return (
+        change is not None
+        and change.kind in ("granted", "handed_over")
+        and change.fence != change.claim
+        and is_by(event, by)
+    )
 
 
 def _asks(message: Message) -> bool:

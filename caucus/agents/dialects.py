@@ -20,10 +20,14 @@ Verdict = Literal["off", "warn", "deny"]
 
 _EDITS: Final = re.compile("edit|write|patch|replace|create|update|insert|notebook", re.IGNORECASE)
 """What a tool is called that changes files."""
+_READS: Final = re.compile("read|view|search|list|grep|glob", re.IGNORECASE)
+_PATCHES: Final = ("input", "patch", "command")
+"""Where a patch is, and no file's content."""
 _PATHS: Final = ("file_path", "notebook_path", "path", "filePath", "file", "absolute_path", "target_file")
 _PATCHED: Final = re.compile(r"^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+)$", re.MULTILINE)
 """What a patch in the form of ``apply_patch`` is of."""
-MOST_PATHS: Final = 32
+MOST_PATHS: Final = 128
+LONGEST_PATH: Final = 4096
 
 
 @frozen
@@ -54,7 +58,8 @@ class Dialect:
             return None
         paths: tuple[str, ...] = ()
         if kind == "edit":
-            if not _EDITS.search(_text(payload.get(self._tool))):
+            tool = _text(payload.get(self._tool))
+            if not _EDITS.search(tool) or _READS.search(tool):
                 return None
             paths = _paths(payload.get(self._arguments))
         again = payload.get("stop_hook_active", payload.get("stopHookActive"))
@@ -136,20 +141,24 @@ def _text(value: object) -> str:
 
 def _paths(given: object) -> tuple[str, ...]:
     """The files that a tool is to change."""
-    if isinstance(given, str):
-        patched = _PATCHED.findall(given)
-        if patched:
-            return tuple(dict.fromkeys(patched))[:MOST_PATHS]
+    if isinstance(given, str) and not given.lstrip().startswith("*** Begin Patch"):
         try:
             given = json.loads(given)
         except (ValueError, RecursionError):
             return ()
-    if not isinstance(given, Mapping):
+    if isinstance(given, str):
+        return _fit(_PATCHED.findall(given))
+    if not isinstance(given, Mapping) or given.get("command") == "view":
         return ()
-    named = [given[name] for name in _PATHS if isinstance(given.get(name), str) and given[name]]
-    for value in given.values():
-        if isinstance(value, str):
+    named = [given[name] for name in _PATHS if name in given]
+    for name, value in given.items():
+        if isinstance(value, str) and name in _PATCHES and "*** Begin Patch" in value:
             named += _PATCHED.findall(value)
         elif isinstance(value, list):  # as an edit of several files has it
             named += [one[name] for one in value if isinstance(one, dict) for name in _PATHS if name in one]
-    return tuple(dict.fromkeys(one for one in named if isinstance(one, str)))[:MOST_PATHS]
+    return _fit(named)
+
+
+def _fit(named: list[object]) -> tuple[str, ...]:
+    texts = [one.strip() for one in named if isinstance(one, str) and len(one) <= LONGEST_PATH]
+    return tuple(dict.fromkeys(one for one in texts if one))[:MOST_PATHS]

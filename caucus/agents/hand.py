@@ -23,7 +23,7 @@ class Hand:
     :param patient: is told that the answer may come much later.
     :param seconds: measures how long.
     :param count: takes a tool's name, and what came of a call: ``done``, or a refusal's code.
-    :param hook: answers what happens in the agent's session, where a harness asks by a tool.
+    :param hook: gives what answers what happens in the agent's session, where a harness asks by a tool.
     :param is_known: whether the call may have been done before, under its key.
     """
 
@@ -33,7 +33,7 @@ class Hand:
     patient: Callable[[], None]
     seconds: Callable[[], float]
     count: Callable[[str, str], None]
-    hook: Hook
+    hook: Callable[[], Hook]
     is_known: bool = False
 
     async def place(self, given: Fields) -> str:

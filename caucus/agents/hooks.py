@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from posixpath import join, normpath
 from typing import Any, Final
 
 from attrs import frozen
@@ -13,10 +12,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from caucus.agents import wording
 from caucus.agents.advice import refused
-from caucus.agents.desk import Desk, is_by
+from caucus.agents.desk import Desk, is_by, is_yours
 from caucus.agents.dialects import DIALECTS, Dialect, Moment, Verdict
 from caucus.agents.posts import Post
 from caucus.agents.quoting import DATA, in_line
+from caucus.agents.whereabouts import Where
 from caucus.errors import CaucusError
 from caucus.interfaces import IClaims, ISessions
 from caucus.model.claims import Claim
@@ -29,8 +29,9 @@ SECONDS: Final = 2.0
 """An answer that is not there by then is none: a harness waits for it."""
 EVERY: Final = 15.0
 """After a tool, news are told at most once in so many seconds: each costs the model."""
-SUFFIXES: Final = 32
-"""A claim is looked for on a path and on so many of its ends, at most."""
+OWN: Final = 50
+"""So many messages of its own a session does not look through again."""
+MOST_YOURS: Final = 8
 
 Answer = dict[str, Any]
 
@@ -51,16 +52,17 @@ class Throttle:
         self._most = most
         self._told: OrderedDict[tuple[str, ...], float] = OrderedDict()
 
-    def lets(self, session: tuple[str, ...], now: float, *, is_patient: bool) -> bool:
-        """Whether a session is told now, which it is then taken to be. One that is patient can wait."""
+    def may(self, session: tuple[str, ...], now: float) -> bool:
+        """Whether a session that can wait may be told."""
         told = self._told.get(session)
-        if is_patient and told is not None and now - told < EVERY:
-            return False
+        return told is None or now - told >= EVERY
+
+    def tells(self, session: tuple[str, ...], now: float) -> None:
+        """A session is told."""
         self._told[session] = now
         self._told.move_to_end(session)
         if len(self._told) > self._most:
             self._told.popitem(last=False)
-        return True
 
 
 @frozen
@@ -68,13 +70,13 @@ class Hook:
     """Answers hooks of one agent.
 
     :param desk: what is told to whom.
-    :param after: has something done once the answer was written to a connection that lives.
+    :param promises: gains what is to be done once the answer was written to a connection that lives.
     :param throttle: how often news are told.
     :param clock: measures time.
     """
 
     desk: Desk
-    after: Callable[[Callable[[], None]], None]
+    promises: list[Callable[[], None]]
     throttle: Throttle
     clock: IReactorTime
 
@@ -88,6 +90,7 @@ class Hook:
         try:
             return await answering.addTimeout(SECONDS, self.clock)
         except Late:
+            self.promises.clear()
             return {}
 
     async def _answer(self, spoken: Dialect, moment: Moment, asked: Asked) -> Answer:
@@ -112,45 +115,49 @@ class Hook:
             text, since = await self.desk.briefing(room, known, BUDGET)
         else:
             text, since = await self._since(moment, room, known)
-        if sessions is not None and text and since != known:
-            self.after(lambda: _note(sessions, self, moment, name, since))
+        if sessions is not None and since != known:
+            self.promises.append(lambda: _note(sessions, self, moment, name, since))
         return text
 
     async def _since(self, moment: Moment, room: Descriptor, known: str) -> tuple[str, str]:
-        """What others have posted since, and the position after it."""
-        page, skipped = await self.desk.all_since(room, known)
-        by = self.desk.by
-        news = [
-            Post(one.channel, one.cursor, one.message_json)
-            for one in page.events
-            if isinstance(one, FeedMessage) and not is_by(one, by)
-        ]
+        """What others have posted since, and what became the agent's; and the position after it."""
+        by, now = self.desk.by, self.clock.seconds()
         session = (by.agent_id, by.owner, moment.session, room.channel)
-        if not news or not self.throttle.lets(
-            session, self.clock.seconds(), is_patient=moment.kind == "tool"
-        ):
+        if moment.kind == "tool" and not self.throttle.may(session, now):
             return "", known
-        parts = [f"News in the room {room.channel}. {DATA}", *([skipped] if skipped else [])]
+        page, skipped = await self.desk.all_since(room, known)
+        found = [one for one in page.events if isinstance(one, FeedMessage)]
+        yours = [f"#{one.change.claim} is yours now." for one in found if one.change and is_yours(one, by)]
+        news = [Post(one.channel, one.cursor, one.message_json) for one in found if not is_by(one, by)]
+        if not (news or yours or skipped):
+            return "", page.since if len(found) >= OWN else known
+        self.throttle.tells(session, now)
+        parts = [f"News in the room {room.channel}. {DATA}", *yours[-MOST_YOURS:]]
+        if skipped:
+            parts.append(skipped)
         left = BUDGET - sum(len(one) + 1 for one in parts)
-        return "\n".join([*parts, self.desk.tell(news, left)]), page.since
+        if news:
+            parts.append(self.desk.tell(news, left))
+        return "\n".join(parts), page.since
 
     async def _guard(self, spoken: Dialect, moment: Moment, room: Descriptor, guard: Verdict) -> Answer:
         """Whether somebody else holds what is about to be changed."""
         if guard == "off" or not moment.paths:
             return {}
         for path in moment.paths:
-            holders = await self._holders(room.channel, join(moment.cwd, path))
+            holders = await self._holders(room.channel, moment.cwd, path)
             if holders:
                 told = _told(path, holders)
                 return spoken.denied(moment, told) if guard == "deny" else spoken.told(moment, told)
         return {}
 
-    async def _holders(self, room: str, path: str) -> list[Claim]:
-        """The claims of others that lie on a path, or on an end of it: what lies above is each machine's."""
-        claims, targets = IClaims(self.desk.backbone, None), ends_of(path)
-        if claims is None or not targets:
+    async def _holders(self, room: str, cwd: str, path: str) -> list[Claim]:
+        """The claims of others that lie on a path."""
+        claims, where = IClaims(self.desk.backbone, None), Where.of(cwd, path)
+        if claims is None or not where.targets:
             return []
-        found: list[Claim] = await claims.list_claims(room, state="held", targets=targets)
+        held: list[Claim] = await claims.list_claims(room, state="held", targets=where.targets)
+        found = [one for one in held if any(map(where.lies_in, one.targets))]
         others = [one for one in found if not self._is_own(one)]
         if len(others) < len(found):  # it holds it too: what is shared with it is in nobody's way
             others = [one for one in others if one.mode == "exclusive"]
@@ -172,8 +179,12 @@ class Hook:
         )
         if not held:
             return {}
-        shown = "; ".join(f"#{one.claim} {wording.targets(one)}" for one in held[:8])
-        more = f" and {len(held) - 8} more" if len(held) > 8 else ""
+        lines = [f"#{one.claim} {wording.targets(one)}" for one in held]
+        kept = lines[:8]
+        while len(kept) > 1 and sum(map(len, kept)) > BUDGET // 2:
+            kept.pop()
+        more = f" and {len(lines) - len(kept)} more" if len(kept) < len(lines) else ""
+        shown = "; ".join(kept)[: BUDGET - 200]
         reason = f"You still hold {shown}{more}. Release what is done, or hand it over, with `release`."
         return spoken.held_back(moment, reason)
 
@@ -189,10 +200,3 @@ def _told(path: str, holders: list[Claim]) -> str:
     what = f"{wording.holding(first)}, on {wording.targets(first)}: {in_line(first.note)}."
     told = f"Caucus: {in_line(path, 120)} is somebody else's. {what}{more}"
     return f"{told} Ask them with `post`, stand in line with `claim` and `wait`, or do something else."
-
-
-def ends_of(path: str) -> tuple[str, ...]:
-    """A path without each of its leading folders, longest first, as a target names a file."""
-    parts = [part for part in normpath(path.replace("\\", "/")).split("/") if part not in ("", ".", "..")]
-    ends = ("/".join(parts[number:]) for number in range(len(parts)))
-    return tuple(one for one in ends if "*" not in one and len(one) <= 1024 and one.isprintable())[-SUFFIXES:]

@@ -245,9 +245,14 @@ async def _hook(hand: Hand, given: dict[str, Any]) -> str:
     """What a harness is answered that calls a tool where others ask at an address: that is not listed."""
     named = [given.get(name) for name in ("dialect", "event", "hook_event_name")]
     dialect, event, other = (one if isinstance(one, str) else "" for one in named)
-    guard: Verdict = "deny" if given.get("guard") == "deny" else "warn" if given.get("guard") else "off"
-    how = HookAsked(hand.room, guard, given.get("remind") in (True, "true", "1"))
-    return _encode(await hand.hook.answer(dialect or "claude", event or other, given, how)).decode()
+    guard: Verdict = (
+        "deny" if given.get("guard") == "deny" else "warn" if given.get("guard") == "warn" else "off"
+    )
+    room = given.get("room")
+    where = room if isinstance(room, str) and room else hand.room
+    how = HookAsked(where, guard, given.get("remind") in (True, "true", "1"))
+    hand.patient()
+    return _encode(await hand.hook().answer(dialect or "claude", event or other, given, how)).decode()
 
 
 _CUT: Final = "\n(cut)"

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from caucus.agents import posts, wording
-from caucus.agents.desk import BUDGET, MOST, is_by
+from caucus.agents.desk import BUDGET, MOST, is_by, is_yours
 from caucus.agents.hand import Hand
 from caucus.agents.quoting import DATA, fit, in_line, quoted
 from caucus.agents.takes import CatchUp, Evidence, Post, Read, Rooms, Wait
@@ -17,7 +17,6 @@ from caucus.model.feed import FeedMessage
 from caucus.model.messages import new_msg_id
 from caucus.model.records import Appended, StoredArtifact
 
-_YOURS: Final = ("granted", "handed_over", "taken_over")
 _ADDRESS: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -54,9 +53,8 @@ async def wait(hand: Hand, given: Wait) -> str:
         since = page.since
         found = [event for event in page.events if isinstance(event, FeedMessage)]
         mine = [event for event in found if is_by(event, hand.desk.by)]
-        lines = [
-            f"#{one.change.claim} is yours now." for one in mine if one.change and one.change.kind in _YOURS
-        ]
+        yours = [event.change.claim for event in mine if event.change and is_yours(event, hand.desk.by)]
+        lines = [f"#{claim} is yours now." for claim in yours]
         news = [posts.Post(one.channel, one.cursor, one.message_json) for one in found if one not in mine]
         if page.reset is not None:
             lines.append("Where you were is not known here any more: this is from the beginning.")

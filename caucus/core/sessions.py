@@ -18,7 +18,7 @@ def told_up_to(core: Core, by: Identity, session: str, channel: str) -> str | No
 def note_told(
     core: Core, _request: RequestKey | None, now: float, by: Identity, session: str, channel: str, since: str
 ) -> None:
-    place = place_of_position(core, since)
+    place = None if "," in since else place_of_position(core, since)  # some of it was not read yet
     key = session_key(by, session, channel)
     before = core.state.sessions.place(key)
     if place is not None and (before is None or before < place.at):

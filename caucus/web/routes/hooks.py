@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, cast
 
 import msgspec
+from twisted.internet.task import deferLater
 
 from caucus.access.principals import Principal
 from caucus.agents.desk import Desk
@@ -37,16 +38,24 @@ async def hook(on: Serving, request: Request, dialect: str, event: str) -> Respo
         payload = msgspec.json.decode(request.body())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidRequest("The body must be the JSON that a harness gives to a hook.") from None
-    return answered(HOOK, encode_json(await hook_of(on, request).answer(dialect, event, payload, asked)))
+    request.is_awaited = True  # who closes its end has given up
+    for _ in range(2):  # a daemon that was held up finds the request and its end at once
+        await deferLater(on.streams.clock, 0, lambda: None)
+    answer = await hook_of(on, request).answer(dialect, event, payload, asked)
+    return answered(HOOK, encode_json(answer))
 
 
 def hook_of(on: Serving, request: Request) -> Hook:
-    """What answers a hook of whoever asks."""
+    """What answers a hook of whoever asks; what it promises is done once that has the answer."""
     principal = cast("Principal", request.principal)
-    desk = Desk(on.backbone, principal.identity, partial(on.showed, request))
-    return Hook(desk, partial(_after, request), on.throttle, on.streams.clock)
+    promises: list[Callable[[], None]] = []
 
+    def showed(channel: str, start: int, end: int) -> None:
+        promises.append(partial(on.showed, request, channel, start, end))
 
-def _after(request: Request, then: Callable[[], None]) -> None:
-    """Do something once a request's answer is written, unless its connection is gone by then."""
-    request.notifyFinish().addCallbacks(lambda _: then(), lambda _: None)
+    def keep(_: object) -> None:
+        for promise in promises:
+            promise()
+
+    request.notifyFinish().addCallbacks(keep, lambda _: None)
+    return Hook(Desk(on.backbone, principal.identity, showed), promises, on.throttle, on.streams.clock)

@@ -71,5 +71,5 @@ def _hand(on: Serving, request: Request, room: str, key: str, asked: bytes) -> H
         on.tools.add((tool, outcome))
 
     write, clock = partial(on.write, request, known), on.streams.clock
-    hook = hook_of(on, request)
+    hook = partial(hook_of, on, request)
     return Hand(desk, write, room, patient, clock.seconds, count, hook, known is not None)
