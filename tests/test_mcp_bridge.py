@@ -145,6 +145,7 @@ def test_it_does_not_start_without_what_it_needs(
 
 def test_it_imports_the_standard_library_alone() -> None:
     code = "import sys, caucus.commands.mcp; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names
     assert {name for name in loaded if not name.startswith("_")} <= {"caucus", "sitecustomize"}

@@ -65,12 +65,18 @@ class Serving:
 
         A backbone that remembers nothing repeats. A token that can be revoked must stand when it is done.
         """
-        answer = self.write(request, request.key, operation.name, *args, **kwargs)
-        if request.key is not None and isinstance(request.value, Hashed):
-            repeatable = IRepeatable(self._backbone(request), None)
-            if repeatable is not None:
-                answer.addErrback(_as_before, repeatable, request, operation.name, *args, **kwargs)
-        return cast("Deferred[T]", answer)
+        # No local holds the answer: a refusal's traceback has this frame, and so it would hold itself.
+        if request.key is None or not isinstance(request.value, Hashed):
+            return self.write(request, request.key, operation.name, *args, **kwargs)
+        repeatable = IRepeatable(self._backbone(request), None)
+        if repeatable is None:
+            return self.write(request, None, operation.name, *args, **kwargs)
+        return cast(
+            "Deferred[T]",
+            repeatable.once(request.key, operation.name, *args, **kwargs).addErrback(
+                _as_before, repeatable, request, operation.name, *args, **kwargs
+            ),
+        )
 
     def write(
         self, request: Request, key: RequestKey | None, operation: str, *args: Any, **kwargs: Any
