@@ -148,10 +148,8 @@ class Gate:
                 request.value = value = {}
             _require_object(value)
         principal = request.principal
-        if principal is None and kind == "rpc" and self.speaker(request) is None:
-            raise Unauthorized(FOR_A_HARNESS)
         if principal is None:
-            principal = self.identify(request)
+            principal = self.identify(request, FOR_A_HARNESS if kind == "rpc" else "")
         else:  # known since its first byte
             self._tokens.require(principal.digest)
         if is_draft:
@@ -180,9 +178,12 @@ class Gate:
         request.principal = principal
         _set_conditions(request, principal)
 
-    def identify(self, request: Request) -> Principal:
-        """Who speaks. Raises `Unauthorized`."""
-        principal = request.principal = self._tokens.identify(request.values(b"authorization"))
+    def identify(self, request: Request, hint: str = "") -> Principal:
+        """Who speaks. Raises `Unauthorized`, with a hint for whoever does not."""
+        try:
+            principal = request.principal = self._tokens.identify(request.values(b"authorization"))
+        except Unauthorized:
+            raise Unauthorized(hint) from None
         return principal
 
 
