@@ -35,7 +35,7 @@ _IF_CLAIM: Final = (
     "exactly that grant in the step of the write; else it is 409 `claim_lost`."
 )
 """No parameter: the tool that holds the server to this description makes `0` of its pattern."""
-_ROOM: Final = r"^(\*|[a-z0-9][a-z0-9-]{0,63}(:[0-9]{1,15})?)$"
+_ROOM: Final = r"^(\*|[a-z0-9][a-z0-9-]{0,63}(:[0-9]{1,15})?)?$"
 _WAIT: Final[Schema] = {
     "name": "wait",
     "in": "query",
@@ -62,7 +62,7 @@ _FURTHER: Final[dict[str, list[Schema]]] = {
         {
             "name": "room",
             "in": "query",
-            "description": "A channel, or `name:cursor`, which begins there; `*`, which is all, by default.",
+            "description": "A channel, or `name:cursor`, which begins there; `*`, which is all, by default. Empty is none.",
             "schema": {"type": "array", "items": {"type": "string", "pattern": _ROOM}},
         },
         {"name": "since", "in": "query", "description": "A position.", "schema": {"type": "string"}},
