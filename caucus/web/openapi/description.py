@@ -62,7 +62,7 @@ _FURTHER: Final[dict[str, list[Schema]]] = {
         {
             "name": "room",
             "in": "query",
-            "description": "A channel, or `name:cursor`, which begins there; `*`, which is all, by default. Empty is none.",
+            "description": "A channel, or `name:cursor`, which begins there; `*`, or none, is all.",
             "schema": {"type": "array", "items": {"type": "string", "pattern": _ROOM}},
         },
         {"name": "since", "in": "query", "description": "A position.", "schema": {"type": "string"}},
