@@ -318,3 +318,22 @@ def result(operation: Deferred[Any]) -> Any:
     if isinstance(found[0], Failure):
         found[0].raiseException()
     return found[0]
+
+
+def test_that_a_session_was_told_is_taken_back_where_it_is_lost() -> None:
+    clock, journal = Clock(), SlowJournal()
+    backbone = backbone_on(journal, clock)
+    backbone.create_channel("room")
+    settle(backbone)
+    first = result(backbone.read_feed(("room",))).since
+    backbone.note_told(BOB, "one", "room", first)
+    say(backbone, "q")
+    settle(backbone)
+    then = result(backbone.read_feed(("room",))).since
+    for session in ("one", "two"):
+        backbone.note_told(BOB, session, "room", then).addErrback(lambda _: None)
+    assert result(backbone.told_up_to(BOB, "one", "room")) == then
+    journal.lose()
+    journal.refusing = False
+    assert result(backbone.told_up_to(BOB, "one", "room")) == first
+    assert result(backbone.told_up_to(BOB, "two", "room")) is None
