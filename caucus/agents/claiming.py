@@ -33,7 +33,7 @@ async def claim(hand: Hand, given: TakeClaim) -> str:
     if isinstance(result, Conflicting):
         return wording.lost(result.conflicts)
     taken: Claim = result.claim
-    if hand.is_known and not await _stands(hand, name, taken):
+    if hand.is_known and await _now(hand, name, taken) is None:
         return (
             f"#{taken.claim} was yours, and has ended since. Ask for `board`, and claim anew if it is free."
         )
@@ -44,28 +44,20 @@ async def claim(hand: Hand, given: TakeClaim) -> str:
     ahead = next((one for one in front if one.claim != taken.claim), None)
     holder = "" if ahead is None else f"; {wording.holding(ahead)}"
     since = (await IFeed(hand.desk.backbone).read_feed([name])).since
-    if await _is_held(hand, name, taken):
-        return f"granted: {_held(await IClaims(hand.desk.backbone).get_claim(name, taken.claim))}"
+    now = await _now(hand, name, taken)
+    if now is not None and now.state == "held":
+        return f"granted: {_held(now)}"
     told = f"{said}: #{taken.claim}, {taken.ahead} ahead{holder}."
     return f"{told} `wait` with since={since} tells you when it is yours."
 
 
-async def _stands(hand: Hand, room: str, claim: Claim) -> bool:
-    """Whether a claim is as it was when it was taken, or better."""
+async def _now(hand: Hand, room: str, claim: Claim) -> Claim | None:
+    """A claim of the agent's as it is by now, if it is there and still its own."""
     try:
         now: Claim = await IClaims(hand.desk.backbone).get_claim(room, claim.claim)
     except UnknownClaim:
-        return False
-    return (now.agent_id, now.owner) == (claim.agent_id, claim.owner)
-
-
-async def _is_held(hand: Hand, room: str, claim: Claim) -> bool:
-    """Whether a claim that waited is held by now."""
-    try:
-        now: Claim = await IClaims(hand.desk.backbone).get_claim(room, claim.claim)
-    except UnknownClaim:
-        return False
-    return now.state == "held"
+        return None
+    return now if (now.agent_id, now.owner) == (claim.agent_id, claim.owner) else None
 
 
 async def release(hand: Hand, given: Release) -> str:

@@ -17,6 +17,8 @@ from caucus.model.feed import FeedMessage
 from caucus.model.messages import new_msg_id
 from caucus.model.records import Appended, StoredArtifact
 
+LEAST: Final = 1000
+"""Whoever asks for fewer characters is told so many."""
 _ADDRESS: Final = re.compile("[0-9a-f]{64}")
 
 
@@ -121,4 +123,4 @@ async def rooms(hand: Hand, _given: Rooms) -> str:
 
 
 def _budget(asked: int) -> int:
-    return min(MOST, max(500, asked))
+    return min(MOST, max(LEAST, asked))
