@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from caucus.agents.quoting import in_line, name, quoted
-from caucus.model.claims import Claim
-from caucus.model.messages import Message
+
+if TYPE_CHECKING:  # the command line says it in the same words, and must start soon
+    from caucus.model.claims import Claim
+    from caucus.model.messages import Message
 
 POST_LENGTH = 600
 """So much of a post is shown where there are many."""

@@ -11,13 +11,14 @@ import os
 import sys
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterable
-from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from collections.abc import Iterable
+from http.client import HTTPConnection, HTTPException
 from typing import IO, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-DEFAULT_URL = "http://127.0.0.1:4317"
+from caucus.terminal import contexts
+from caucus.terminal.connecting import Address
+
 ACCEPTED = 202
 SECONDS = 60
 """How long an answer is waited for: a call may wait for 50 s."""
@@ -38,13 +39,9 @@ class Door:
     """
 
     def __init__(self, url: str, token: str, room: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"CAUCUS_URL: {url!r} is no address of a daemon")
-        self.url = url
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._make: Callable[[], HTTPConnection] = partial(kind, parts.hostname, parts.port, timeout=SECONDS)
-        self._path = parts.path.rstrip("/") + "/mcp" + (f"?room={quote(room, safe='')}" if room else "")
+        self._address = Address(url)
+        self.url = self._address.url
+        self._path = self._address.path + "/mcp" + (f"?room={quote(room, safe='')}" if room else "")
         self._token = token
         self._idle: list[HTTPConnection] = []
 
@@ -58,7 +55,7 @@ class Door:
                 return self._ask(connection, line, headers)
             except (HTTPException, ConnectionError):
                 connection.close()  # the daemon has closed it meanwhile: the key makes a second time harmless
-        return self._ask(self._make(), line, headers)
+        return self._ask(self._address.connect(SECONDS), line, headers)
 
     def _ask(self, connection: HTTPConnection, line: bytes, headers: dict[str, str]) -> bytes:
         connection.request("POST", self._path, line, headers)
@@ -165,14 +162,14 @@ class Bridge:
 
 def main() -> int:
     """Run until standard input ends."""
-    taken = {name: os.environ.get(f"CAUCUS_{name}", "").strip() for name in ("URL", "TOKEN", "ROOM")}
-    if not taken["TOKEN"]:
-        sys.stderr.write("caucus mcp: CAUCUS_TOKEN is not set\n")
-        return 2
     try:
-        door = Door(taken["URL"] or DEFAULT_URL, taken["TOKEN"], taken["ROOM"])
-    except ValueError as error:
+        context = contexts.chosen(os.environ)
+        door = Door(context.url, context.token, context.room)
+    except (ValueError, contexts.BadConfiguration) as error:
         sys.stderr.write(f"caucus mcp: {error}\n")
+        return 2
+    if not context.token:
+        sys.stderr.write("caucus mcp: CAUCUS_TOKEN is not set, and no context has a token\n")
         return 2
     try:
         Bridge(door, sys.stdout.buffer).run(sys.stdin.buffer)

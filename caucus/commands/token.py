@@ -21,13 +21,12 @@ from caucus.client.call import call
 from caucus.client.exchange import Exchange
 from caucus.errors import CaucusError
 from caucus.standard import put
+from caucus.terminal.connecting import DEFAULT_URL
 from caucus.wire import operations
 from caucus.wire.jsontext import encode_json
 from caucus.wire.operation import Operation
 
 T = TypeVar("T")
-
-DEFAULT_URL = "http://127.0.0.1:4317"
 
 
 class MintOptions(usage.Options):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from caucus.model.records import Page
+if TYPE_CHECKING:  # the command line reads events, too, and must start soon
+    from caucus.model.records import Page
 
 EVENT_STREAM: Final = "text/event-stream"
 SLICE: Final = 65_536

@@ -1,0 +1,1 @@
+"""What the command line shares: where the backbone is, how it is asked, and how answers are shown."""

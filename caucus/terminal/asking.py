@@ -1,0 +1,181 @@
+"""Requests of the command line: each is one, a write is known by a key, and a refusal is an exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from caucus.agents.quoting import one_line
+from caucus.terminal.connecting import Address
+from caucus.terminal.contexts import Context
+from caucus.terminal.exits import LOST, NO_AUTHORITY, PACED, UNREACHABLE, Failed
+
+SECONDS: Final = 30
+"""How long an answer is waited for, beyond what the request itself may wait."""
+TRIES: Final = 3
+LONGEST_PAUSE: Final = 5.0
+"""What ``Retry-After`` may say at most to be waited for."""
+STALL_SECONDS: Final = 45
+"""A stream that says nothing for so long is lost: three comments are missing."""
+
+_STATUSES: Final = {401: NO_AUTHORITY, 403: NO_AUTHORITY, 429: PACED, 503: UNREACHABLE}
+_LOST: Final = frozenset({"claim_lost", "unknown_claim", "forbidden"})
+"""Refusals which say that a claim is not, or no longer, the caller's."""
+_HOPELESS: Final = (ConnectionRefusedError, FileNotFoundError, PermissionError, TimeoutError)
+"""Nobody is there, or whoever is takes too long."""
+_AGAIN: Final = frozenset({"overloaded", "storage_unavailable", "outcome_unknown"})
+
+
+class Fields(dict[str, Any]):
+    """An object of an answer; what is not in it is ``None``."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self.get(name)
+
+
+class Refused(Failed):
+    """The backbone said no; ``code`` is its word for it, ``fields`` all that it said."""
+
+    def __init__(self, status: int, error: Mapping[str, Any], url: str) -> None:
+        self.code = str(error.get("code", ""))
+        self.fields = error
+        said = one_line(str(error.get("message", "")), 1000)
+        issues = error.get("issues")
+        if isinstance(issues, list):
+            said = " ".join([said, *(one_line(str(one), 300) for one in issues[:8])])
+        if not self.code:
+            said = f"what answers at {url} is no Caucus (status {status})"
+        ends = LOST if self.code in _LOST else _STATUSES.get(status, 1)
+        super().__init__(said, ends)
+
+
+class Asker:
+    """Asks a backbone, on one connection after the other, as whoever the context's token stands for."""
+
+    def __init__(self, context: Context) -> None:
+        try:
+            self._address = Address(context.url)
+        except ValueError as error:
+            raise Failed(str(error), 2) from None
+        self._token = context.token
+        self._connection: HTTPConnection | None = None
+        self.url = self._address.url
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | bytes | None = None,
+        *,
+        query: Iterable[tuple[str, str]] = (),
+        wait: float = 0,
+    ) -> Any:
+        """What is answered, mostly `Fields`. A write is tried again if nobody knows its outcome.
+
+        :param wait: the seconds for which the request itself may wait.
+
+        Raises `Refused`, and `Failed` if there is no answer.
+        """
+        pairs = list(query)
+        headers = self._headers()
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if method != "GET":
+            headers["Content-Type"] = "application/octet-stream" if body is data else "application/json"
+            headers["Idempotency-Key"] = os.urandom(16).hex()
+            data = data or b""
+        target = path + (f"?{urlencode(pairs)}" if pairs else "")
+        return fields_of(self._answer(method, target, data, headers, wait + SECONDS))
+
+    def fetch(self, path: str) -> bytes:
+        """The bytes that lie there. Raises as `ask` does."""
+        return self._answer("GET", path, None, self._headers(), SECONDS)
+
+    def stream(self, path: str, query: Iterable[tuple[str, str]], position: str = "") -> HTTPResponse:
+        """A stream of events that is open, after a position.
+
+        Raises `Refused`, `OSError` and `HTTPException`.
+        """
+        connection = self._address.connect(STALL_SECONDS)
+        headers = self._headers() | {"Accept": "text/event-stream"}
+        if position:
+            headers["Last-Event-ID"] = position
+        connection.request("GET", f"{self._address.path}{path}?{urlencode(list(query))}", headers=headers)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise self._refusal(answer.status, answer.read())
+        return answer
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+    def _answer(
+        self, method: str, target: str, data: bytes | None, headers: dict[str, str], seconds: float
+    ) -> bytes:
+        for left in reversed(range(TRIES)):
+            try:
+                status, answer, pause = self._once(method, target, data, headers, seconds)
+            except (OSError, HTTPException) as error:
+                if not left or isinstance(error, _HOPELESS):
+                    raise self._unreachable(error) from None
+                continue
+            if status < 400:
+                return answer
+            refusal = self._refusal(status, answer)
+            if not left or refusal.code not in _AGAIN or pause > LONGEST_PAUSE:
+                raise refusal
+            time.sleep(pause)
+        raise AssertionError  # pragma: no cover  # the last try returns or raises
+
+    def _once(
+        self, method: str, target: str, data: bytes | None, headers: dict[str, str], seconds: float
+    ) -> tuple[int, bytes, float]:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            connection = self._address.connect(seconds)
+        elif connection.sock is not None:
+            connection.sock.settimeout(seconds)
+        try:
+            connection.request(method, self._address.path + target, data, headers)
+            answer = connection.getresponse()
+            body = answer.read()
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        after = answer.headers.get("Retry-After", "")
+        return answer.status, body, float(after) if after.isdigit() else 1.0
+
+    def _refusal(self, status: int, answer: bytes) -> Refused:
+        try:
+            error = json.loads(answer)["error"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            error = {}
+        refused = Refused(status, error if isinstance(error, dict) else {}, self.url)
+        if refused.exit_code == NO_AUTHORITY and not self._token:
+            return Refused(status, {"code": "unauthorized", "message": NO_TOKEN}, self.url)
+        return refused
+
+    def _unreachable(self, error: Exception) -> Failed:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return Failed(f"{self.url} is not to be reached: {one_line(reason, 200)}", UNREACHABLE)
+
+
+NO_TOKEN: Final = "this needs a token: set CAUCUS_TOKEN, or keep one with caucus login"  # noqa: S105
+
+
+def fields_of(text: bytes) -> Any:
+    """What a JSON text says."""
+    try:
+        return json.loads(text, object_hook=Fields)
+    except (ValueError, RecursionError):
+        raise Failed("what answers is no Caucus") from None
+
+
+def in_room(room: str, *more: str) -> str:
+    """The path of something in a room."""
+    return "/".join(("/channels", *(quote(one, safe="") for one in (room, *more))))

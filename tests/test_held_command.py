@@ -1,0 +1,200 @@
+"""``caucus claim T -- COMMAND``: the command runs no longer than the claim is held."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemon import BIN, SECONDS, Daemon, Start
+from tests.terminal import TOKENS, Terminal
+
+
+@pytest.fixture
+def daemon(start: Start) -> Daemon:
+    return start("caucus-backbone", CAUCUS_TOKENS=TOKENS)
+
+
+@pytest.fixture
+def alice(daemon: Daemon, tmp_path: Path) -> Terminal:
+    terminal = Terminal(daemon.until_listening()[0], "alice", tmp_path)
+    terminal("rooms", "--new", "room")
+    return terminal
+
+
+@pytest.fixture
+def bob(alice: Terminal, tmp_path: Path) -> Terminal:
+    return Terminal(alice.environment["CAUCUS_URL"], "bob", tmp_path)
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(terminal: Terminal, *arguments: str) -> subprocess.Popen[str]:
+        processes.append(terminal.start(*arguments))
+        return processes[-1]
+
+    yield start
+    for one in processes:
+        one.kill()
+        one.communicate()
+
+
+Started = Callable[..., subprocess.Popen[str]]
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    for _ in range(SECONDS * 50):
+        if what():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never happened")
+
+
+def is_held(terminal: Terminal, target: str = "prod") -> bool:
+    return f'"{target}"' in terminal("board").out
+
+
+def test_the_command_knows_its_claim_and_its_status_is_passed_on(alice: Terminal) -> None:
+    done = alice.start("claim", "prod", "--", "sh", "-c", "echo $CAUCUS_CLAIM $CAUCUS_FENCE; exit 7")
+    out, _ = done.communicate(timeout=SECONDS)
+    assert done.returncode == 7
+    number, fence = out.split()
+    assert number == fence
+    assert not is_held(alice)
+    [granted, given_back] = json.loads(alice("catchup", "--json").out)["messages"]
+    assert (granted["body"], given_back["status"]) == ("running sh", "resolved")
+
+
+def test_what_kills_the_command_is_told_as_a_shell_tells_it(alice: Terminal) -> None:
+    done = alice.start("claim", "prod", "--", "sh", "-c", "kill -KILL $$")
+    done.communicate(timeout=SECONDS)
+    assert done.returncode == 128 + signal.SIGKILL
+
+
+def test_it_lives_longer_than_its_lease(alice: Terminal, bob: Terminal, started: Started) -> None:
+    running = started(alice, "claim", "prod", "--lease", "10", "--", "sleep", "14")
+    until(lambda: is_held(bob))
+    time.sleep(11)
+    assert is_held(bob)
+    assert running.wait(SECONDS) == 0
+
+
+def test_what_somebody_holds_is_not_run(alice: Terminal, bob: Terminal, tmp_path: Path) -> None:
+    bob("claim", "prod")
+    lost = alice("claim", "prod", "--", "touch", str(tmp_path / "ran"))
+    assert lost.status == 3
+    assert "bob/bob-laptop holds it" in lost.errors
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_this_agent_holds_elsewhere_is_not_run_twice(alice: Terminal, tmp_path: Path) -> None:
+    alice("claim", "prod")
+    assert alice("claim", "prod", "--", "touch", str(tmp_path / "ran")).status == 3
+    assert not (tmp_path / "ran").exists()
+    assert is_held(alice)
+
+
+def test_it_runs_once_it_is_its_turn(alice: Terminal, bob: Terminal, started: Started) -> None:
+    bob("claim", "prod")
+    waiting = started(alice, "claim", "prod", "--wait", "--", "echo", "ran")
+    until(lambda: "waits" in bob("board").out)
+    bob("done")
+    out, errors = waiting.communicate(timeout=SECONDS)
+    assert (waiting.returncode, out) == (0, "ran\n")
+    assert errors.startswith("caucus: waiting, 1 ahead: #")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_whoever_is_ended_while_it_waits_leaves_the_line(
+    alice: Terminal, bob: Terminal, started: Started, number: int, status: int
+) -> None:
+    bob("claim", "prod")
+    waiting = started(alice, "claim", "prod", "--wait")
+    until(lambda: "waits" in bob("board").out)
+    waiting.send_signal(number)
+    assert waiting.wait(SECONDS) == status
+    assert "waits" not in bob("board").out
+
+
+def test_a_place_in_line_that_is_ended_is_3(alice: Terminal, bob: Terminal, started: Started) -> None:
+    bob("claim", "prod")
+    waiting = started(alice, "claim", "prod", "--wait")
+    until(lambda: "waits" in bob("board").out)
+    number = alice("board", "--json").out.splitlines()[1].partition('"claim":')[2].partition(",")[0]
+    assert alice("free", number, "not now").status == 0
+    assert waiting.wait(SECONDS) == 3
+
+
+def test_the_loss_of_the_claim_ends_the_command(alice: Terminal, started: Started) -> None:
+    running = started(alice, "claim", "prod", "--", "sleep", "60")
+    until(lambda: is_held(alice))
+    alice("free", "prod", "the deploy is off")
+    _, errors = running.communicate(timeout=SECONDS)
+    assert running.returncode == 3
+    assert errors.startswith("caucus: the claim is lost, and so the command was ended: revoked by alice/")
+
+
+def test_a_command_that_does_not_end_when_it_is_asked_to_is_killed(alice: Terminal, started: Started) -> None:
+    running = started(alice, "claim", "prod", "--", "sh", "-c", "trap '' TERM; while :; do sleep 1; done")
+    until(lambda: is_held(alice))
+    time.sleep(0.3)
+    alice("free", "prod", "the deploy is off")
+    running.communicate(timeout=SECONDS)
+    assert running.returncode == 3
+
+
+def test_a_backbone_that_is_gone_for_a_lease_ends_the_command(
+    daemon: Daemon, alice: Terminal, started: Started
+) -> None:
+    running = started(alice, "claim", "prod", "--lease", "10", "--", "sleep", "60")
+    until(lambda: is_held(alice))
+    daemon.end()
+    began = time.monotonic()
+    _, errors = running.communicate(timeout=SECONDS)
+    assert running.returncode == 3
+    assert "could not be renewed" in errors
+    assert time.monotonic() - began < 10.5  # nobody else can have it before it was ended
+
+
+def test_sigterm_ends_the_command_and_gives_the_claim_back(alice: Terminal, started: Started) -> None:
+    running = started(
+        alice, "claim", "prod", "--", "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.1; done"
+    )
+    until(lambda: is_held(alice))
+    time.sleep(0.3)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(SECONDS) == 9
+    assert not is_held(alice)
+
+
+def test_ctrl_c_is_for_the_command_to_answer(alice: Terminal) -> None:
+    script = "trap 'exit 5' INT; while :; do sleep 0.1; done"
+    running = subprocess.Popen(
+        [BIN / "caucus", "claim", "prod", "--", "sh", "-c", script],
+        env=alice.environment,
+        start_new_session=True,
+    )
+    try:
+        until(lambda: is_held(alice))
+        time.sleep(0.3)
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.wait(SECONDS) == 5
+        assert not is_held(alice)
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_a_command_that_is_none_takes_no_claim(alice: Terminal) -> None:
+    assert alice("claim", "prod", "--", "no-such-command").status == 127
+    assert alice("claim", "prod", "--").status == 2
+    assert json.loads(alice("catchup", "--json").out)["messages"] == []
