@@ -25,6 +25,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@$(MAKE) --no-print-directory $(VENV)/npm/.installed || echo "what is on npm could not be installed: its tests are skipped"
+	@$(MAKE) --no-print-directory $(VENV)/harnesses/.installed || echo "the harnesses could not be installed: their tests are skipped"
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP) > .twisted.log 2>&1 & other=$$!; \
 		$(BIN)/coverage run -m pytest; mine=$$?; wait $$other; others=$$?; cat .twisted.log; \
@@ -62,10 +63,15 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
-# What speaks to the daemon in tests and is not Python.
+# What speaks to the daemon in tests and is not Python; and the harnesses that agents live in, of more than a gigabyte.
 $(VENV)/npm/.installed: tests/npm/package.json | $(VENV)/bin/python
 	mkdir -p $(VENV)/npm && cp $< $(VENV)/npm/
 	cd $(VENV)/npm && npm install --silent --no-audit --no-fund --no-package-lock
+	@touch $@
+
+$(VENV)/harnesses/.installed: tests/harnesses/package.json | $(VENV)/bin/python
+	mkdir -p $(VENV)/harnesses && cp $< $(VENV)/harnesses/
+	cd $(VENV)/harnesses && npm install --silent --no-audit --no-fund --no-package-lock
 	@touch $@
 
 bench: $(VENV)/.installed

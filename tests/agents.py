@@ -8,7 +8,14 @@ from typing import Any
 from tests.raw import Answer, Edge, Peer
 
 CWD = "/home/alice/shop"
-_SESSION = {"claude": "session_id", "codex": "session_id", "copilot": "sessionId", "gemini": "session_id"}
+_SESSION = {
+    "claude": "session_id",
+    "codex": "session_id",
+    "copilot": "sessionId",
+    "gemini": "session_id",
+    "opencode": "sessionID",
+    "pi": "sessionId",
+}
 
 
 def rpc(edge: Edge, message: object, token: str | None = "tok-bob", room: str = "", **headers: str) -> Answer:

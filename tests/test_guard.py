@@ -51,6 +51,9 @@ def test_a_warning_is_told_and_stops_nothing(edge: Edge) -> None:
             "inner",
         ),
         ("copilot", "preToolUse", "edit", json.dumps({"path": "src/auth/a.py"}), "flat"),
+        ("codex", "PreToolUse", "Bash", {"command": f"apply_patch <<'EOF'\n{PATCH}EOF\n"}, "inner"),
+        ("opencode", "tool.execute.before", "apply_patch", {"patchText": PATCH}, "flat"),
+        ("pi", "tool_call", "write", {"path": "src/auth/a.py"}, "flat"),
         ("gemini", "BeforeTool", "replace", {"file_path": "src/auth/a.py"}, "plain"),
         ("claude", "PreToolUse", "MultiEdit", {"edits": [{"file_path": "src/auth/a.py"}]}, "inner"),
     ],
@@ -59,7 +62,11 @@ def test_each_harness_names_its_files_and_is_denied_in_its_own_way(
     edge: Edge, dialect: str, event: str, tool: str, arguments: Any, answer: str
 ) -> None:
     call(edge, "claim", targets=["src/auth/"], note="x")
-    names = ("toolName", "toolArgs") if dialect == "copilot" else ("tool_name", "tool_input")
+    names = {
+        "copilot": ("toolName", "toolArgs"),
+        "opencode": ("tool", "args"),
+        "pi": ("toolName", "input"),
+    }.get(dialect, ("tool_name", "tool_input"))
     given = hook(
         edge, event, dialect, query="?guard=deny", **dict(zip(names, (tool, arguments), strict=True))
     )
@@ -69,6 +76,15 @@ def test_each_harness_names_its_files_and_is_denied_in_its_own_way(
         "plain": lambda: given["decision"],
     }
     assert verdicts[answer]() == "deny"
+
+
+def test_a_file_is_guarded_however_much_is_to_be_in_it_up_to_a_mebibyte(edge: Edge) -> None:
+    call(edge, "claim", targets=["src/auth/"], note="x")
+    given = {"file_path": "src/auth/a.py", "content": "x" * 1_000_000}
+    answer = hook(edge, "PreToolUse", query="?guard=deny", tool_name="Write", tool_input=given)
+    assert answer["hookSpecificOutput"]["permissionDecision"] == "deny"
+    refused = edge.ask("POST", "/hooks/claude/PreToolUse", b'"' + b"x" * 1_048_576 + b'"', token="tok-alice")
+    assert (refused.status, refused.code) == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize(

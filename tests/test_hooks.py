@@ -47,7 +47,8 @@ def test_each_harness_is_answered_in_its_own_words(edge: Edge, dialect: str) -> 
     text = told(answer)
     assert "You are alice/alice-agent" in text
     inner = {"hookEventName": start, "additionalContext": text}
-    assert answer == ({"additionalContext": text} if dialect == "copilot" else {"hookSpecificOutput": inner})
+    is_flat = dialect in ("copilot", "opencode", "pi")
+    assert answer == ({"additionalContext": text} if is_flat else {"hookSpecificOutput": inner})
 
 
 def test_a_room_that_is_not_there_is_told_at_the_start_and_never_after(edge: Edge) -> None:

@@ -41,6 +41,8 @@ def test_the_wheel_holds_the_package_and_the_plugins_and_nothing_that_hides_twis
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "caucus/py.typed",
+        "caucus/harnesses/opencode.js",
+        "caucus/harnesses/pi.ts",
         "twisted/plugins/caucus_service.py",
         "twisted/plugins/caucus_journals.py",
     } <= names

@@ -21,11 +21,12 @@ Verdict = Literal["off", "warn", "deny"]
 _EDITS: Final = re.compile("edit|write|patch|replace|create|update|insert|notebook", re.IGNORECASE)
 """What a tool is called that changes files."""
 _READS: Final = re.compile("read|view|search|list|grep|glob", re.IGNORECASE)
-_PATCHES: Final = ("input", "patch", "command")
+_PATCHES: Final = ("input", "patch", "patchText", "command")
 """Where a patch is, and no file's content."""
 _PATHS: Final = ("file_path", "notebook_path", "path", "filePath", "file", "absolute_path", "target_file")
 _PATCHED: Final = re.compile(r"^\*\*\* (?:(?:Add|Update|Delete) File|Move to): (.+)$", re.MULTILINE)
 """What a patch in the form of ``apply_patch`` is of."""
+_BEGIN: Final = "*** Begin Patch"
 MOST_PATHS: Final = 128
 LONGEST_PATH: Final = 4096
 
@@ -58,10 +59,13 @@ class Dialect:
             return None
         paths: tuple[str, ...] = ()
         if kind == "edit":
-            tool = _text(payload.get(self._tool))
-            if not _EDITS.search(tool) or _READS.search(tool):
+            given = payload.get(self._arguments)
+            if edits(_text(payload.get(self._tool))):
+                paths = _paths(given)
+            elif isinstance(given, Mapping):  # a patch may come by a shell
+                paths = _fit(_patched(given))
+            if not paths:
                 return None
-            paths = _paths(payload.get(self._arguments))
         again = payload.get("stop_hook_active", payload.get("stopHookActive"))
         return Moment(
             kind,
@@ -125,6 +129,23 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
         "toolName",
         "toolArgs",
     ),
+    "opencode": Flat(
+        {
+            "session.created": "start",
+            "chat.message": "turn",
+            "tool.execute.after": "tool",
+            "tool.execute.before": "edit",
+        },
+        "sessionID",
+        "tool",
+        "args",
+    ),
+    "pi": Flat(
+        {"session_start": "start", "before_agent_start": "turn", "tool_result": "tool", "tool_call": "edit"},
+        "sessionId",
+        "toolName",
+        "input",
+    ),
     "gemini": Plain(
         {"SessionStart": "start", "BeforeAgent": "turn", "AfterTool": "tool", "BeforeTool": "edit"},
         "session_id",
@@ -135,13 +156,18 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 """Each dialect by its name in the address of a hook."""
 
 
+def edits(tool: str) -> bool:
+    """Whether a tool changes files, by its name."""
+    return bool(_EDITS.search(tool)) and not _READS.search(tool)
+
+
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
 def _paths(given: object) -> tuple[str, ...]:
     """The files that a tool is to change."""
-    if isinstance(given, str) and not given.lstrip().startswith("*** Begin Patch"):
+    if isinstance(given, str) and not given.lstrip().startswith(_BEGIN):
         try:
             given = json.loads(given)
         except (ValueError, RecursionError):
@@ -151,12 +177,17 @@ def _paths(given: object) -> tuple[str, ...]:
     if not isinstance(given, Mapping) or given.get("command") == "view":
         return ()
     named = [given[name] for name in _PATHS if name in given]
-    for name, value in given.items():
-        if isinstance(value, str) and name in _PATCHES and "*** Begin Patch" in value:
-            named += _PATCHED.findall(value)
-        elif isinstance(value, list):  # as an edit of several files has it
+    named += _patched(given)
+    for value in given.values():
+        if isinstance(value, list):  # as an edit of several files has it
             named += [one[name] for one in value if isinstance(one, dict) for name in _PATHS if name in one]
     return _fit(named)
+
+
+def _patched(given: Mapping[str, object]) -> list[object]:
+    """What the patches are of that a tool is given."""
+    texts = [given.get(name) for name in _PATCHES]
+    return [path for one in texts if isinstance(one, str) and _BEGIN in one for path in _PATCHED.findall(one)]
 
 
 def _fit(named: list[object]) -> tuple[str, ...]:

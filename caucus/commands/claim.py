@@ -50,7 +50,7 @@ def claim(
     takeover: bool,
     lease: int | None,
     is_json: bool,
-) -> int:
+) -> None:
     """Take targets before work begins; hold them while a command runs.
 
     All TARGETS or none. One that ends in / is a folder with all that lies in it. With a COMMAND the claim is
@@ -80,10 +80,9 @@ def claim(
         )
     found = wait_for(here, answer.claim) if answer.claim.state == "waiting" else answer.claim
     if command is not None:
-        return Held(here, found).run(command)
+        ctx.exit(Held(here, found).run(command))
     again = "already yours" if answer.outcome == "already_yours" else "yours"
     click.echo(as_json(found) if is_json else f"{again}: #{found.claim} {on(found)}, {left(found)}")
-    return 0
 
 
 def _require(command: list[str]) -> None:

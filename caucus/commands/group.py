@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "login": ("login", "Keep an address and a token for later, as a context."),
     "context": ("login", "List contexts, change to one, or forget one."),
     "run": ("run", "Start a harness, or anything, with the context in its environment."),
+    "setup": ("setup", "Connect an agent's harness, or take that out again."),
+    "doctor": ("doctor", "Find out what is wrong between here, the backbone and a harness."),
     "mcp": ("mcp", "Carry MCP from standard input to the backbone, for a harness."),
     "token": ("token", "Mint, revoke and rotate tokens, as caucus-token does."),
     "journal": ("journal", "Check, copy and export a journal's file, as caucus-journal does."),

@@ -55,7 +55,10 @@ class Refused(Failed):
 
 
 class Asker:
-    """Asks a backbone, on one connection after the other, as whoever the context's token stands for."""
+    """Asks a backbone, on one connection after the other, as whoever the context's token stands for.
+
+    ``date`` is what the last answer said it was there.
+    """
 
     def __init__(self, context: Context) -> None:
         try:
@@ -65,6 +68,7 @@ class Asker:
         self._token = context.token
         self._connection: HTTPConnection | None = None
         self.url = self._address.url
+        self.date = ""
 
     def ask(
         self,
@@ -148,6 +152,7 @@ class Asker:
             raise
         self._connection = connection
         after = answer.headers.get("Retry-After", "")
+        self.date = answer.headers.get("Date", "")
         return answer.status, body, float(after) if after.isdigit() else 1.0
 
     def _refusal(self, status: int, answer: bytes) -> Refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, TypeVar
 
 from caucus.access.issuer import Issuer
@@ -14,7 +14,7 @@ from caucus.edge.parts import LONG, Parts
 from caucus.edge.place import Place, Reading
 from caucus.edge.request import Request
 from caucus.edge.response import Response
-from caucus.errors import ArtifactTooLarge, InvalidRequest, NotFound, Unauthorized
+from caucus.errors import ArtifactTooLarge, InvalidRequest, NotFound, PayloadTooLarge, Unauthorized
 from caucus.interfaces import IAlive
 from caucus.limits import Limits
 from caucus.model.drafts import Draft, read_draft
@@ -39,6 +39,11 @@ Presence is told in whole seconds, and a sign of life is due after a quarter of 
 """
 _TYPED: Final[Mapping[Reading, Callable[[bytes], Any]]] = {"message": read_draft, "claim": read_asked}
 """What finds a good body good, in one typed pass, and else gives ``None``."""
+
+
+@cache
+def _json_cap(most: int) -> BodyCap:
+    return JSON_BODY if most == JSON_BODY.limit else BodyCap(most, partial(PayloadTooLarge, most))
 
 
 class Gate:
@@ -76,8 +81,10 @@ class Gate:
         """
         place = request.place
         operation = None if place is None else place.routes.get(request.method)
-        if operation is None or operation.body != "bytes":
+        if operation is None:
             return JSON_BODY
+        if operation.body != "bytes":
+            return _json_cap(operation.most_bytes)
         self.identify(request)
         return self._bytes_cap
 

@@ -8,6 +8,9 @@ from caucus import errors
 from caucus.wire.answers import HOOKED, RPC
 from caucus.wire.operation import Operation
 
+MAX_HOOK: Final = 1_048_576
+"""A harness tells of a file with all that is to be in it."""
+
 MCP: Final = Operation(
     name="mcp",
     method="POST",
@@ -25,6 +28,7 @@ MCP: Final = Operation(
 
 HOOK: Final = Operation(
     name="hook",
+    most_bytes=MAX_HOOK,
     method="POST",
     at="/hooks/{dialect}/{event}",
     summary="What happens in an agent's session; the answer is what its harness takes.",

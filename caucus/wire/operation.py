@@ -14,6 +14,7 @@ from caucus.errors import (
     UnknownChannel,
 )
 from caucus.wire.answers import Codec
+from caucus.wire.jsontext import MAX_BODY
 from caucus.wire.paths import path
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ class Operation(Generic[T]):
     :param request: the body's name in the OpenAPI description.
     :param answer: what a success says; its status is ``status``.
     :param live: what whoever accepts a stream of events is answered with instead.
+    :param most_bytes: of a JSON body.
     :param others: further statuses of success.
     :param errors: what it refuses beyond what any request can be refused with, or roots of that.
     :param writes: it goes on when its peer leaves, and a client must not repeat it without an
@@ -56,6 +58,7 @@ class Operation(Generic[T]):
     answer: Codec[T]
     live: Codec[bytes] | None = None
     status: int = 200
+    most_bytes: int = MAX_BODY
     others: tuple[int, ...] = ()
     authority: Authority = "reader"
     errors: tuple[type[CaucusError], ...] = ()

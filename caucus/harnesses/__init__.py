@@ -1,0 +1,1 @@
+"""What each harness needs to take part: entries in its own files. A harness a file."""

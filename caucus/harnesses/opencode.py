@@ -1,0 +1,37 @@
+"""opencode: an entry for the tools in ``~/.config/opencode/opencode.json``, and a plugin of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from caucus.harnesses.files import Change, Fields, merged, own, put, take
+from caucus.harnesses.harness import LINE, TOKEN, Harness, Told, plugin
+
+_CALL_MILLISECONDS: Final = 55_000
+"""A call may wait for 50 s."""
+
+
+def _servers(told: Told | None, found: Fields) -> None:
+    if told is None:
+        take(found, "mcp", LINE)
+        return
+    headers = {"Authorization": f"Bearer {{env:{TOKEN}}}"}
+    entry = {"type": "remote", "url": told.mcp(), "headers": headers, "oauth": False}
+    put(found, entry | {"timeout": _CALL_MILLISECONDS}, "mcp", LINE)
+
+
+def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:
+    """What is to be changed."""
+    base = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "opencode"
+    text = None if told is None else plugin("opencode.js", told)
+    commented = base / "opencode.jsonc"  # it wins over the other
+    return [
+        *merged(commented if commented.exists() else base / "opencode.json", partial(_servers, told)),
+        *own(base / "plugins" / "caucus.js", text),
+    ]
+
+
+OPENCODE: Final = Harness("opencode", "opencode", plan, ("opencode", "session.created"))
