@@ -199,8 +199,8 @@ def test_catching_up_is_told_as_an_agent_is_told(room: Room) -> None:
     assert room.bob("catchup", "--markdown", "--since", since).status == 2
 
 
-def test_tail_shows_what_comes_and_goes_on_after_a_restart(
-    room: Room, start: Start, started: list[subprocess.Popen[str]]
+def test_tail_shows_what_comes_and_goes_on_from_a_position(
+    room: Room, started: list[subprocess.Popen[str]]
 ) -> None:
     room.alice("post", "before")
     tail = room.bob.start("tail", "--json")
@@ -213,6 +213,27 @@ def test_tail_shows_what_comes_and_goes_on_after_a_restart(
     room.alice("post", "later")
     again = room.bob("tail", "--json", "--no-follow", "--since", event["since"])
     assert [json.loads(line)["message"]["body"] for line in again.out.splitlines()] == ["later"]
+
+
+def test_tail_goes_on_after_a_restart_with_nothing_lost_and_nothing_twice(
+    start: Start, tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    options = ["--journal", f"sqlite:{tmp_path}/room.db"]
+    daemon = start("caucus-backbone", *options, CAUCUS_TOKENS=TOKENS)
+    [url] = daemon.until_listening()
+    bob = Terminal(url, "bob", tmp_path)
+    bob("rooms", "--new", "room")
+    tail = bob.start("tail", "--json")
+    started.append(tail)
+    assert tail.stdout is not None
+    bob("post", "one")
+    assert json.loads(tail.stdout.readline())["message"]["body"] == "one"
+    daemon.end()
+    port = url.rpartition(":")[2]
+    start("caucus-backbone", *options, "--port", port, CAUCUS_TOKENS=TOKENS).until_listening()
+    bob("post", "two")
+    bob("post", "three")
+    assert [json.loads(tail.stdout.readline())["message"]["body"] for _ in range(2)] == ["two", "three"]
 
 
 def test_tail_is_interrupted_with_130(room: Room, started: list[subprocess.Popen[str]]) -> None:

@@ -30,6 +30,17 @@ INTERNAL_ERROR = -32603
 Fields = dict[str, Any]
 
 
+class _Connection(HTTPConnection):
+    """Over whatever the address says."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address.host, timeout=SECONDS)
+        self._address = address
+
+    def connect(self) -> None:
+        self.sock = self._address.open(SECONDS)
+
+
 class Door:
     """The daemon's door: keeps connections for the next message, and each carries one at a time.
 
@@ -55,7 +66,7 @@ class Door:
                 return self._ask(connection, line, headers)
             except (HTTPException, ConnectionError):
                 connection.close()  # the daemon has closed it meanwhile: the key makes a second time harmless
-        return self._ask(self._address.connect(SECONDS), line, headers)
+        return self._ask(_Connection(self._address), line, headers)
 
     def _ask(self, connection: HTTPConnection, line: bytes, headers: dict[str, str]) -> bytes:
         connection.request("POST", self._path, line, headers)

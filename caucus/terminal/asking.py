@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from caucus.agents.quoting import one_line
 from caucus.terminal.connecting import Address
 from caucus.terminal.contexts import Context
+from caucus.terminal.exchange import Connection
 from caucus.terminal.exits import LOST, NO_AUTHORITY, PACED, UNREACHABLE, Failed
 
 SECONDS: Final = 30
@@ -66,7 +66,7 @@ class Asker:
         except ValueError as error:
             raise Failed(str(error), 2) from None
         self._token = context.token
-        self._connection: HTTPConnection | None = None
+        self._connection: Connection | None = None
         self.url = self._address.url
         self.date = ""
 
@@ -99,20 +99,21 @@ class Asker:
         """The bytes that lie there. Raises as `ask` does."""
         return self._answer("GET", path, None, self._headers(), SECONDS)
 
-    def stream(self, path: str, query: Iterable[tuple[str, str]], position: str = "") -> HTTPResponse:
-        """A stream of events that is open, after a position.
-
-        Raises `Refused`, `OSError` and `HTTPException`.
-        """
-        connection = self._address.connect(STALL_SECONDS)
+    def stream(self, path: str, query: Iterable[tuple[str, str]], position: str = "") -> Iterator[bytes]:
+        """The bytes of a stream of events, after a position. Raises `Refused` and `OSError`."""
         headers = self._headers() | {"Accept": "text/event-stream"}
         if position:
             headers["Last-Event-ID"] = position
-        connection.request("GET", f"{self._address.path}{path}?{urlencode(list(query))}", headers=headers)
-        answer = connection.getresponse()
-        if answer.status != 200:
-            raise self._refusal(answer.status, answer.read())
-        return answer
+        connection = Connection(self._address, STALL_SECONDS)
+        try:
+            target = f"{path}?{urlencode(list(query))}"
+            answer = connection.begin("GET", target, headers, None, STALL_SECONDS)
+            body = connection.stream(answer)
+            if answer.status != 200:
+                raise self._refusal(answer.status, b"".join(body))
+            yield from body
+        finally:
+            connection.close()
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
@@ -123,7 +124,7 @@ class Asker:
         for left in reversed(range(TRIES)):
             try:
                 status, answer, pause = self._once(method, target, data, headers, seconds)
-            except (OSError, HTTPException) as error:
+            except OSError as error:
                 if not left or isinstance(error, _HOPELESS):
                     raise self._unreachable(error) from None
                 continue
@@ -140,20 +141,19 @@ class Asker:
     ) -> tuple[int, bytes, float]:
         connection, self._connection = self._connection, None
         if connection is None:
-            connection = self._address.connect(seconds)
-        elif connection.sock is not None:
-            connection.sock.settimeout(seconds)
+            connection = Connection(self._address, seconds)
         try:
-            connection.request(method, self._address.path + target, data, headers)
-            answer = connection.getresponse()
-            body = answer.read()
+            answer = connection.ask(method, target, headers, data, seconds)
         except BaseException:
             connection.close()
             raise
-        self._connection = connection
-        after = answer.headers.get("Retry-After", "")
-        self.date = answer.headers.get("Date", "")
-        return answer.status, body, float(after) if after.isdigit() else 1.0
+        if answer.is_kept:
+            self._connection = connection
+        else:
+            connection.close()
+        after = answer.headers.get("retry-after", "")
+        self.date = answer.headers.get("date", "")
+        return answer.status, b"".join(answer.body), float(after) if after.isdigit() else 1.0
 
     def _refusal(self, status: int, answer: bytes) -> Refused:
         try:

@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from functools import partial
-from http.client import HTTPConnection, HTTPSConnection
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-DEFAULT_URL = "http://127.0.0.1:4317"
-
-
-class _UnixConnection(HTTPConnection):
-    """Over a Unix socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._at = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._at)
+DEFAULT_URL: Final = "http://127.0.0.1:4317"
+_PORTS: Final = {"http": 80, "https": 443, "http+unix": 0}
 
 
 class Address:
@@ -29,29 +15,40 @@ class Address:
 
     :param url: ``http://``, ``https://``, or ``http+unix://`` and a percent-encoded socket path.
 
-    Raises `ValueError` for what is none; the text holds no password that was in it.
+    ``path`` is what stands before each request's, and ``host`` what a request names the daemon by. Raises
+    `ValueError` for what is no address; the text holds no password that was in it.
     """
 
     def __init__(self, url: str) -> None:
         try:
             parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
+            name, port = parts.hostname, parts.port
         except ValueError:
             raise ValueError("it is no address of a daemon") from None
         if parts.username or parts.password:
             raise ValueError("an address holds no name and no password: the token says who you are")
-        if parts.scheme not in ("http", "https", "http+unix") or not host or parts.query or parts.fragment:
+        if parts.scheme not in _PORTS or not name or parts.query or parts.fragment or not url.isprintable():
             raise ValueError(f"{url!r} is no address of a daemon, such as {DEFAULT_URL}")
         self.url = url.rstrip("/")
         self.path = parts.path.rstrip("/")
-        self.connect: Callable[[float], HTTPConnection]
-        """Makes a connection, which is opened once it is used, with a time-out in seconds."""
-        if parts.scheme == "http+unix":
-            self.connect = partial(_UnixConnection, unquote(parts.netloc))
-        else:
-            kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-            self.connect = partial(_to, kind, host, port)
+        self._scheme = parts.scheme
+        self._name = name
+        self._port = port or _PORTS[parts.scheme]
+        self._socket = unquote(parts.netloc)
+        bracketed = f"[{name}]" if ":" in name else name
+        self.host = "localhost" if parts.scheme == "http+unix" else bracketed + (f":{port}" if port else "")
 
+    def open(self, seconds: float) -> socket.socket:
+        """A connection, on which nothing is waited for any longer than so. Raises `OSError`."""
+        if self._scheme == "http+unix":
+            opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            opened.settimeout(seconds)
+            opened.connect(self._socket)
+            return opened
+        opened = socket.create_connection((self._name, self._port), seconds)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._scheme != "https":
+            return opened
+        import ssl  # noqa: PLC0415  # most addresses need none
 
-def _to(kind: type[HTTPConnection], host: str, port: int | None, timeout: float) -> HTTPConnection:
-    return kind(host, port, timeout=timeout)
+        return ssl.create_default_context().wrap_socket(opened, server_hostname=self._name)

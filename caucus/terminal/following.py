@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
-from http.client import HTTPException, HTTPResponse
 from typing import Any, Final
 
 import click
@@ -25,12 +24,11 @@ def follow(asker: Asker, rooms: Sequence[str], since: str = "") -> Iterator[tupl
     Raises `Failed` if the first connection cannot be made, and later where trying again cannot help.
     """
     position, pause, was_open = since, FIRST_PAUSE, False
+    query = [("room", one) for one in rooms]
     while True:
         try:
-            answer = asker.stream("/feed", [("room", one) for one in rooms], position)
-            was_open = True
-            for position, event in _events(answer):  # it is where the next one goes on
-                pause = FIRST_PAUSE
+            for at, event in _events(asker.stream("/feed", query, position)):
+                was_open, pause, position = True, FIRST_PAUSE, at or position
                 if event is not None:
                     yield position, event
             lost = "it has ended"
@@ -40,7 +38,7 @@ def follow(asker: Asker, rooms: Sequence[str], since: str = "") -> Iterator[tupl
             lost = error.message
         except NotEvents:
             raise Failed("what answers is no stream of events") from None
-        except (OSError, HTTPException) as error:
+        except OSError as error:
             lost = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__, 200)
             if not was_open:
                 raise Failed(f"{asker.url} is not to be reached: {lost}", UNREACHABLE) from None
@@ -63,10 +61,9 @@ def so_far(asker: Asker, rooms: Sequence[str], since: str = "") -> Iterator[tupl
         page = asker.ask("GET", "/feed", query=[*query, ("since", page.since)])
 
 
-def _events(answer: HTTPResponse) -> Iterator[tuple[str, Any]]:
+def _events(chunks: Iterator[bytes]) -> Iterator[tuple[str, Any]]:
     """Positions as they come, each with the event that leads to it, if one does."""
     parser = EventParser()
-    with answer:
-        while chunk := answer.read1(65_536):
-            for name, data in parser.feed(chunk):
-                yield (name or b"").decode("latin-1"), fields_of(data) if data else None
+    for chunk in chunks:
+        for name, data in parser.feed(chunk):
+            yield (name or b"").decode("latin-1"), fields_of(data) if data else None
