@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,11 @@ def test_the_line_of_a_hook_tells_a_session_what_there_is(start: Start, home: Pa
 
 def test_the_line_of_a_hook_is_silent_when_nobody_is_there() -> None:
     assert Hooked("http://127.0.0.1:1").run() == (0, "", "")
+
+
+def test_the_line_of_a_hook_is_silent_when_nobody_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        assert Hooked(f"http://127.0.0.1:{hanging.getsockname()[1]}").run() == (0, "", "")
 
 
 def test_a_doctor_finds_all_well_with_a_round_through_the_hook(start: Start, home: Path) -> None:
