@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from caucus.core.backbone import Backbone
 from caucus.journals.memory import MemoryJournal
 from tests.agents import CWD, begin, call, hook, number_of, told
 from tests.raw import Edge, make_edge
+from tests.test_quoting import HOSTILE
 
 
 @pytest.fixture
@@ -54,6 +56,21 @@ def test_each_harness_is_answered_in_its_own_words(edge: Edge, dialect: str) -> 
 def test_a_room_that_is_not_there_is_told_at_the_start_and_never_after(edge: Edge) -> None:
     assert "`rooms`" in begun(edge, query="?room=nowhere")
     assert hook(edge, "UserPromptSubmit", query="?room=nowhere") == {}
+
+
+@pytest.mark.parametrize("text", [one for one in HOSTILE if "\x1b" not in one])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_others_wrote_stays_in_lines_that_are_marked(edge: Edge, dialect: str, text: str) -> None:
+    events = {kind: event for event, kind in DIALECTS[dialect].events.items()}
+    for kind in ("start", "turn"):
+        call(edge, "post", body=f"{kind} {text[:15_000]}")
+        lines = told(hook(edge, events[kind], dialect)).split("\n")
+        assert any(line.startswith(f"| {kind} ") for line in lines)
+        ours = "Lines that|Room |Claims:|Nobody |No new|New posts:|News in |$"
+        head = r"\[[12]\] \d\d:\d\d finding by bob/bob-agent id \w+:$"
+        left_out = r"\(\d+ characters more: read with cursor="
+        for line in lines:
+            assert re.match(rf"\| |\|$|{head}|{left_out}|{ours}", line), line
 
 
 # News
