@@ -31,7 +31,7 @@ def hooks(told: Told) -> dict[str, list[Any]]:
         edit = {
             "guard": told.guard,
             "tool_name": "${tool_name}",
-            "tool_input": {"file_path": "${tool_input.file_path}"},
+            "tool_input": {name: f"${{tool_input.{name}}}" for name in ("file_path", "notebook_path")},
         }
         found["PreToolUse"] = [{"matcher": EDITS, "hooks": [_call("PreToolUse", **edit)]}]
     if told.reminds:
