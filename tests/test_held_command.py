@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -152,6 +155,32 @@ def test_a_command_that_does_not_end_when_it_is_asked_to_is_killed(alice: Termin
     assert running.returncode == 3
 
 
+def test_what_the_command_has_started_is_ended_with_it(
+    alice: Terminal, started: Started, tmp_path: Path
+) -> None:
+    script = f"(trap '' TERM; while :; do touch {tmp_path}/alive; sleep 0.1; done) & sleep 60"
+    running = started(alice, "claim", "prod", "--", "sh", "-c", script)
+    until((tmp_path / "alive").exists)
+    alice("free", "prod", "the deploy is off")
+    assert running.wait(SECONDS) == 3
+    (tmp_path / "alive").unlink()
+    time.sleep(0.5)
+    assert not (tmp_path / "alive").exists()
+
+
+def test_a_backbone_that_does_not_answer_for_a_lease_ends_the_command(
+    daemon: Daemon, alice: Terminal, started: Started
+) -> None:
+    running = started(alice, "claim", "prod", "--lease", "10", "--", "sleep", "60")
+    until(lambda: is_held(alice))
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        running.communicate(timeout=SECONDS)
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+    assert running.returncode == 3
+
+
 def test_a_backbone_that_is_gone_for_a_lease_ends_the_command(
     daemon: Daemon, alice: Terminal, started: Started
 ) -> None:
@@ -192,6 +221,57 @@ def test_ctrl_c_is_for_the_command_to_answer(alice: Terminal) -> None:
     finally:
         running.kill()
         running.wait()
+
+
+def in_terminal(terminal: Terminal, script: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A command in a terminal of its own, and the other side of that."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [BIN / "caucus", "claim", "prod", "--", "sh", "-c", script],
+        env=terminal.environment,
+        stdin=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    )
+    os.close(theirs)
+    return process, ours
+
+
+def test_ctrl_c_in_a_terminal_is_for_the_command(alice: Terminal) -> None:
+    script = "trap 'exit 5' INT; while :; do sleep 0.1; done"
+    running, keyboard = in_terminal(alice, script)
+    try:
+        until(lambda: is_held(alice))
+        time.sleep(0.3)
+        os.write(keyboard, b"\x03")
+        assert running.wait(SECONDS) == 5
+        assert not is_held(alice)
+    finally:
+        running.kill()
+        running.wait()
+        os.close(keyboard)
+
+
+def test_ctrl_z_stops_both_and_both_go_on(alice: Terminal, tmp_path: Path) -> None:
+    script = f"while [ ! -e {tmp_path}/stop ]; do touch {tmp_path}/alive; sleep 0.1; done; read x; exit $x"
+    running, keyboard = in_terminal(alice, script)
+    try:
+        until((tmp_path / "alive").exists)
+        os.write(keyboard, b"\x1a")
+        _, status = os.waitpid(running.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        (tmp_path / "alive").unlink()
+        time.sleep(0.5)
+        assert not (tmp_path / "alive").exists()
+        running.send_signal(signal.SIGCONT)
+        until((tmp_path / "alive").exists)
+        (tmp_path / "stop").touch()
+        os.write(keyboard, b"6\n")  # the terminal is the command's again
+        assert running.wait(SECONDS) == 6
+    finally:
+        running.kill()
+        running.wait()
+        os.close(keyboard)
 
 
 def test_a_command_that_is_none_takes_no_claim(alice: Terminal) -> None:

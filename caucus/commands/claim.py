@@ -78,7 +78,7 @@ def claim(
         raise Failed(
             f"you hold #{answer.claim.claim} on that already, elsewhere: caucus done gives it back", LOST
         )
-    found = wait_for(here, answer.claim) if answer.claim.state == "waiting" else answer.claim
+    found: Any = wait_for(here, answer.claim)
     if command is not None:
         ctx.exit(Held(here, found).run(command))
     again = "already yours" if answer.outcome == "already_yours" else "yours"

@@ -57,10 +57,10 @@ class Refused(Failed):
 class Asker:
     """Asks a backbone, on one connection after the other, as whoever the context's token stands for.
 
-    ``date`` is what the last answer said it was there.
+    ``date`` is what the last answer said it was there, and ``seconds`` how long one is waited for.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, tries: int = TRIES) -> None:
         try:
             self._address = Address(context.url)
         except ValueError as error:
@@ -69,6 +69,8 @@ class Asker:
         self._connection: Connection | None = None
         self.url = self._address.url
         self.date = ""
+        self.seconds: float = SECONDS
+        self._tries = tries
 
     def ask(
         self,
@@ -93,11 +95,11 @@ class Asker:
             headers["Idempotency-Key"] = os.urandom(16).hex()
             data = data or b""
         target = path + (f"?{urlencode(pairs)}" if pairs else "")
-        return fields_of(self._answer(method, target, data, headers, wait + SECONDS))
+        return fields_of(self._answer(method, target, data, headers, wait + self.seconds))
 
     def fetch(self, path: str) -> bytes:
         """The bytes that lie there. Raises as `ask` does."""
-        return self._answer("GET", path, None, self._headers(), SECONDS)
+        return self._answer("GET", path, None, self._headers(), self.seconds)
 
     def stream(self, path: str, query: Iterable[tuple[str, str]], position: str = "") -> Iterator[bytes]:
         """The bytes of a stream of events, after a position. Raises `Refused` and `OSError`."""
@@ -121,7 +123,7 @@ class Asker:
     def _answer(
         self, method: str, target: str, data: bytes | None, headers: dict[str, str], seconds: float
     ) -> bytes:
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(self._tries)):
             try:
                 status, answer, pause = self._once(method, target, data, headers, seconds)
             except OSError as error:

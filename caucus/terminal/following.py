@@ -18,7 +18,9 @@ FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 
 
-def follow(asker: Asker, rooms: Sequence[str], since: str = "") -> Iterator[tuple[str, Any]]:
+def follow(
+    asker: Asker, rooms: Sequence[str], since: str = "", *, is_quiet: bool = False
+) -> Iterator[tuple[str, Any]]:
     """Each event with the position after it. A stream that is lost is made again.
 
     Raises `Failed` if the first connection cannot be made, and later where trying again cannot help.
@@ -42,7 +44,7 @@ def follow(asker: Asker, rooms: Sequence[str], since: str = "") -> Iterator[tupl
             lost = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__, 200)
             if not was_open:
                 raise Failed(f"{asker.url} is not to be reached: {lost}", UNREACHABLE) from None
-        if pause > FIRST_PAUSE:  # the first time may be a restart, which is soon over
+        if pause > FIRST_PAUSE and not is_quiet:  # the first time may be a restart, which is soon over
             click.echo(f"caucus: the stream is lost ({lost}), and tried again", err=True)
         time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
         pause = min(2 * pause, LONGEST_PAUSE)
