@@ -155,6 +155,14 @@ def test_where_it_is_kept() -> None:
     )
 
 
+def test_whoever_has_no_home_can_look_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    nowhere = path({})
+    assert chosen({"CAUCUS_URL": "http://x"}) == Context("http://x")
+    with pytest.raises(BadConfiguration, match="set HOME"):
+        keep(nowhere, HERE)
+
+
 def test_a_token_shows_in_no_repr() -> None:
     assert "tok-here" not in repr(HERE)
     assert os.linesep not in repr(HERE)

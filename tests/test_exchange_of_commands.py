@@ -12,6 +12,7 @@ from caucus.terminal.asking import Asker, Refused
 from caucus.terminal.connecting import Address
 from caucus.terminal.contexts import Context
 from caucus.terminal.exits import Failed
+from caucus.terminal.lines import say
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n"
 Serve = Callable[..., tuple[str, list[bytes]]]
@@ -92,6 +93,27 @@ def test_a_backbone_that_is_busy_is_asked_again_after_the_time_that_it_says(serv
     url, asked = serve([head, busy], [OK, b'{"head": 77}'])
     assert Asker(Context(url)).ask("GET", "/x").head == 77
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize("said", [b"[]", b"1", b'"x"'])
+def test_what_says_no_object_is_no_caucus(serve: Serve, said: bytes) -> None:
+    url, _ = serve([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(said) + said])
+    with pytest.raises(Failed, match="no Caucus"):
+        Asker(Context(url)).ask("GET", "/x")
+
+
+def test_a_head_without_end_is_not_kept(serve: Serve) -> None:
+    url, _ = serve(*[[b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000]] * 3)
+    with pytest.raises(Failed, match="not to be reached"):
+        Asker(Context(url)).ask("GET", "/x")
+
+
+def test_what_others_say_reaches_no_terminal_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a\x1b]0;title\x07b\x1b[2Jc\x9bd\u202ee \x1b[31mred\x1b[0m\tf\ng")
+    shown = capsys.readouterr().out
+    assert not set(shown) & {"\x07", "\x9b", "\u202e"}
+    assert "\x1b[2J" not in shown
+    assert shown.endswith("red\tf\ng\n") or "\x1b[31m" in shown
 
 
 def test_an_interim_answer_is_passed_over(serve: Serve) -> None:

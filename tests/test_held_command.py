@@ -12,9 +12,14 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from caucus.terminal.contexts import Context
+from caucus.terminal.here import Here
+from caucus.terminal.holding import Ending, Held, wait_for
+from caucus.terminal.job import Job
 from tests.daemon import BIN, SECONDS, Daemon, Start
 from tests.terminal import TOKENS, Terminal
 
@@ -116,7 +121,9 @@ def test_it_runs_once_it_is_its_turn(alice: Terminal, bob: Terminal, started: St
     assert errors.startswith("caucus: waiting, 1 ahead: #")
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_whoever_is_ended_while_it_waits_leaves_the_line(
     alice: Terminal, bob: Terminal, started: Started, number: int, status: int
 ) -> None:
@@ -221,6 +228,77 @@ def test_ctrl_c_is_for_the_command_to_answer(alice: Terminal) -> None:
     finally:
         running.kill()
         running.wait()
+
+
+def test_a_claim_that_was_lost_while_nobody_looked_is_3(alice: Terminal) -> None:
+    script = "kill -STOP $PPID; sleep 12; kill -CONT $PPID"
+    running = alice.start("claim", "prod", "--lease", "10", "--", "sh", "-c", script)
+    running.communicate(timeout=SECONDS)
+    assert running.returncode == 3
+
+
+def test_a_signal_that_is_to_be_ignored_is(alice: Terminal, tmp_path: Path) -> None:
+    line = f"trap '' HUP; exec {BIN / 'caucus'} claim prod -- sh -c 'touch {tmp_path}/ran; sleep 1'"
+    running = subprocess.Popen(["bash", "-c", line], env=alice.environment)
+    until((tmp_path / "ran").exists)
+    running.send_signal(signal.SIGHUP)
+    assert running.wait(SECONDS) == 0
+
+
+def test_sigint_to_it_alone_ends_the_command(alice: Terminal, started: Started, tmp_path: Path) -> None:
+    running = started(alice, "claim", "prod", "--", "sh", "-c", f"touch {tmp_path}/ran; exec sleep 60")
+    until((tmp_path / "ran").exists)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(SECONDS) == 130
+    assert not is_held(alice)
+
+
+def test_whoever_waits_sits_out_a_restart(start: Start, tmp_path: Path, started: Started) -> None:
+    options = ["--journal", f"sqlite:{tmp_path}/room.db"]
+    daemon = start("caucus-backbone", *options, CAUCUS_TOKENS=TOKENS)
+    [url] = daemon.until_listening()
+    alice, bob = (Terminal(url, who, tmp_path) for who in ("alice", "bob"))
+    alice("rooms", "--new", "room")
+    bob("claim", "prod")
+    waiting = started(alice, "claim", "prod", "--wait", "--", "echo", "ran")
+    until(lambda: "waits" in bob("board").out)
+    daemon.end()
+    time.sleep(0.5)
+    start(
+        "caucus-backbone", *options, "--port", url.rpartition(":")[2], CAUCUS_TOKENS=TOKENS
+    ).until_listening()
+    bob("done")
+    assert waiting.communicate(timeout=SECONDS)[0] == "ran\n"
+
+
+@pytest.mark.parametrize("moment", ["granted", "started"])
+def test_what_ends_it_between_two_steps_leaves_nothing_behind(
+    alice: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moment: str
+) -> None:
+    ending = Ending()
+    here = Here(Context(alice.environment["CAUCUS_URL"], "tok-alice"), "room")
+    wanted = {"targets": ["prod"], "note": "x", "renewal": "explicit", "lease_ttl": 3600}
+    before = signal.getsignal(signal.SIGTERM)
+    with ending.minded():
+        if moment == "granted":
+            with ending.kept():
+                claim = here.asker.ask("POST", "/channels/room/claims", wanted).claim
+                os.kill(os.getpid(), signal.SIGTERM)
+            with pytest.raises(SystemExit) as caught:
+                wait_for(here, claim, ending)
+            assert caught.value.code == 143
+        else:
+            claim = here.asker.ask("POST", "/channels/room/claims", wanted).claim
+
+            class Slow(Job):
+                def __init__(self, *given: Any) -> None:
+                    super().__init__(*given)
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+            monkeypatch.setattr("caucus.terminal.holding.Job", Slow)
+            assert Held(here, claim, ending).run(["sleep", "60"]) == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not is_held(alice)
 
 
 def in_terminal(terminal: Terminal, script: str) -> tuple[subprocess.Popen[bytes], int]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tomlkit
 
-from caucus.harnesses.files import BACKUP, NotMerged, merged, put_hooks, take_hooks
-from caucus.harnesses.harness import Told, command
+from caucus.harnesses.files import BACKUP, NotMerged, merged
+from caucus.harnesses.harness import command
+from caucus.harnesses.hooking import put_hooks, take_hooks
 from caucus.harnesses.known import HARNESSES
-from tests.daemon import SECONDS, Start
-from tests.terminal import TOKENS, Terminal
+from tests.terminal import Terminal
 
 URL = "http://127.0.0.1:4317"
 FILES = {
@@ -113,6 +110,110 @@ def test_what_changed_meanwhile_is_not_lost_by_taking_it_out(terminal: Terminal,
     assert json.loads(file.read_text()) == {"mcpServers": {"other": {"command": "x"}}, "numStartups": 4}
 
 
+def test_hooks_of_others_that_look_like_ours_stay(terminal: Terminal, home: Path) -> None:
+    line = {"type": "command", "command": "$HOME/dotfiles/hooks/claude/notify.sh"}
+    text = json.dumps({"hooks": {"Stop": [{"hooks": [line]}]}})
+    (home / ".claude").mkdir()
+    (home / ".claude" / "settings.json").write_text(text)
+    terminal("setup", "claude", "--remind")
+    assert line in json.loads((home / ".claude/settings.json").read_text())["hooks"]["Stop"][0]["hooks"]
+    terminal("setup", "claude", "--undo")
+    assert contents(home) == {".claude/settings.json": text}
+
+
+def test_an_entry_of_our_name_that_was_there_before_comes_back(terminal: Terminal, home: Path) -> None:
+    own = {"mcpServers": {"caucus": {"url": "https://prod/mcp"}, "o": {"url": "x"}}}
+    (home / ".cursor").mkdir()
+    file = home / ".cursor" / "mcp.json"
+    file.write_text(json.dumps(own))
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text('[mcp_servers.caucus]\nurl = "mine"\n')
+    before = contents(home)
+    for name in ("cursor", "codex"):
+        terminal("setup", name, "--undo")
+    assert contents(home) == before  # nothing of ours was there yet
+    for name in ("cursor", "codex"):
+        terminal("setup", name)
+        terminal("setup", name, "-r", "other")
+    assert json.loads(file.read_text())["mcpServers"]["caucus"]["url"] == f"{URL}/mcp?room=other"
+    file.write_text(file.read_text().replace('"x"', '"y"'))
+    for name in ("cursor", "codex"):
+        terminal("setup", name, "--undo")
+    assert json.loads(file.read_text())["mcpServers"] == {
+        "caucus": {"url": "https://prod/mcp"},
+        "o": {"url": "y"},
+    }
+    assert (home / ".codex" / "config.toml").read_text() == before[".codex/config.toml"]
+
+
+def test_a_copy_of_long_ago_is_no_copy_of_now_and_stays(terminal: Terminal, home: Path) -> None:
+    (home / ".cursor").mkdir()
+    (home / ".cursor" / "mcp.json").write_text('{"new": 2026}')
+    (home / ".cursor" / f"mcp.json{BACKUP}").write_text("no JSON, of 2019")
+    assert terminal("setup", "cursor").status == 0
+    assert (home / ".cursor" / f"mcp.json{BACKUP}").read_text() == '{"new": 2026}'
+    assert terminal("setup", "cursor", "--undo").status == 0
+    assert contents(home) == {
+        ".cursor/mcp.json": '{"new": 2026}',
+        f".cursor/mcp.json{BACKUP}.1": "no JSON, of 2019",
+    }
+
+
+def test_taking_it_out_keeps_what_changed_a_little(terminal: Terminal, home: Path) -> None:
+    (home / ".gemini").mkdir()
+    file = home / ".gemini" / "settings.json"
+    file.write_text('{"a": 1}')
+    terminal("setup", "gemini")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "a": True, "tools": {"core": []}}))
+    terminal("setup", "gemini", "--undo")
+    assert file.read_text().split() == ["{", '"a":', "true,", '"tools":', "{", '"core":', "[]", "}", "}"]
+
+
+def test_line_ends_are_kept(terminal: Terminal, home: Path) -> None:
+    (home / ".cursor").mkdir()
+    file = home / ".cursor" / "mcp.json"
+    file.write_bytes(b'{\r\n  "mcpServers": {"o": {}}\r\n}\r\n')
+    terminal("setup", "cursor")
+    assert b"\r\n" in file.read_bytes()
+    assert b"\n" not in file.read_bytes().replace(b"\r\n", b"")
+    terminal("setup", "cursor", "--undo")
+    assert file.read_bytes() == b'{\r\n  "mcpServers": {"o": {}}\r\n}\r\n'
+
+
+def test_a_link_to_what_is_not_there_yet_leads_to_nothing_again(terminal: Terminal, home: Path) -> None:
+    for folder in (".cursor", "dot"):
+        (home / folder).mkdir()
+    (home / ".cursor" / "mcp.json").symlink_to("../dot/mcp.json")
+    terminal("setup", "cursor")
+    assert "caucus" in (home / "dot" / "mcp.json").read_text()
+    terminal("setup", "cursor", "--undo")
+    assert not (home / "dot" / "mcp.json").exists()
+    assert (home / ".cursor" / "mcp.json").is_symlink()
+
+
+def test_a_file_that_changes_between_is_left_alone(home: Path) -> None:
+    file = home / "x.json"
+    file.write_text("{}")
+    [change] = merged(file, lambda found, _: found.update(a=1), lambda *_: None)
+    file.write_text('{"b": 1}')
+    with pytest.raises(NotMerged, match="changed meanwhile"):
+        change.carry_out()
+    assert file.read_text() == '{"b": 1}'
+
+
+def test_half_an_emoji_is_written_as_it_was(terminal: Terminal, home: Path) -> None:
+    (home / ".claude.json").write_text('{"history": "\\ud83d"}')
+    assert terminal("setup", "claude").status == 0
+    assert json.loads((home / ".claude.json").read_text())["history"] == "\ud83d"
+
+
+def test_taking_out_needs_no_context(terminal: Terminal, home: Path) -> None:
+    terminal("setup", "cursor")
+    terminal.environment["CAUCUS_URL"] = "nonsense"
+    assert terminal("setup", "cursor", "--undo").status == 0
+    assert contents(home) == {}
+
+
 def test_a_dry_run_shows_the_difference_and_changes_nothing(terminal: Terminal, home: Path) -> None:
     write_theirs(home)
     before = contents(home)
@@ -121,7 +222,17 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(terminal: Terminal, 
     assert contents(home) == before
 
 
-@pytest.mark.parametrize("text", ["{// mine\n}", "[1]", "{", '{"hooks": 1}', '{"hooks": {"Stop": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a": 1e999}', '{"permissions": []}', '{"permissions": {"allow": "x"}}']
+)
+def test_what_is_strange_is_left_alone(terminal: Terminal, home: Path, text: str) -> None:
+    (home / ".claude").mkdir()
+    (home / ".claude" / "settings.json").write_text(text)
+    assert terminal("setup", "claude").status == 1
+    assert contents(home) == {".claude/settings.json": text}
+
+
+@pytest.mark.parametrize("text", ["{// mine\n}", "[1]", "{", '{"hooks": 1}', '{"hooks": {"PostToolUse": 1}}'])
 def test_a_file_that_is_not_understood_is_left_alone_and_so_are_the_others(
     terminal: Terminal, home: Path, text: str
 ) -> None:
@@ -193,93 +304,19 @@ def test_a_socket_is_no_address_for_a_harness(home: Path) -> None:
     assert Terminal("http+unix://%2Frun%2Fs", "alice", home)("setup", "claude").status == 2
 
 
-def test_hooks_of_others_keep_their_places() -> None:
-    found: dict[str, Any] = {"hooks": {"Stop": [{"a": 1}, {"mine": "/hooks/x/"}, {"b": 1}]}}
-    put_hooks(found, {"Stop": [{"mine": "/hooks/x/2"}]}, "/hooks/x/")
-    assert found["hooks"]["Stop"] == [{"a": 1}, {"b": 1}, {"mine": "/hooks/x/2"}]
-    take_hooks(found, "/hooks/x/")
-    assert found["hooks"]["Stop"] == [{"a": 1}, {"b": 1}]
+def test_hooks_of_others_keep_their_places_and_those_within_a_group_of_ours_stay() -> None:
+    ours = {"type": "command", "command": command("http://x/hooks/claude/Stop")}
+    theirs = {"type": "command", "command": "$HOME/dotfiles/hooks/claude/notify.sh"}
+    found: dict[str, Any] = {"hooks": {"Stop": [{"a": 1}, {"hooks": [ours, theirs]}, {"hooks": [theirs]}]}}
+    put_hooks(found, {"Stop": [{"hooks": [ours]}]})
+    assert found["hooks"]["Stop"][3] == {"hooks": [ours]}
+    take_hooks(found, "claude")
+    assert found["hooks"]["Stop"] == [{"a": 1}, {"hooks": [theirs]}, {"hooks": [theirs]}]
 
 
 def test_a_file_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"\xff")
     with pytest.raises(NotMerged, match="UTF-8"):
-        merged(tmp_path / "x", lambda _: None)
+        merged(tmp_path / "x", None, lambda *_: None)
     with pytest.raises(NotMerged, match="cannot be read"):
-        merged(tmp_path, lambda _: None)
-
-
-class Hooked:
-    """The line that a harness runs for a hook, run by a shell."""
-
-    def __init__(self, url: str) -> None:
-        self.line = command(Told(url, "room").hook("claude", "SessionStart"))
-
-    def run(self) -> tuple[int, str, str]:
-        done = subprocess.run(
-            ["/bin/sh", "-c", self.line],
-            input='{"session_id": "s"}',
-            env={**os.environ, "CAUCUS_TOKEN": "tok-bob"},
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
-
-
-def test_the_line_of_a_hook_tells_a_session_what_there_is(start: Start, home: Path) -> None:
-    [url] = start("caucus-backbone", CAUCUS_TOKENS=TOKENS).until_listening()
-    Terminal(url, "alice", home)("rooms", "--new", "room")
-    Terminal(url, "alice", home)("claim", "a'b")
-    status, out, errors = Hooked(url).run()
-    assert (status, errors) == (0, "")
-    assert "alice/alice-laptop" in json.loads(out)["hookSpecificOutput"]["additionalContext"]
-
-
-def test_the_line_of_a_hook_is_silent_when_nobody_is_there() -> None:
-    assert Hooked("http://127.0.0.1:1").run() == (0, "", "")
-
-
-def test_the_line_of_a_hook_is_silent_when_nobody_answers() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as hanging:
-        assert Hooked(f"http://127.0.0.1:{hanging.getsockname()[1]}").run() == (0, "", "")
-
-
-def test_a_doctor_finds_all_well_with_a_round_through_the_hook(start: Start, home: Path) -> None:
-    [url] = start("caucus-backbone", CAUCUS_TOKENS=TOKENS).until_listening()
-    terminal = Terminal(url, "alice", home)
-    terminal("rooms", "--new", "room")
-    for name in HARNESSES:
-        terminal("setup", name)
-    said = terminal("doctor")
-    assert said.status == 0, said
-    assert "ok   token: you are alice/alice-laptop\n" in said.out
-    for name in set(HARNESSES) - {"cursor"}:
-        assert f"ok   {name}: its hook is answered within " in said.out
-
-
-def test_a_doctor_says_what_is_wrong(start: Start, home: Path) -> None:
-    daemon = start("caucus-backbone", CAUCUS_TOKENS=TOKENS)
-    [url] = daemon.until_listening()
-    terminal = Terminal(url, "alice", home)
-    terminal("rooms", "--new", "room")
-    assert "bad  claude: it is not set up\n     caucus setup claude\n" in terminal("doctor", "claude").out
-    terminal("setup", "claude")
-    assert "another backbone or room" in Terminal(url, "alice", home, "other")("doctor").out
-    assert "bad  room: " in Terminal(url, "alice", home, "no-such")("doctor").out
-    assert "bad  token: " in Terminal(url, "nobody", home)("doctor").out
-    daemon.end()
-    away = terminal("doctor")
-    assert away.status == 1
-    assert "bad  reach: " in away.out
-
-
-def test_a_doctor_finds_another_command_of_the_same_name(home: Path) -> None:
-    other = home / "bin" / "caucus"
-    other.parent.mkdir()
-    other.write_text("#!/bin/sh\n")
-    other.chmod(0o755)
-    terminal = Terminal("http://127.0.0.1:1", "alice", home)
-    terminal.environment["PATH"] = f"{other.parent}{os.pathsep}{terminal.environment['PATH']}"
-    assert f"{other} is another, and is the one that is found first" in terminal("doctor").out
+        merged(tmp_path, None, lambda *_: None)

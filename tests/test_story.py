@@ -90,6 +90,12 @@ def test_what_others_wrote_is_no_markdown() -> None:
     assert [inline(text) for text in ("1. x", "- x", "+ x")] == [r"1\. x", r"\- x", r"\+ x"]
 
 
+def test_an_address_of_e_mail_is_no_link_and_evidence_stands_before_what_is_said_of_it() -> None:
+    text = story(said("a\nb@c.de", "finding", artifact="caucus://artifact/room/00"), said("x@y.zz"))
+    assert "with `caucus://artifact/room/00`:\n\n  ```text\n  a\n  b@c.de\n  ```\n" in text
+    assert "x<span>@</span>y.zz" in text
+
+
 @given(st.text(st.one_of(st.sampled_from("`~\n\r\t #<>[]()*_-"), st.characters())))
 def test_no_text_ends_its_own_fence(body: str) -> None:
     lines = block(f"first\n{body}\nlast").strip("\n").split("\n")

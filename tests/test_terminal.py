@@ -262,6 +262,40 @@ def test_somebody_without_a_token_can_look_and_is_told_what_is_missing(room: Roo
         assert "caucus login" in refused.errors
 
 
+@pytest.mark.parametrize("token", ["two\nlines", "tok-é", "a secret"])
+def test_what_cannot_be_a_token_is_sent_nowhere_and_not_shown(room: Room, token: str) -> None:
+    room.bob.environment["CAUCUS_TOKEN"] = token
+    refused = room.bob("board")
+    assert (refused.status, refused.out) == (2, "")
+    assert token not in refused.errors
+    bridge = room.bob.start("mcp")
+    out, errors = bridge.communicate(timeout=SECONDS)
+    assert (bridge.returncode, out) == (2, "")
+    assert token.rsplit(maxsplit=1)[-1] not in errors
+
+
+@pytest.mark.parametrize(
+    "line", ["post <&-", "attach - <&-", "login <&-", "board >&-", "board 2>&-", "board >/dev/full"]
+)
+def test_streams_that_are_closed_or_full_are_an_error_and_no_traceback(room: Room, line: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{BIN / 'caucus'} {line}"],
+        env=room.bob.environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode in (0, 1, 2)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_command_that_is_run_ends_when_nobody_reads_it(room: Room) -> None:
+    line = f"{BIN / 'caucus'} run sh -c 'yes | head -1'"
+    done = subprocess.run(["bash", "-c", line], env=room.bob.environment, capture_output=True, check=False)
+    assert (done.stdout, done.stderr) == (b"y\n", b"")
+
+
 def test_a_bad_token_is_4_and_not_shown(room: Room, tmp_path: Path) -> None:
     refused = Terminal(room.url, "s3cret", tmp_path)("post", "x")
     assert refused.status == 4

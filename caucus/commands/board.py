@@ -7,7 +7,7 @@ import click
 from caucus.terminal import showing
 from caucus.terminal.asking import in_room
 from caucus.terminal.here import Here, here
-from caucus.terminal.lines import as_json
+from caucus.terminal.lines import as_json, say
 
 
 @click.command
@@ -20,8 +20,8 @@ def board(here: Here, targets: tuple[str, ...], is_json: bool) -> None:
     claims = here.asker.ask("GET", in_room(here.room, "claims"), query=query).claims
     if is_json:
         for one in claims:
-            click.echo(as_json(one))
+            say(as_json(one))
         return
     own = here.me if here.context.token and claims else None
     rows = [showing.claim(one, own) for one in claims]
-    click.echo(showing.table(rows) or "Nobody holds anything.")
+    say(showing.table(rows) or "Nobody holds anything.")

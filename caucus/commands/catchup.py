@@ -6,7 +6,7 @@ import click
 
 from caucus.terminal.exits import Failed
 from caucus.terminal.here import Here, here
-from caucus.terminal.lines import as_json
+from caucus.terminal.lines import as_json, say
 from caucus.terminal.reading import all_of
 from caucus.terminal.story import markdown
 
@@ -28,7 +28,7 @@ def catchup(here: Here, is_markdown: bool, since: str, is_json: bool) -> None:
         if since:
             raise click.UsageError("--markdown and --json are the whole story, and take no --since.")
         room = all_of(here.asker, here.room)
-        click.echo(as_json(room) if is_json else markdown(room))
+        say(as_json(room) if is_json else markdown(room))
         return
     given = {"room": here.room, "budget": BUDGET} | ({"since": since} if since else {})
     answer = here.asker.ask(
@@ -44,4 +44,4 @@ def catchup(here: Here, is_markdown: bool, since: str, is_json: bool) -> None:
     result = answer.result
     if result is None or result.isError:
         raise Failed(result.content[0].text if result else "what answers is no Caucus of this age")
-    click.echo(result.content[0].text)
+    say(result.content[0].text)

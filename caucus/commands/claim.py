@@ -12,8 +12,8 @@ from caucus.agents.wording import left, lost, targets as on
 from caucus.terminal.asking import in_room
 from caucus.terminal.exits import LOST, Failed
 from caucus.terminal.here import Here, here
-from caucus.terminal.holding import Held, wait_for
-from caucus.terminal.lines import as_json
+from caucus.terminal.holding import Ending, Held, wait_for
+from caucus.terminal.lines import as_json, say
 
 WHILE_RUNNING = 60
 """The lease behind a command, in seconds: it is renewed all the time, and ends soon after whoever does so."""
@@ -71,18 +71,20 @@ def claim(
     }
     if lease is not None or command is not None:
         wanted["lease_ttl"] = lease or WHILE_RUNNING
-    answer = here.asker.ask("POST", in_room(here.room, "claims"), wanted)
-    if answer.outcome == "already_claimed":
-        raise Failed(lost(answer.conflicts), LOST)
-    if answer.outcome == "already_yours" and command is not None:
-        raise Failed(
-            f"you hold #{answer.claim.claim} on that already, elsewhere: caucus done gives it back", LOST
-        )
-    found: Any = wait_for(here, answer.claim)
-    if command is not None:
-        ctx.exit(Held(here, found).run(command))
+    room, ending = here.room, Ending()
+    with ending.minded():
+        with ending.kept():
+            answer = here.asker.ask("POST", in_room(room, "claims"), wanted)
+        if answer.outcome == "already_claimed":
+            raise Failed(lost(answer.conflicts), LOST)
+        if answer.outcome == "already_yours" and command is not None:
+            number = answer.claim.claim
+            raise Failed(f"you hold #{number} on that already, elsewhere: caucus done gives it back", LOST)
+        found = wait_for(here, answer.claim, ending)
+        if command is not None:
+            ctx.exit(Held(here, found, ending).run(command))
     again = "already yours" if answer.outcome == "already_yours" else "yours"
-    click.echo(as_json(found) if is_json else f"{again}: #{found.claim} {on(found)}, {left(found)}")
+    say(as_json(found) if is_json else f"{again}: #{found.claim} {on(found)}, {left(found)}")
 
 
 def _require(command: list[str]) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import click
 
 from caucus.harnesses.checks import Check, of_backbone, of_command, of_configuration, of_harness
+from caucus.harnesses.files import NotMerged
 from caucus.harnesses.known import HARNESSES
+from caucus.terminal import contexts
 from caucus.terminal.here import Here, here
+from caucus.terminal.lines import say
 
 
 @click.command
@@ -23,15 +25,22 @@ def doctor(ctx: click.Context, here: Here, harness: str | None) -> None:
     agrees on the time; whether each harness that is set up, or the one that is named, is so for this
     backbone, with a real round through its hook. The status is 1 if something is wrong.
     """
-    home = Path(os.environ.get("HOME") or "~").expanduser()
+    home = contexts.home(os.environ)
     checks = [*of_command(), *of_configuration(), *of_backbone(here)]
     is_reached = all(one.is_good for one in checks if one.what in ("reach", "token"))
     for known in HARNESSES.values():
-        is_set_up = bool(known.plan(home, os.environ, None))
+        try:
+            is_set_up = bool(known.plan(home, os.environ, None))
+        except NotMerged as error:
+            if harness in (None, known.name):
+                checks.append(
+                    Check(known.name, harness is None, str(error), f"see caucus setup {known.name}")
+                )
+            continue
         if harness == known.name or (harness is None and is_set_up):
             checks += of_harness(here, known, home, is_set_up=is_set_up, is_reached=is_reached)
     for one in checks:
-        click.echo(_shown(one))
+        say(_shown(one))
     ctx.exit(0 if all(one.is_good for one in checks) else 1)
 
 

@@ -13,6 +13,7 @@ from caucus.commands.post import new_ulid
 from caucus.terminal.asking import in_room
 from caucus.terminal.exits import Failed
 from caucus.terminal.here import Here, here
+from caucus.terminal.lines import say
 from caucus.terminal.piping import made_fit, store
 
 _URI = re.compile("(?:caucus://artifact/([a-z0-9][a-z0-9-]{0,63})/)?([0-9a-f]{64})")
@@ -37,7 +38,7 @@ def attach(here: Here, file: BinaryIO, note: str, silent: bool) -> None:
         said = made_fit((note or f"evidence: {named}").encode("utf-8", "replace")).text
         fields = {"type": "finding", "msg_id": new_ulid(), "body": said or "evidence", "artifact": uri}
         here.asker.ask("POST", in_room(here.room, "append"), fields)
-    click.echo(uri)
+    say(uri)
 
 
 @click.command
@@ -63,6 +64,6 @@ def get(here: Here, evidence: str, output: BinaryIO) -> None:
     if sha256(data).hexdigest() != found[2]:
         raise Failed("what came is not what has this SHA-256")
     if output.isatty():
-        click.echo(clean(data.decode(errors="replace")))
+        say(clean(data.decode(errors="replace")))
     else:
         output.write(data)

@@ -10,6 +10,7 @@ from caucus.agents.wording import left, targets as on, who
 from caucus.terminal.asking import in_room
 from caucus.terminal.exits import LOST, Failed
 from caucus.terminal.here import Here, here
+from caucus.terminal.lines import say
 
 
 @click.command
@@ -25,7 +26,7 @@ def done(here: Here, claims: tuple[str, ...], note: str, undone: bool) -> None:
     for one in _mine(here, claims):
         body = {"done": not undone} | ({"note": note} if note else {})
         here.asker.ask("POST", in_room(here.room, "claims", str(one.claim), "release"), body)
-        click.echo(f"given back: #{one.claim} {on(one)}")
+        say(f"given back: #{one.claim} {on(one)}")
 
 
 @click.command
@@ -43,7 +44,7 @@ def give(here: Here, claim: str, name: str, note: str) -> None:
     to = {"owner": owner} | ({"agent_id": agent} if agent else {})
     body = {"to": to} | ({"note": note} if note else {})
     here.asker.ask("POST", in_room(here.room, "claims", str(one.claim), "offer"), body)
-    click.echo(f"offered to {who(agent or None, owner)}: #{one.claim} {on(one)}")
+    say(f"offered to {who(agent or None, owner)}: #{one.claim} {on(one)}")
 
 
 @click.command
@@ -68,9 +69,7 @@ def take(here: Here, claim: str | None, note: str, decline: bool) -> None:
     answer = here.asker.ask(
         "POST", in_room(here.room, "claims", str(one.claim), action), {"note": note} if note else {}
     )
-    click.echo(
-        f"declined: #{one.claim} {on(one)}" if decline else f"yours: #{one.claim} {on(one)}, {left(answer)}"
-    )
+    say(f"declined: #{one.claim} {on(one)}" if decline else f"yours: #{one.claim} {on(one)}, {left(answer)}")
 
 
 @click.command
@@ -84,7 +83,7 @@ def free(here: Here, claim: str, reason: str) -> None:
     """
     [one] = _chosen(_all(here), (claim,), "is held")
     here.asker.ask("POST", in_room(here.room, "claims", str(one.claim), "revoke"), {"reason": reason})
-    click.echo(f"ended: #{one.claim} {on(one)}, of {who(one.agent_id, one.owner)}")
+    say(f"ended: #{one.claim} {on(one)}, of {who(one.agent_id, one.owner)}")
 
 
 def _all(here: Here) -> list[Any]:

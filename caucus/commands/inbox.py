@@ -9,7 +9,7 @@ import click
 from caucus.terminal import showing
 from caucus.terminal.asking import Asker
 from caucus.terminal.here import Here, here
-from caucus.terminal.lines import as_json
+from caucus.terminal.lines import as_json, say
 
 
 @click.command
@@ -27,17 +27,17 @@ def inbox(here: Here, ack: tuple[int, ...], is_all: bool, is_json: bool) -> None
     for cursor in ack:
         here.asker.ask("POST", "/inbox/ack", {"channel": here.room, "cursor": cursor})
     if ack:
-        click.echo(f"acked: {', '.join(map(str, ack))} in {here.room}")
+        say(f"acked: {', '.join(map(str, ack))} in {here.room}")
         return
     items = _items(here.asker, is_all=is_all)
     for one in items:
         if is_json:
-            click.echo(as_json(one))
+            say(as_json(one))
         else:
             shown = showing.message(one.channel, one.cursor, one.message, names_room=True)
-            click.echo(shown + (f" ({one.state})" if is_all else ""))
+            say(shown + (f" ({one.state})" if is_all else ""))
     if not items and not is_json:
-        click.echo("Nothing is asked of you.")
+        say("Nothing is asked of you.")
 
 
 def _items(asker: Asker, *, is_all: bool) -> list[Any]:

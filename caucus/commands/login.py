@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +16,7 @@ from caucus.terminal import contexts
 from caucus.terminal.asking import Asker, in_room
 from caucus.terminal.connecting import DEFAULT_URL
 from caucus.terminal.exits import Failed
+from caucus.terminal.lines import say
 from caucus.terminal.showing import table
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def login(url: str | None, name: str, room: str) -> None:
         asker.ask("GET", in_room(room))
     file = contexts.path(os.environ)
     _change(lambda: contexts.keep(file, context))
-    click.echo(f"You are {who(me.agent_id, me.owner)} at {asker.url}: kept in {file} as {name}.")
+    say(f"You are {who(me.agent_id, me.owner)} at {asker.url}: kept in {file} as {name}.")
     _warn_of_environment()
 
 
@@ -53,7 +54,7 @@ def _token() -> str:
     else:
         said = sys.stdin.readline()
     token: str = said.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
+    if not token or not contexts.is_token(token):
         raise Failed("that is no token", 2)
     return token
 
@@ -70,26 +71,26 @@ def context(name: str | None, forget: bool) -> None:
         _list(file)
     elif forget:
         _change(lambda: contexts.forget(file, name))
-        click.echo(f"forgotten: {name}")
+        say(f"forgotten: {name}")
     else:
         _change(lambda: contexts.switch(file, name))
-        click.echo(f"now: {name}")
+        say(f"now: {name}")
         _warn_of_environment()
 
 
 def _list(file: Path) -> None:
     found = _change(lambda: contexts.read(file))
     named = found.get("contexts", {})
-    if not named:
-        click.echo("There is none: caucus login keeps one.")
+    if not isinstance(named, Mapping) or not named:
+        say("There is none: caucus login keeps one.")
         return
     rows = []
     for name in named:
         one = _change(partial(contexts.find, found, name))
         rows.append(("*" if name == found.get("current") else " ", name, one.url, one.room))
-    click.echo(table(rows))
+    say(table(rows))
     if contexts.is_open_to_others(file):
-        click.echo(f"caucus: others can read {file}, which holds tokens: chmod 600 it", err=True)
+        say(f"caucus: others can read {file}, which holds tokens: chmod 600 it", err=True)
     _warn_of_environment()
 
 
@@ -100,7 +101,7 @@ def _warn_of_environment() -> None:
         if os.environ.get(name)
     ]
     if named:
-        click.echo(f"caucus: {', '.join(named)} in the environment wins over it", err=True)
+        say(f"caucus: {', '.join(named)} in the environment wins over it", err=True)
 
 
 def _change(do: Callable[[], T]) -> T:

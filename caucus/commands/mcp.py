@@ -154,7 +154,7 @@ class Bridge:
             answer = self._door.send(line)
         except Refused as error:
             answer = self._told(line, f"Caucus refused it: {error}. The token is that of CAUCUS_TOKEN.")
-        except (OSError, HTTPException) as error:
+        except (OSError, ValueError, HTTPException) as error:
             reason = f"Caucus is not to be reached at {self._door.url}: {error}"
             answer = self._told(line, f"{reason}. Go on without it.")
         if answer:

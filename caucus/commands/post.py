@@ -10,7 +10,7 @@ from caucus.agents.quoting import name
 from caucus.terminal.asking import in_room
 from caucus.terminal.exits import Failed
 from caucus.terminal.here import Here, here
-from caucus.terminal.lines import as_json
+from caucus.terminal.lines import as_json, say
 from caucus.terminal.piping import as_message, from_input, made_fit
 
 TYPES = ("note", "finding", "status", "question", "answer", "steer")
@@ -54,9 +54,9 @@ def post(
         fields["reply_to"] = _msg_id(here, reply)
     answer = here.asker.ask("POST", in_room(here.room, "append"), fields)
     if is_json:
-        click.echo(as_json(answer))
+        say(as_json(answer))
         return
-    click.echo(f"[{answer.cursor}] in {here.room}")
+    say(f"[{answer.cursor}] in {here.room}")
     if to:
         _warn(here, answer.cursor)
 
@@ -75,7 +75,7 @@ def _warn(here: Here, cursor: int) -> None:
     except Failed:
         return  # it is said; this was a courtesy
     if nobody:
-        click.echo(f"caucus: nobody here is called {', '.join(map(name, nobody))}", err=True)
+        say(f"caucus: nobody here is called {', '.join(map(name, nobody))}", err=True)
 
 
 def new_ulid() -> str:

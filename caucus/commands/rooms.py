@@ -6,7 +6,7 @@ import click
 
 from caucus.agents.quoting import in_line, name
 from caucus.terminal.here import Here, here
-from caucus.terminal.lines import as_json
+from caucus.terminal.lines import as_json, say
 from caucus.terminal.showing import table
 
 
@@ -19,12 +19,12 @@ def rooms(here: Here, new: str | None, purpose: str, is_json: bool) -> None:
     """List the rooms, or make one."""
     if new is not None:
         made = here.asker.ask("POST", "/channels", {"channel": new, "purpose": purpose})
-        click.echo(as_json(made) if is_json else f"made {made.channel}")
+        say(as_json(made) if is_json else f"made {made.channel}")
         return
     found = here.asker.ask("GET", "/channels").channels
     if is_json:
         for one in found:
-            click.echo(as_json(one))
+            say(as_json(one))
         return
     rows = [
         (
@@ -35,4 +35,4 @@ def rooms(here: Here, new: str | None, purpose: str, is_json: bool) -> None:
         )
         for one in found
     ]
-    click.echo(table(rows) or "There is no room yet: caucus rooms --new NAME makes one.")
+    say(table(rows) or "There is no room yet: caucus rooms --new NAME makes one.")

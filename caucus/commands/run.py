@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import click
 
@@ -21,6 +22,8 @@ def run(here: Here, command: tuple[str, ...]) -> None:
     """
     said = {"URL": here.context.url, "TOKEN": here.context.token, "ROOM": here.named}
     environment = os.environ | {f"CAUCUS_{name}": value for name, value in said.items() if value}
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)  # Python ignores them, and so would the command
     try:
         os.execvpe(command[0], command, environment)  # noqa: S606  # it is what was asked for
     except OSError as error:

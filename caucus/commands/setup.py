@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
-from pathlib import Path
 
 import click
 
 from caucus.harnesses.files import Change, NotMerged, backup_of
 from caucus.harnesses.harness import TOKEN, Harness, Told
 from caucus.harnesses.known import HARNESSES
+from caucus.terminal import contexts
 from caucus.terminal.connecting import Address
 from caucus.terminal.exits import Failed
-from caucus.terminal.here import Here, here
+from caucus.terminal.here import Here, context_of
+from caucus.terminal.lines import say
 
 
 @click.command
@@ -30,8 +31,13 @@ from caucus.terminal.here import Here, here
 @click.option("--ask", is_flag=True, help="Leave it to the harness to ask before each use of a tool.")
 @click.option("--dry-run", is_flag=True, help="Show what would be changed.")
 @click.option("--undo", is_flag=True, help="Take it all out again.")
-@here
-def setup(here: Here, harness: str, guard: str, remind: bool, ask: bool, dry_run: bool, undo: bool) -> None:
+@click.option(
+    "-r", "--room", metavar="ROOM", default="", help="The room; else CAUCUS_ROOM, or the context's."
+)
+@click.option("--context", metavar="NAME", default="", help="Another context than the current one.")
+def setup(
+    harness: str, guard: str, remind: bool, ask: bool, dry_run: bool, undo: bool, room: str, context: str
+) -> None:
     """Connect an agent's harness, or take that out again.
 
     Its own files in your home gain the tools and the hooks; what else is in them stays, and a copy of each as
@@ -39,21 +45,24 @@ def setup(here: Here, harness: str, guard: str, remind: bool, ask: bool, dry_run
     of it: the harness takes CAUCUS_TOKEN from its environment, as caucus run starts it.
     """
     known = HARNESSES[harness]
-    told = None if undo else Told(_address(here), here.named, guard, remind, not ask)
-    home = Path(os.environ.get("HOME") or "~").expanduser()
+    here = None if undo else Here(context_of(context), room)
+    told = None if here is None else Told(_address(here), here.named, guard, remind, not ask)
+    home = contexts.home(os.environ)
+    if not home.is_absolute():
+        raise Failed("there is no home that has files of a harness: set HOME", 2)
     try:
         changes = known.plan(home, os.environ, told)
     except NotMerged as error:
         raise Failed(str(error)) from None
     if not changes:
-        click.echo(f"{harness} is set up so already." if told else f"{harness} is not set up.")
+        say(f"{harness} is set up so already." if told else f"{harness} is not set up.")
         return
     for change in changes:
         if dry_run:
             _show(change)
         else:
-            _carry_out(change, is_undone=undo)
-    if told is not None and not dry_run:
+            _carry_out(change)
+    if here is not None and not dry_run:
         _say_how(here, known)
 
 
@@ -73,32 +82,33 @@ def _show(change: Change) -> None:
     before, after = (text.splitlines() if text else [] for text in texts)
     named, then = (os.devnull if text is None else str(change.path) for text in texts)
     for line in difflib.unified_diff(before, after, named, then, lineterm=""):
-        click.echo(line)
+        say(line)
 
 
-def _carry_out(change: Change, *, is_undone: bool) -> None:
+def _carry_out(change: Change) -> None:
     try:
         change.carry_out()
-        if is_undone:
-            change.forget_backup()
+    except NotMerged as error:
+        raise Failed(str(error)) from None
     except OSError as error:
         raise Failed(f"{error.filename or change.path}: {error.strerror}") from None
+    backup = backup_of(change.path)
+    kept = f"; as it was: {backup.name}" if backup.exists() else ""
     if change.after is None:
-        click.echo(f"removed {change.path}")
+        say(f"removed {change.path}{kept}")
     elif change.before is None:
-        click.echo(f"made {change.path}")
+        say(f"made {change.path}")
     else:
-        kept = "" if is_undone else f"; as it was: {backup_of(change.path).name}"
-        click.echo(f"changed {change.path}{kept}")
+        say(f"changed {change.path}{kept}")
 
 
 def _say_how(here: Here, known: Harness) -> None:
     """What is left to do, and what may be in the way."""
-    click.echo(f"Start it with: caucus run {known.program}   (or set {TOKEN}, and start it as ever)")
+    say(f"Start it with: caucus run {known.program}   (or set {TOKEN}, and start it as ever)")
     if known.then:
-        click.echo(known.then)
-    click.echo(f"See whether all is well: caucus doctor {known.name}")
+        say(known.then)
+    say(f"See whether all is well: caucus doctor {known.name}")
     if shutil.which(known.program) is None:
-        click.echo(f"caucus: there is no {known.program} on the path yet", err=True)
+        say(f"caucus: there is no {known.program} on the path yet", err=True)
     if not here.context.token:
-        click.echo("caucus: no token is known yet: caucus login keeps one", err=True)
+        say("caucus: no token is known yet: caucus login keeps one", err=True)

@@ -12,7 +12,7 @@ from caucus.terminal import showing
 from caucus.terminal.asking import in_room
 from caucus.terminal.following import follow, so_far
 from caucus.terminal.here import Here, here
-from caucus.terminal.lines import as_json
+from caucus.terminal.lines import as_json, say
 
 
 @click.command
@@ -34,7 +34,7 @@ def tail(here: Here, rooms: tuple[str, ...], last: int, since: str, is_json: boo
     events = so_far if no_follow else follow
     for position, event in events(here.asker, asked, since):
         if is_json:
-            click.echo(as_json({**event, "since": position}))
+            say(as_json({**event, "since": position}))
         else:
             _show(event, names_room=len(names) > 1 or names == ["*"])
 
@@ -47,9 +47,9 @@ def _from_before(here: Here, room: str, last: int) -> str:
 
 def _show(event: Any, *, names_room: bool) -> None:
     if event.message is not None:
-        click.echo(showing.message(event.channel, event.cursor, event.message, names_room=names_room))
+        say(showing.message(event.channel, event.cursor, event.message, names_room=names_room))
     elif isinstance(event.created, Mapping):
-        click.echo(f"--:--:-- there is a new room, {name(event.channel)}")
+        say(f"--:--:-- there is a new room, {name(event.channel)}")
     elif event.reset:
         names = ", ".join(name(one) for one in event.reset)
-        click.echo(f"--:--:-- where this was is not known any more: {names} from the beginning", err=True)
+        say(f"--:--:-- where this was is not known any more: {names} from the beginning", err=True)

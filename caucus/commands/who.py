@@ -7,7 +7,7 @@ import click
 from caucus.agents.quoting import name
 from caucus.agents.wording import seconds, who as named
 from caucus.terminal.here import Here, here
-from caucus.terminal.lines import as_json
+from caucus.terminal.lines import as_json, say
 from caucus.terminal.showing import table
 
 
@@ -20,7 +20,7 @@ def who(here: Here, is_json: bool) -> None:
     agents = here.asker.ask("GET", "/who", query=query).agents
     if is_json:
         for one in agents:
-            click.echo(as_json(one))
+            say(as_json(one))
         return
     rows = [
         (
@@ -31,4 +31,4 @@ def who(here: Here, is_json: bool) -> None:
         )
         for one in agents
     ]
-    click.echo(table(rows) or "Nobody was heard of within a day.")
+    say(table(rows) or "Nobody was heard of within a day.")

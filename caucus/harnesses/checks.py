@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,10 +14,10 @@ from importlib.metadata import packages_distributions
 from json import loads
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import parse_qsl
 
 from caucus.agents.quoting import name
 from caucus.agents.wording import who
-from caucus.harnesses.files import NotMerged
 from caucus.harnesses.harness import TOKEN, Harness, Told, command
 from caucus.terminal import contexts
 from caucus.terminal.asking import in_room
@@ -26,6 +28,14 @@ OURS: Final = "caucus-backbone"
 MOST_SECONDS_APART: Final = 5
 SESSION: Final = "caucus-doctor"
 """The session that a round through a hook is of."""
+
+
+_ADDRESS: Final = re.compile(
+    r"(https?://[^\s'\"\\\\]+?)/(?:mcp|hooks/\w+/[\w.]+)(?:\?([^\s'\"\\\\]*))?(?=['\"])"
+)
+"""The address of a door in a file of a harness, and its query."""
+_TOLD: Final = re.compile(r'^const told.*"url": "(.*?)", "room": "(.*?)"', re.MULTILINE)
+"""What a plugin of ours is told."""
 
 
 class Check(NamedTuple):
@@ -128,29 +138,30 @@ def of_harness(here: Here, known: Harness, home: Path, *, is_set_up: bool, is_re
     if not is_set_up:
         return [*checks, Check(what, False, "it is not set up", how)]
     told = Told(here.asker.url, here.named)
-    try:
-        missing = _missing(known, home, told)
-    except NotMerged as error:
-        return [*checks, Check(what, False, str(error))]
-    if missing:
-        checks.append(Check(what, False, f"it is set up for another backbone or room: {missing}", how))
+    elsewhere = sorted(_addresses(known, home) - {(told.url, told.room)})
+    if elsewhere:
+        there = ", ".join(f"{url} {room}" for url, room in elsewhere)
+        checks.append(Check(what, False, f"it is set up for another backbone or room: {there}", how))
     else:
         checks.append(Check(what, True, f"it is set up for {told.mcp()}"))
     if not os.environ.get(TOKEN):
         start = f"start it with caucus run {known.program}"
         checks.append(Check(what, True, f"{TOKEN} is not in this environment", start))
-    if is_reached and known.start is not None and not missing:
+    if is_reached and known.start is not None and not elsewhere:
         checks.append(_round(here, what, told.hook(*known.start)))
     return checks
 
 
-def _missing(known: Harness, home: Path, told: Told) -> str:
-    """A file in which this backbone is not, as it would be set up, whatever its guard is."""
+def _addresses(known: Harness, home: Path) -> set[tuple[str, str]]:
+    """The backbones and rooms that are named in what is ours in a harness's files."""
+    found: set[tuple[str, str]] = set()
     for change in known.plan(home, os.environ, None):
-        text = change.before or ""
-        if told.url not in text or (told.room and told.room not in text):
-            return str(change.path)
-    return ""
+        before, after = ((text or "").splitlines() for text in (change.before, change.after))
+        ours = "\n".join(line[2:] for line in difflib.ndiff(before, after) if line.startswith("- "))
+        for url, query in _ADDRESS.findall(ours):
+            found.add((url, dict(parse_qsl(query)).get("room", "")))
+        found |= {(loads(f'"{url}"'), room) for url, room in _TOLD.findall(ours)}
+    return found
 
 
 def _round(here: Here, what: str, address: str) -> Check:

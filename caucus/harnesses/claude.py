@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from caucus.harnesses.files import Change, Fields, merged, put, put_hooks, take, take_hooks
+from caucus.harnesses.files import Change, Fields, find, give_back, merged, put, said, take
 from caucus.harnesses.harness import LINE, SECONDS, TOKEN, Harness, Told, command
+from caucus.harnesses.hooking import put_hooks, take_hooks
 
 EDITS: Final = "Edit|Write|MultiEdit|NotebookEdit"
 ALLOWED: Final = f"mcp__{LINE}"
-_MARKS: Final = ("/hooks/claude/", f'"server": "{LINE}"')
-"""By which our hooks are known."""
 
 
 def hooks(told: Told) -> dict[str, list[Any]]:
@@ -49,26 +48,37 @@ def _call(event: str, **more: object) -> Fields:
     return {"type": "mcp_tool", "server": LINE, "tool": "hook", "input": given | more, "timeout": SECONDS}
 
 
-def _servers(told: Told | None, found: Fields) -> None:
-    if told is None:
-        take(found, "mcpServers", LINE)
-        return
+def _put_server(told: Told, found: Fields, _: Fields) -> None:
     entry = {"type": "http", "url": told.mcp(), "headers": {"Authorization": f"Bearer ${{{TOKEN}}}"}}
     put(found, entry | {"alwaysLoad": True}, "mcpServers", LINE)
 
 
-def _settings(told: Told | None, found: Fields) -> None:
-    for mark in _MARKS:
-        take_hooks(found, mark)
-    allowed = found.get("permissions", {}).get("allow")
-    if isinstance(allowed, list) and ALLOWED in allowed:
-        allowed.remove(ALLOWED)
-        if not allowed:
+def _take_server(found: Fields, kept: Fields) -> None:
+    give_back(found, kept, TOKEN, "mcpServers", LINE)
+
+
+def _put_settings(told: Told, found: Fields, _: Fields) -> None:
+    put_hooks(found, hooks(told))
+    if told.allows:
+        allowed = find(found, "permissions", "allow")
+        if not isinstance(allowed, list | None):
+            raise TypeError("permissions")
+        if ALLOWED not in (allowed or ()):
+            put(found, [*(allowed or ()), ALLOWED], "permissions", "allow")
+
+
+def _take_settings(found: Fields, kept: Fields) -> None:
+    before = said(found)
+    take_hooks(found, "claude")
+    if said(found) == before:  # nothing of ours is in it, and so neither is this
+        return
+    allowed = find(found, "permissions", "allow")
+    if isinstance(allowed, list) and ALLOWED not in (find(kept, "permissions", "allow") or ()):
+        left = [one for one in allowed if one != ALLOWED]
+        if left:
+            put(found, left, "permissions", "allow")
+        elif allowed:
             take(found, "permissions", "allow")
-    if told is not None:
-        put_hooks(found, hooks(told), _MARKS[0])
-        if told.allows:
-            put(found, [*found.get("permissions", {}).get("allow", []), ALLOWED], "permissions", "allow")
 
 
 def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:
@@ -76,9 +86,12 @@ def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[
     moved = environment.get("CLAUDE_CONFIG_DIR")
     folder = Path(moved) if moved else home / ".claude"
     servers = (folder if moved else home) / ".claude.json"
+    put_server, put_settings = (
+        None if told is None else partial(put_in, told) for put_in in (_put_server, _put_settings)
+    )
     return [
-        *merged(servers, partial(_servers, told)),
-        *merged(folder / "settings.json", partial(_settings, told)),
+        *merged(servers, put_server, _take_server),
+        *merged(folder / "settings.json", put_settings, _take_settings),
     ]
 
 

@@ -8,27 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from caucus.harnesses.files import (
-    BACKUP,
-    Change,
-    Fields,
-    NotMerged,
-    merged,
-    pruned,
-    put_hooks,
-    take_hooks,
-    text_of,
-)
+from caucus.harnesses.files import Change, Fields, NotMerged, backup_of, filled, merged, said, text_of
 from caucus.harnesses.harness import LINE, SECONDS, TOKEN, Harness, Told, command
+from caucus.harnesses.hooking import is_ours, put_hooks, take_hooks
 
 EDITS: Final = "^(apply_patch|Edit|Write|Bash)$"
 """What changes files; a shell is among them, since a patch may come by it."""
-_MARK: Final = "/hooks/codex/"
 _EVENTS: Final = {
     "SessionStart": "session_start",
     "UserPromptSubmit": "user_prompt_submit",
@@ -56,93 +47,126 @@ def _command(address: str) -> Fields:
     return {"type": "command", "command": command(address), "timeout": SECONDS + 1}
 
 
-def digest(event: str, group: Fields) -> str:
+def digest(event: str, group: Fields, number: int = 0) -> str:
     """What Codex keeps of a hook that is trusted: a digest of it in a canonical form."""
-    [handler] = group["hooks"]
-    said = {"event_name": _EVENTS[event], "hooks": [{"async": False, **handler}]}
+    said = {"event_name": _EVENTS[event], "hooks": [{"async": False, **group["hooks"][number]}]}
     if "matcher" in group:
         said["matcher"] = group["matcher"]
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + sha256(text.encode()).hexdigest()
 
 
-def _hooks(told: Told | None, found: Fields) -> None:
-    take_hooks(found, _MARK)
-    if told is not None:
-        put_hooks(found, hooks(told), _MARK)
+def _put_in(told: Told, found: Fields, _: Fields) -> None:
+    put_hooks(found, hooks(told))
+
+
+def _take_out(found: Fields, _: Fields) -> None:
+    take_hooks(found, "codex")
 
 
 def _trusted(file: Path, text: str | None) -> dict[str, str]:
     """The digests of those hooks in a file that are ours, by their places."""
     found: dict[str, str] = {}
-    try:
-        events = json.loads(text or "{}").get("hooks", {})
-    except (ValueError, AttributeError):
-        return {}
-    for event, groups in events.items():
-        for number, group in enumerate(groups if event in _EVENTS else ()):
-            if _MARK in json.dumps(group):
-                found[f"{file}:{_EVENTS[event]}:{number}:0"] = digest(event, group)
+    events = json.loads(text or "{}").get("hooks", {})
+    for event, groups in events.items() if isinstance(events, dict) else ():
+        for at, group in enumerate(groups if event in _EVENTS and isinstance(groups, list) else ()):
+            handlers = group.get("hooks") if isinstance(group, dict) else None
+            for number, handler in enumerate(handlers if isinstance(handlers, list) else ()):
+                if is_ours(handler, "codex"):
+                    found[f"{file}:{_EVENTS[event]}:{at}:{number}"] = digest(event, group, number)
     return found
 
 
 def _configured(file: Path, told: Told | None, before: dict[str, str], after: dict[str, str]) -> list[Change]:
     """The change of the settings: the entry for the tools, and which hooks are trusted."""
+    text = text_of(file)
+    found, without, wanted = (_parsed(file, text) for _ in range(3))
+    kept = _kept(file)
+    try:
+        _take_settings(without, kept, before)
+        _take_settings(wanted, kept, before)
+        if told is not None:
+            _put_settings(told, wanted, after)
+        bare = deepcopy(kept)
+        _take_settings(bare, kept, before)
+    except (AttributeError, TypeError, KeyError, ValueError):
+        raise NotMerged(f"{file} is not as it was expected, and was left alone") from None
+    if _said(wanted) == _said(found):
+        return []
+    if told is None:
+        if kept and said(filled(bare.unwrap())) == said(filled(wanted.unwrap())):
+            return [Change(file, text, text_of(backup_of(file)), is_restored=True)]
+        if not wanted and not kept:
+            return [Change(file, text, None, is_restored=True)]
+    import tomlkit  # noqa: PLC0415
+
+    return [Change(file, text, tomlkit.dumps(wanted), is_first=_said(without) == _said(found))]
+
+
+def _parsed(file: Path, text: str | None) -> Any:
     import tomlkit  # noqa: PLC0415
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
-    text = text_of(file)
     try:
-        document = tomlkit.parse(text or "")
-        _set(document, told, before, after)
-    except (TOMLKitError, AttributeError, TypeError) as error:
-        raise NotMerged(f"{file} cannot be changed, and was left alone: {error}") from None
-    says = pruned(document.unwrap())
-    if says == pruned(tomlkit.parse(text or "").unwrap()):
-        return []
-    wanted: str | None = tomlkit.dumps(document)
-    kept = text_of(file.with_name(file.name + BACKUP))
-    if kept is not None and pruned(tomlkit.parse(kept).unwrap()) == says:
-        wanted = kept
-    elif not says and kept is None:
-        wanted = None
-    return [Change(file, text, wanted)]
+        return tomlkit.parse(text or "")
+    except (TOMLKitError, ValueError, RecursionError) as error:
+        raise NotMerged(f"{file} is no TOML, and was left alone: {error}") from None
 
 
-def _set(document: Any, told: Told | None, before: Iterable[str], after: Mapping[str, str]) -> None:
-    """Change the settings; tables that are empty without us go, too."""
+def _kept(file: Path) -> Any:
+    try:
+        return _parsed(file, text_of(backup_of(file)))
+    except NotMerged:
+        return _parsed(file, "")
+
+
+def _said(document: Any) -> str:
+    return json.dumps(document.unwrap(), sort_keys=True, default=str)
+
+
+def _take_settings(document: Any, kept: Any, places: Iterable[str]) -> None:
+    """Take out what is ours, with tables that are empty without it; what was there before us comes back."""
+    servers, before = document.get("mcp_servers"), kept.get("mcp_servers", {}).get(LINE)
+    if servers is not None and LINE in servers and TOKEN in str(servers[LINE]):
+        if before is None:
+            del servers[LINE]
+        else:
+            servers[LINE] = before
+    hooks = document.get("hooks")
+    state = None if hooks is None else hooks.get("state")
+    if state is not None:
+        for place in places:
+            state.pop(place, None)
+        if not state:
+            del hooks["state"]
+    for name in ("mcp_servers", "hooks"):
+        if name in document and not document[name]:
+            del document[name]
+
+
+def _put_settings(told: Told, document: Any, trusted: Mapping[str, str]) -> None:
     from tomlkit import table  # noqa: PLC0415
 
     servers = document.setdefault("mcp_servers", table(is_super_table=True))
+    servers[LINE] = {"url": told.mcp(), "bearer_token_env_var": TOKEN}
+    if told.allows:
+        servers[LINE]["default_tools_approval_mode"] = "approve"
     hooks = document.setdefault("hooks", table(is_super_table=True))
     state = hooks.setdefault("state", table(is_super_table=True))
-    servers.pop(LINE, None)
-    for place in before:
-        state.pop(place, None)
-    if told is not None:
-        servers[LINE] = {"url": told.mcp(), "bearer_token_env_var": TOKEN}
-        if told.allows:
-            servers[LINE]["default_tools_approval_mode"] = "approve"
-        for place, trusted in after.items():
-            state[place] = {"trusted_hash": trusted}
-    if not state:
-        del hooks["state"]
-    for name in ("mcp_servers", "hooks"):
-        if not document[name]:
-            del document[name]
+    for place, found in trusted.items():
+        state[place] = {"trusted_hash": found}
 
 
 def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:
     """What is to be changed."""
     folder = Path(environment.get("CODEX_HOME") or home / ".codex")
     file = folder / "hooks.json"
-    changes = merged(file, partial(_hooks, told))
+    put_in = None if told is None else partial(_put_in, told)
+    changes = merged(file, put_in, _take_out)
     before = text_of(file)
     after = changes[0].after if changes else before
-    return [
-        *changes,
-        *_configured(folder / "config.toml", told, _trusted(file, before), _trusted(file, after)),
-    ]
+    trust = _trusted(file, before), _trusted(file, after)
+    return [*changes, *_configured(folder / "config.toml", told, *trust)]
 
 
 CODEX: Final = Harness("codex", "codex", plan, ("codex", "SessionStart"))

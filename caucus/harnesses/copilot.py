@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from caucus.harnesses.files import Change, Fields, merged, own, put, take
+from caucus.harnesses.files import Change, Fields, give_back, merged, own, put
 from caucus.harnesses.harness import LINE, SECONDS, TOKEN, Harness, Told, command, pretty
 
 EDITS: Final = "edit|create|apply_patch|str_replace_editor"
@@ -36,20 +36,22 @@ def _command(address: str, body: str = "@-") -> Fields:
     return {"type": "command", "bash": command(address, body), "timeoutSec": SECONDS + 1}
 
 
-def _servers(told: Told | None, found: Fields) -> None:
-    if told is None:
-        take(found, "mcpServers", LINE)
-        return
+def _put_in(told: Told, found: Fields, _: Fields) -> None:
     headers = {"Authorization": f"Bearer ${{{TOKEN}}}"}
     put(found, {"type": "http", "url": told.mcp(), "headers": headers, "tools": ["*"]}, "mcpServers", LINE)
 
 
+def _take_out(found: Fields, kept: Fields) -> None:
+    give_back(found, kept, TOKEN, "mcpServers", LINE)
+
+
 def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:
     """What is to be changed."""
+    put_in = None if told is None else partial(_put_in, told)
     folder = Path(environment.get("COPILOT_HOME") or home / ".copilot")
     text = None if told is None else pretty({"version": 1, "hooks": hooks(told)})
     return [
-        *merged(folder / "mcp-config.json", partial(_servers, told)),
+        *merged(folder / "mcp-config.json", put_in, _take_out),
         *own(folder / "hooks" / "caucus.json", text),
     ]
 

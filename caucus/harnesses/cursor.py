@@ -7,21 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from caucus.harnesses.files import Change, Fields, merged, put, take
+from caucus.harnesses.files import Change, Fields, give_back, merged, put
 from caucus.harnesses.harness import LINE, TOKEN, Harness, Told
 
 
-def _servers(told: Told | None, found: Fields) -> None:
-    if told is None:
-        take(found, "mcpServers", LINE)
-        return
+def _put_in(told: Told, found: Fields, _: Fields) -> None:
     headers = {"Authorization": f"Bearer ${{env:{TOKEN}}}"}
     put(found, {"url": told.mcp(), "headers": headers}, "mcpServers", LINE)
 
 
+def _take_out(found: Fields, kept: Fields) -> None:
+    give_back(found, kept, TOKEN, "mcpServers", LINE)
+
+
 def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:  # noqa: ARG001
     """What is to be changed."""
-    return merged(home / ".cursor" / "mcp.json", partial(_servers, told))
+    put_in = None if told is None else partial(_put_in, told)
+    return merged(home / ".cursor" / "mcp.json", put_in, _take_out)
 
 
 CURSOR: Final = Harness(

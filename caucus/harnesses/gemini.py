@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from caucus.harnesses.files import Change, Fields, merged, put, put_hooks, take, take_hooks
+from caucus.harnesses.files import Change, Fields, give_back, merged, put
 from caucus.harnesses.harness import LINE, SECONDS, TOKEN, Harness, Told, command
+from caucus.harnesses.hooking import put_hooks, take_hooks
 
 EDITS: Final = "write_file|replace"
-_MARK: Final = "/hooks/gemini/"
 _SESSION: Final = '"{\\"session_id\\":\\"$(printenv GEMINI_SESSION_ID)\\"}"'
 """Which session it is, and nothing of what is in it."""
 _CALL_MILLISECONDS: Final = 55_000
@@ -39,20 +39,22 @@ def _command(event: str, address: str, body: str = "@-") -> Fields:
     }
 
 
-def _settings(told: Told | None, found: Fields) -> None:
-    take_hooks(found, _MARK)
-    take(found, "mcpServers", LINE)
-    if told is None:
-        return
+def _put_in(told: Told, found: Fields, _: Fields) -> None:
     entry = {"type": "http", "url": told.mcp(), "headers": {"Authorization": f"Bearer ${TOKEN}"}}
     put(found, entry | {"timeout": _CALL_MILLISECONDS, "trust": told.allows}, "mcpServers", LINE)
-    put_hooks(found, hooks(told), _MARK)
+    put_hooks(found, hooks(told))
+
+
+def _take_out(found: Fields, kept: Fields) -> None:
+    take_hooks(found, "gemini")
+    give_back(found, kept, TOKEN, "mcpServers", LINE)
 
 
 def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:
     """What is to be changed."""
+    put_in = None if told is None else partial(_put_in, told)
     base = Path(environment.get("GEMINI_CLI_HOME") or home)
-    return merged(base / ".gemini" / "settings.json", partial(_settings, told))
+    return merged(base / ".gemini" / "settings.json", put_in, _take_out)
 
 
 GEMINI: Final = Harness("gemini", "gemini", plan, ("gemini", "SessionStart"))

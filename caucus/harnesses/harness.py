@@ -76,11 +76,13 @@ class Harness(NamedTuple):
 def command(address: str, body: str = "@-") -> str:
     """A line of a shell that asks a hook: silent, and open, if nobody answers.
 
-    The token stands on no command line, where everybody on the machine could read it, and in no file.
+    The token stands on no command line, where everybody on the machine could read it, in no file, and goes to
+    no proxy.
     """
     return "\n".join(
         (
-            f"curl -sf -m {SECONDS} -K /dev/fd/3 --data-binary {body} {quoted(address)} 3<<CAUCUS || true",
+            f"curl -q --noproxy '*' -sf -m {SECONDS} -K /dev/fd/3"
+            f" --data-binary {body} {quoted(address)} 3<<CAUCUS || true",
             f'header = "Authorization: Bearer $(printenv {TOKEN})"',
             'header = "Content-Type: application/json"',
             "CAUCUS",

@@ -18,6 +18,7 @@ from caucus.terminal.exits import LOST, NO_AUTHORITY, PACED, UNREACHABLE, Failed
 SECONDS: Final = 30
 """How long an answer is waited for, beyond what the request itself may wait."""
 TRIES: Final = 3
+PAUSE: Final = 0.3
 LONGEST_PAUSE: Final = 5.0
 """What ``Retry-After`` may say at most to be waited for."""
 STALL_SECONDS: Final = 45
@@ -110,7 +111,7 @@ class Asker:
         try:
             target = f"{path}?{urlencode(list(query))}"
             answer = connection.begin("GET", target, headers, None, STALL_SECONDS)
-            body = connection.stream(answer)
+            body = connection.stream(answer, STALL_SECONDS)
             if answer.status != 200:
                 raise self._refusal(answer.status, b"".join(body))
             yield from body
@@ -129,6 +130,7 @@ class Asker:
             except OSError as error:
                 if not left or isinstance(error, _HOPELESS):
                     raise self._unreachable(error) from None
+                time.sleep(PAUSE)
                 continue
             if status < 400:
                 return answer
@@ -155,7 +157,11 @@ class Asker:
             connection.close()
         after = answer.headers.get("retry-after", "")
         self.date = answer.headers.get("date", "")
-        return answer.status, b"".join(answer.body), float(after) if after.isdigit() else 1.0
+        return (
+            answer.status,
+            b"".join(answer.body),
+            float(after) if after.isascii() and after.isdigit() else 1.0,
+        )
 
     def _refusal(self, status: int, answer: bytes) -> Refused:
         try:
@@ -176,11 +182,14 @@ NO_TOKEN: Final = "this needs a token: set CAUCUS_TOKEN, or keep one with caucus
 
 
 def fields_of(text: bytes) -> Any:
-    """What a JSON text says."""
+    """The object that a JSON text says. Raises `Failed`."""
     try:
-        return json.loads(text, object_hook=Fields)
+        found = json.loads(text, object_hook=Fields)
     except (ValueError, RecursionError):
-        raise Failed("what answers is no Caucus") from None
+        found = None
+    if not isinstance(found, Fields):
+        raise Failed("what answers is no Caucus")
+    return found
 
 
 def in_room(room: str, *more: str) -> str:

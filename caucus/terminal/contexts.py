@@ -33,14 +33,15 @@ class Context(NamedTuple):
         return f"<Context {self.name} {self.url} {self.room}>"
 
 
+def home(environment: Mapping[str, str]) -> Path:
+    """Whose home it is; no absolute path if there is none."""
+    return Path(environment.get("HOME") or os.path.expanduser("~"))  # which does not fail
+
+
 def path(environment: Mapping[str, str]) -> Path:
     """Where contexts are kept."""
-    home = environment.get("XDG_CONFIG_HOME", "")
-    base = (
-        Path(home)
-        if Path(home).is_absolute()
-        else Path(environment.get("HOME") or "~").expanduser() / ".config"
-    )
+    config = Path(environment.get("XDG_CONFIG_HOME", ""))
+    base = config if config.is_absolute() else home(environment) / ".config"
     return base / "caucus" / "config.toml"
 
 
@@ -53,6 +54,8 @@ def chosen(environment: Mapping[str, str], name: str = "") -> Context:
     url, token, room = (environment.get(f"CAUCUS_{one}", "").strip() for one in ("URL", "TOKEN", "ROOM"))
     wanted = name or environment.get("CAUCUS_CONTEXT", "").strip()
     kept = Context() if url and token and room and not wanted else find(read(path(environment)), wanted)
+    if not is_token(token or kept.token):
+        raise BadConfiguration("the token is none: it must be one word of printable ASCII")
     if name:  # what is said on the command line wins over all
         return kept
     is_its_own = not url or url.rstrip("/") == kept.url.rstrip("/")
@@ -62,6 +65,11 @@ def chosen(environment: Mapping[str, str], name: str = "") -> Context:
         room or (kept.room if is_its_own else ""),
         kept.name if is_its_own else "",
     )
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can be sent as a token, or is empty."""
+    return text.isascii() and (text.isprintable() or not text) and " " not in text
 
 
 def find(found: Mapping[str, Any], name: str = "") -> Context:
@@ -138,6 +146,8 @@ def forget(file: Path, name: str) -> None:
 def _document(file: Path) -> Any:
     import tomlkit  # noqa: PLC0415
 
+    if not file.is_absolute():
+        raise BadConfiguration("there is no home to keep it in: set HOME")
     read(file)  # which refuses what cannot be read
     document = tomlkit.parse(file.read_text("utf-8")) if file.exists() else tomlkit.document()
     if not isinstance(document.get("contexts", {}), Mapping):

@@ -6,6 +6,7 @@ parser of e-mail with it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from socket import socket
 from typing import Any, Final
@@ -17,6 +18,8 @@ from caucus.terminal.connecting import Address
 CHUNK: Final = 65_536
 MOST_HEAD: Final = 65_536
 """So many bytes a head has at most."""
+MOST_BODY: Final = 256 * 1_048_576
+"""And a body, which is evidence then."""
 
 
 class Garbled(OSError):
@@ -31,6 +34,7 @@ class Answer:
         self.headers: dict[str, str] = {}
         self.body: list[bytes] = []
         self.is_begun = self.is_whole = False
+        self._size = 0
         self._parser: Any = HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
@@ -40,6 +44,9 @@ class Answer:
                 raise ConnectionResetError("the connection was closed before the answer was whole")
             self.is_whole = True
             return
+        self._size += len(data)
+        if self._size > (MOST_BODY if self.is_begun else MOST_HEAD):
+            raise Garbled("the answer is larger than any of Caucus")
         try:
             self._parser.feed_data(data)
         except HttpParserError:
@@ -49,6 +56,10 @@ class Answer:
     def is_kept(self) -> bool:
         """Whether the connection takes another request."""
         return bool(self.is_whole and self._parser.should_keep_alive())
+
+    def forget(self) -> None:
+        """Of a stream no more is counted than what comes at once."""
+        self._size = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -80,15 +91,25 @@ class Connection:
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Answer:
         """The whole answer. Raises `OSError`."""
+        until = time.monotonic() + seconds
         answer = self.begin(method, target, headers, body, seconds)
         while not answer.is_whole:
-            answer.feed(self._socket.recv(CHUNK))
+            answer.feed(self._receive(until))
         return answer
+
+    def _receive(self, until: float) -> bytes:
+        """What comes next, before then: who sends a byte a second is waited for no longer than others."""
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._socket.settimeout(left)
+        return self._socket.recv(CHUNK)
 
     def begin(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, seconds: float
     ) -> Answer:
         """The answer as far as its headers have come. Raises `OSError`."""
+        until = time.monotonic() + seconds
         self._socket.settimeout(seconds)
         lines = [f"{method} {self._address.path}{target} HTTP/1.1", f"Host: {self._address.host}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -96,14 +117,15 @@ class Connection:
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
         answer = Answer()
         while not (answer.is_begun and answer.status >= 200):
-            answer.feed(self._socket.recv(CHUNK))
+            answer.feed(self._receive(until))
         return answer
 
-    def stream(self, answer: Answer) -> Iterator[bytes]:
-        """What comes of a body that was begun, as it comes. Raises `OSError`."""
+    def stream(self, answer: Answer, seconds: float) -> Iterator[bytes]:
+        """What comes of a body that was begun, as it comes, never so long after another. Raises `OSError`."""
         while True:
             chunks, answer.body = answer.body, []
             yield from chunks
             if answer.is_whole:
                 return
-            answer.feed(self._socket.recv(CHUNK))
+            answer.feed(self._receive(time.monotonic() + seconds))
+            answer.forget()

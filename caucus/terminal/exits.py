@@ -6,6 +6,8 @@ from typing import Final
 
 import click
 
+from caucus.terminal.lines import say
+
 LOST: Final = 3
 """Somebody else holds it, or you do not."""
 NO_AUTHORITY: Final = 4
@@ -23,4 +25,4 @@ class Failed(click.ClickException):
 
     def show(self, file: object = None) -> None:  # noqa: ARG002
         """Say so, as every command of Caucus does."""
-        click.echo(f"caucus: {self.format_message()}", err=True)
+        say(f"caucus: {self.format_message()}", err=True)

@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import click
-
 from caucus.agents.quoting import one_line
 from caucus.terminal.asking import Asker, Fields, Refused, fields_of
 from caucus.terminal.exits import UNREACHABLE, Failed
+from caucus.terminal.lines import say
 from caucus.wire.frames import EventParser, NotEvents
 
 FIRST_PAUSE: Final = 0.5
@@ -45,7 +44,7 @@ def follow(
             if not was_open:
                 raise Failed(f"{asker.url} is not to be reached: {lost}", UNREACHABLE) from None
         if pause > FIRST_PAUSE and not is_quiet:  # the first time may be a restart, which is soon over
-            click.echo(f"caucus: the stream is lost ({lost}), and tried again", err=True)
+            say(f"caucus: the stream is lost ({lost}), and tried again", err=True)
         time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
         pause = min(2 * pause, LONGEST_PAUSE)
 

@@ -6,11 +6,10 @@ import sys
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-import click
-
 from caucus.agents.quoting import fit
 from caucus.terminal.asking import Asker, in_room
 from caucus.terminal.exits import Failed
+from caucus.terminal.lines import say
 
 LONGEST: Final = 16_000
 """So many code points a message has at most."""
@@ -30,7 +29,7 @@ class Piped(NamedTuple):
 def from_input() -> Piped:
     """What comes on standard input, to its end."""
     if sys.stdin.isatty():
-        click.echo("caucus: type the message, then Ctrl-D", err=True)
+        say("caucus: type the message, then Ctrl-D", err=True)
     data = sys.stdin.buffer.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise Failed("that is more than 64 MiB: attach a part of it, with caucus attach", 2)
@@ -66,15 +65,13 @@ def as_message(asker: Asker, room: str, piped: Piped) -> dict[str, Any]:
     if not piped.text.strip():
         raise Failed("there is nothing to say: the text is empty", 2)
     if piped.changed:
-        click.echo(f"caucus: made fit: {piped.changed}", err=True)
+        say(f"caucus: made fit: {piped.changed}", err=True)
     if len(piped.text) <= LONGEST:
         return {"body": piped.text}
     stored = store(asker, room, piped.text.encode())
     begins = piped.text[:BEGINNING]
     begins = begins[: begins.rfind("\n")] if "\n" in begins[BEGINNING // 2 :] else begins
-    click.echo(
-        f"caucus: {len(piped.text)} characters are too long for a message, and kept as evidence", err=True
-    )
+    say(f"caucus: {len(piped.text)} characters are too long for a message, and kept as evidence", err=True)
     more = f"… (the first {len(begins)} of {len(piped.text)} characters; all of it is {stored})"
     return {"body": f"{begins}\n{more}", "artifact": stored}
 

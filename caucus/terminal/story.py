@@ -13,7 +13,7 @@ from typing import Any, Final
 from caucus.agents.quoting import clean
 from caucus.agents.wording import seconds
 
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()<>#|~!&$@]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()<>#|~!&$]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 """What Markdown reads something into, addresses that it makes links of as well."""
 _AT_FIRST: Final = re.compile(r"^(\d*)([-+=.])")
 _TICKS: Final = re.compile("`+")
@@ -44,7 +44,8 @@ def markdown(room: Any) -> str:
 def inline(text: str | None) -> str:
     """Somebody's words within a line: nothing in them is Markdown or HTML."""
     flat = _SPACES.sub(" ", clean(text or "")).strip()
-    return _AT_FIRST.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", flat))
+    shown = _AT_FIRST.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", flat))
+    return shown.replace("@", "<span>@</span>")  # an address of e-mail is made a link even if it is escaped
 
 
 def block(text: str, indent: str = "  ") -> str:
@@ -89,8 +90,8 @@ def _at(one: Any) -> str:
 
 
 def _line(one: Any, state: str = "") -> str:
-    said = f"- **{_at(one)}** {_who(one)}{state}:{block(one.body)}"
-    return said if one.artifact is None else f"{said.rstrip()} ({code(one.artifact)})"
+    with_it = "" if one.artifact is None else f" with {code(one.artifact)}"
+    return f"- **{_at(one)}** {_who(one)}{state}{with_it}:{block(one.body)}"
 
 
 def _said(messages: Iterable[Any], kind: str) -> Iterator[str]:
