@@ -58,12 +58,23 @@ Create a channel, claim a piece of work in it, read what was said:
   curl {bearer} {url}/channels/war-room/claim -d '{claim}'
   curl {url}/channels/war-room/read -d '{{"cursor":0}}'
 
-Or play the whole story, from another terminal:
+{logins(url, tokens)}Or play the whole story, from another terminal:
 
   make demo CAUCUS_URL={url} {given}
 """,
         flush=True,
     )
+
+
+def logins(url: str, tokens: str) -> str:
+    """How to be each of those whose tokens are made up, which end with this process."""
+    if not tokens:
+        return ""
+    lines = ["Be alice, bob or carol in a terminal, as long as this runs:", ""]
+    for entry in tokens.split(","):
+        token, _, who = entry.split(":")
+        lines.append(f"  echo {token} | .venv/bin/caucus login {url} --name {who}")
+    return "\n".join([*lines, "", ""])
 
 
 if __name__ == "__main__":

@@ -37,9 +37,17 @@ def test_what_was_kept_is_used(nobody: Terminal, url: str, tmp_path: Path) -> No
 def test_a_token_that_is_not_taken_is_not_kept(nobody: Terminal, url: str, tmp_path: Path) -> None:
     assert nobody("login", url, given=b"tok-nobody\n").status == 4
     assert nobody("login", url, given=b"\n").status == 2
-    assert nobody("login", url, "-r", "no-such-room", given=b"tok-alice\n").status == 1
     assert nobody("login", "http://127.0.0.1:1", given=b"tok-alice\n").status == 5
     assert not (tmp_path / ".config").exists()
+
+
+def test_a_room_that_is_not_there_yet_is_kept_and_said_to_be_missing(nobody: Terminal, url: str) -> None:
+    said = nobody("login", url, "-r", "ops", given=b"tok-alice\n")
+    assert (said.status, said.errors) == (0, "There is no room ops yet: caucus rooms --new ops\n")
+    assert nobody("rooms", "--new", "ops").status == 0
+    assert nobody("board").out == "Nobody holds anything.\n"
+    assert nobody("context", "default", "--room", "other").status == 0
+    assert "caucus rooms lists them" in nobody("board").errors
 
 
 def test_one_changes_between_contexts_and_forgets_them(nobody: Terminal, url: str, tmp_path: Path) -> None:

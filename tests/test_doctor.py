@@ -98,7 +98,10 @@ def test_a_doctor_says_what_is_wrong(start: Start, home: Path) -> None:
     [url] = daemon.until_listening()
     terminal = Terminal(url, "alice", home)
     terminal("rooms", "--new", "room")
-    assert "bad  claude: it is not set up\n     caucus setup claude\n" in terminal("doctor", "claude").out
+    assert (
+        "bad  claude: it is not set up (no plugin is looked at)\n     caucus setup claude\n"
+        in terminal("doctor", "claude").out
+    )
     terminal("setup", "claude")
     assert "another backbone or room" in Terminal(url, "alice", home, "other")("doctor").out
     assert "bad  room: " in Terminal(url, "alice", home, "no-such")("doctor").out

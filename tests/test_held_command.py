@@ -82,6 +82,28 @@ def test_the_command_knows_its_claim_and_its_status_is_passed_on(alice: Terminal
     assert (granted["body"], given_back["status"]) == ("running sh", "resolved")
 
 
+@pytest.mark.parametrize(
+    ("script", "note"),
+    [("exit 7", "the command ended with status 7"), ("kill -KILL $$", "the command was ended by SIGKILL")],
+)
+def test_a_command_that_failed_is_not_told_as_done(alice: Terminal, script: str, note: str) -> None:
+    alice.start("claim", "prod", "--", "sh", "-c", script).communicate(timeout=SECONDS)
+    assert json.loads(alice("catchup", "--json").out)["messages"][-1]["body"] == note
+
+
+def test_whoever_is_given_what_it_waits_for_is_told_so(
+    alice: Terminal, bob: Terminal, started: Started
+) -> None:
+    bob("claim", "prod")
+    waiting = started(alice, "claim", "prod", "--wait")
+    until(lambda: "waits" in bob("board").out)
+    bob("give", "prod", "alice")
+    alice("take", "prod")
+    _, errors = waiting.communicate(timeout=SECONDS)
+    assert waiting.returncode == 3
+    assert 'you hold "prod" as #' in errors
+
+
 def test_what_kills_the_command_is_told_as_a_shell_tells_it(alice: Terminal) -> None:
     done = alice.start("claim", "prod", "--", "sh", "-c", "kill -KILL $$")
     done.communicate(timeout=SECONDS)

@@ -60,7 +60,7 @@ def test_work_is_who_held_what_from_when_until_when() -> None:
     )
     first, second, third = section(text, "Work").splitlines()
     assert re.fullmatch(
-        r"- `a` alice/alice-laptop from \S+ \S+ until \S+ \S+, alice/alice-laptop: done", first
+        r"- `a` alice/alice-laptop from .* until .*, mine; ended by alice/alice-laptop: done", first
     )
     assert second.endswith("then bob/bob-laptop")
     assert third.startswith("- `b` bob/bob-laptop from ")
@@ -77,6 +77,13 @@ def test_evidence_and_people_are_listed() -> None:
     )
     assert section(text, "Evidence").startswith("- `caucus://artifact/room/00` **2026-11-27 12:00:")
     assert section(text, "Who took part").splitlines()[0] == "- bob/bob-laptop, 2 posts"
+
+
+def test_in_the_timeline_a_message_is_one_line_with_its_number() -> None:
+    text = section(story(said("first\nsecond\nthird", to=("bob",), cursor=7)), "Timeline")
+    assert re.fullmatch(
+        r"- \*\*.*\*\* note alice/alice-laptop to bob \\\[7\\\]: first \(and 2 lines more\)", text
+    )
 
 
 def test_an_empty_room_is_a_story_too() -> None:

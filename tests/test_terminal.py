@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def test_a_claim_is_taken_shown_lost_and_given_back(room: Room) -> None:
     number = taken.out.split()[1]
     assert (lost.status, lost.errors) == (
         3,
-        f"caucus: lost: alice/alice-laptop holds it, 15 min left ({number})\n",
+        f"caucus: lost: alice/alice-laptop holds it, 15 min left ({number}); --wait stands in line\n",
     )
     board = f'{number}  "src/auth/"  alice/alice-laptop{{}}  15 min left  "moving it"\n'
     assert room.bob("board").out == board.format("")
@@ -73,6 +74,11 @@ def test_a_claim_is_taken_shown_lost_and_given_back(room: Room) -> None:
     assert room.bob("done", "src/auth/").status == 3
     assert room.alice("done", "src/auth/", "-m", "moved").out == f'given back: {number} "src/auth/"\n'
     assert room.bob("board").out == "Nobody holds anything.\n"
+
+
+def test_a_command_without_the_dashes_before_it_is_said_not_to_be_run(room: Room) -> None:
+    taken = room.alice("claim", "deploy", "sleep", "60")
+    assert (taken.status, taken.errors) == (0, "caucus: nothing was run: a command stands behind --\n")
 
 
 def test_done_without_a_name_asks_which_where_there_are_several(room: Room) -> None:
@@ -121,6 +127,12 @@ def test_what_is_said_is_shown_with_who_said_it(room: Room) -> None:
     assert room.bob("post", "--reply", "2", "the blue one").status == 0
     assert room.bob("inbox").out == "Nothing is asked of you.\n"
     assert room.bob("inbox", "--all").out.endswith("which? (answered)\n")
+
+
+def test_a_decision_is_a_word_for_steering_and_an_answer_names_what_it_is_to(room: Room) -> None:
+    assert room.bob("post", "-t", "decision", "roll", "back").status == 0
+    assert json.loads(room.bob("catchup", "--json").out)["messages"][0]["type"] == "steer"
+    assert "number in brackets" in room.bob("post", "--reply", "abc", "x").errors
 
 
 def test_taking_note_closes_an_item(room: Room) -> None:
@@ -197,6 +209,7 @@ def test_catching_up_is_told_as_an_agent_is_told(room: Room) -> None:
     since = told.rstrip().rpartition("since=")[2]
     assert "No new posts." in room.bob("catchup", "--since", since).out
     assert room.bob("catchup", "--markdown", "--since", since).status == 2
+    assert room.bob("catchup", "--since", "22:15").status == 2
 
 
 def test_tail_shows_what_comes_and_goes_on_from_a_position(
@@ -234,6 +247,17 @@ def test_tail_goes_on_after_a_restart_with_nothing_lost_and_nothing_twice(
     bob("post", "two")
     bob("post", "three")
     assert [json.loads(tail.stdout.readline())["message"]["body"] for _ in range(2)] == ["two", "three"]
+
+
+def test_tail_of_all_rooms_shows_what_was_before_in_each(room: Room, tmp_path: Path) -> None:
+    room.alice("rooms", "--new", "other")
+    room.alice("post", "one")
+    room.alice("post", "-r", "other", "two")
+    said = Terminal(room.url, "bob", tmp_path, room="")("tail", "--no-follow", "-n", "1").out
+    assert re.findall(r"(room|other) \[1\] note alice/alice-laptop: (\w+)", said) == [
+        ("room", "one"),
+        ("other", "two"),
+    ]
 
 
 def test_tail_is_interrupted_with_130(room: Room, started: list[subprocess.Popen[str]]) -> None:

@@ -30,7 +30,6 @@ def test_every_status_is_described() -> None:
 def shell(start: Start, tmp_path: Path) -> tuple[str, dict[str, str]]:
     [url] = start("caucus-backbone", CAUCUS_TOKENS=TOKENS).until_listening()
     alice = Terminal(url, "alice", tmp_path)
-    alice("rooms", "--new", "incident-42")
     environment = {name: value for name, value in alice.environment.items() if not name.startswith("CAUCUS_")}
     return url, environment | {"PATH": f"{BIN}{os.pathsep}{alice.environment['PATH']}"}
 
@@ -54,7 +53,8 @@ def test_its_first_commands_show_a_board_and_say_something(
         timeout=SECONDS,
         check=True,
     )
-    kept, board, said, ran = done.stdout.splitlines()
+    kept, made, board, said, ran = done.stdout.splitlines()
+    assert made == "made incident-42"
     assert kept.startswith("You are alice/alice-laptop")
     assert (board, said) == ("Nobody holds anything.", "[1] in incident-42")
     assert re.fullmatch(r"(\d+) \1", ran)

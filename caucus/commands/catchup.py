@@ -30,6 +30,8 @@ def catchup(here: Here, is_markdown: bool, since: str, is_json: bool) -> None:
         room = all_of(here.asker, here.room)
         say(as_json(room) if is_json else markdown(room))
         return
+    if since and "@" not in since:
+        raise click.UsageError("POSITION is what stands behind since= where the last one ended.")
     given = {"room": here.room, "budget": BUDGET} | ({"since": since} if since else {})
     answer = here.asker.ask(
         "POST",

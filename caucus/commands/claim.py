@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from caucus.agents.quoting import in_line
 from caucus.agents.wording import left, lost, targets as on
 from caucus.terminal.asking import in_room
 from caucus.terminal.exits import LOST, Failed
@@ -76,14 +77,17 @@ def claim(
         with ending.kept():
             answer = here.asker.ask("POST", in_room(room, "claims"), wanted)
         if answer.outcome == "already_claimed":
-            raise Failed(lost(answer.conflicts), LOST)
+            hint = "" if wait else "; --wait stands in line"
+            raise Failed(lost(answer.conflicts) + hint, LOST)
         if answer.outcome == "already_yours" and command is not None:
-            number = answer.claim.claim
-            raise Failed(f"you hold #{number} on that already, elsewhere: caucus done gives it back", LOST)
+            own = f"you hold #{answer.claim.claim} on that already, {in_line(answer.claim.note)}"
+            raise Failed(f"{own}: nobody waits for themselves. Is something running under it?", LOST)
         found = wait_for(here, answer.claim, ending)
         if command is not None:
             ctx.exit(Held(here, found, ending).run(command))
     again = "already yours" if answer.outcome == "already_yours" else "yours"
+    if command is None and len(targets) > 1 and shutil.which(targets[1]):
+        say("caucus: nothing was run: a command stands behind --", err=True)
     say(as_json(found) if is_json else f"{again}: #{found.claim} {on(found)}, {left(found)}")
 
 

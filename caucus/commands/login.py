@@ -11,9 +11,10 @@ from typing import TypeVar
 
 import click
 
+from caucus.agents.quoting import name as shown
 from caucus.agents.wording import who
 from caucus.terminal import contexts
-from caucus.terminal.asking import Asker, in_room
+from caucus.terminal.asking import Asker, Refused, in_room
 from caucus.terminal.connecting import DEFAULT_URL
 from caucus.terminal.exits import Failed
 from caucus.terminal.lines import say
@@ -39,11 +40,19 @@ def login(url: str | None, name: str, room: str) -> None:
     context = contexts.Context(url or os.environ.get("CAUCUS_URL") or DEFAULT_URL, token, room, name)
     asker = Asker(context)
     me = asker.ask("GET", "/whoami")
+    is_there = True
     if room:
-        asker.ask("GET", in_room(room))
+        try:
+            asker.ask("GET", in_room(room))
+        except Refused as error:
+            if error.code != "unknown_channel":
+                raise
+            is_there = False
     file = contexts.path(os.environ)
     _change(lambda: contexts.keep(file, context))
     say(f"You are {who(me.agent_id, me.owner)} at {asker.url}: kept in {file} as {name}.")
+    if not is_there:
+        say(f"There is no room {shown(room)} yet: caucus rooms --new {shown(room)}", err=True)
     _warn_of_environment()
 
 
@@ -61,18 +70,22 @@ def _token() -> str:
 
 @click.command
 @click.argument("name", required=False)
+@click.option("-r", "--room", metavar="ROOM", help="The room that is meant there from now on.")
 @click.option("--forget", is_flag=True, help="Take it out, with its token.")
-def context(name: str | None, forget: bool) -> None:
+def context(name: str | None, room: str | None, forget: bool) -> None:
     """List contexts, change to one, or forget one."""
     file = contexts.path(os.environ)
     if name is None:
-        if forget:
-            raise click.UsageError("Say which context is to be forgotten.")
+        if forget or room is not None:
+            raise click.UsageError("Say which context is meant.")
         _list(file)
     elif forget:
         _change(lambda: contexts.forget(file, name))
         say(f"forgotten: {name}")
     else:
+        if room is not None:
+            found = _change(lambda: contexts.find(contexts.read(file), name))
+            _change(lambda: contexts.keep(file, found._replace(room=room)))
         _change(lambda: contexts.switch(file, name))
         say(f"now: {name}")
         _warn_of_environment()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -13,7 +14,9 @@ from caucus.terminal.here import Here, here
 from caucus.terminal.lines import as_json, say
 from caucus.terminal.piping import as_message, from_input, made_fit
 
-TYPES = ("note", "finding", "status", "question", "answer", "steer")
+TYPES = ("note", "finding", "status", "question", "answer", "steer", "decision")
+"""What a message may be; a decision is what the wire calls ``steer``."""
+_ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
 
 
 @click.command
@@ -44,7 +47,8 @@ def post(
     """
     said = " ".join(text)
     piped = from_input() if said in ("", "-") else made_fit(said.encode("utf-8", "replace"))
-    fields: dict[str, Any] = {"type": kind or ("answer" if reply else "note"), "msg_id": new_ulid()}
+    kind = "steer" if kind == "decision" else kind or ("answer" if reply else "note")
+    fields: dict[str, Any] = {"type": kind, "msg_id": new_ulid()}
     fields |= as_message(here.asker, here.room, piped)
     if to:
         fields["to"] = list(to)
@@ -63,8 +67,10 @@ def post(
 
 def _msg_id(here: Here, reply: str) -> str:
     """The msg_id of what is answered."""
-    if not reply.isascii() or not reply.isdigit():
+    if _ULID.fullmatch(reply):
         return reply
+    if not reply.isascii() or not reply.isdigit():
+        raise click.UsageError("CURSOR is the number in brackets, as caucus tail shows it, or a msg_id.")
     return str(here.asker.ask("GET", in_room(here.room, "messages", reply)).message.msg_id)
 
 

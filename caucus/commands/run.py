@@ -22,10 +22,12 @@ def run(here: Here, command: tuple[str, ...]) -> None:
     """
     said = {"URL": here.context.url, "TOKEN": here.context.token, "ROOM": here.named}
     environment = os.environ | {f"CAUCUS_{name}": value for name, value in said.items() if value}
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)  # Python ignores them, and so would the command
+    # Python ignores these, and so would the command
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGPIPE, signal.SIGXFSZ)}
     try:
         os.execvpe(command[0], command, environment)  # noqa: S606  # it is what was asked for
     except OSError as error:
+        for number, handler in before.items():
+            signal.signal(number, handler)
         status = 127 if isinstance(error, FileNotFoundError) else 126
         raise Failed(f"{command[0]}: {error.strerror}", status) from None

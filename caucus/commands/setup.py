@@ -102,8 +102,22 @@ def _carry_out(change: Change) -> None:
         say(f"changed {change.path}{kept}")
 
 
+def _warn_of_room(here: Here) -> None:
+    """Say so if no room will be found, as far as that can be told now."""
+    try:
+        rooms = [one.channel for one in here.asker.ask("GET", "/channels").channels]
+    except Failed as error:
+        say(f"caucus: whether the room is there is not known: {error.message}", err=True)
+        return
+    if here.named and here.named not in rooms:
+        say(f"caucus: there is no such room yet: caucus rooms --new {here.named}", err=True)
+    elif not here.named and len(rooms) != 1:
+        say("caucus: no room is named, and there is not just one: --room names it", err=True)
+
+
 def _say_how(here: Here, known: Harness) -> None:
     """What is left to do, and what may be in the way."""
+    _warn_of_room(here)
     say(f"Start it with: caucus run {known.program}   (or set {TOKEN}, and start it as ever)")
     if known.then:
         say(known.then)

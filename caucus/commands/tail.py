@@ -14,6 +14,9 @@ from caucus.terminal.following import follow, so_far
 from caucus.terminal.here import Here, here
 from caucus.terminal.lines import as_json, say
 
+MOST_ROOMS = 50
+"""Of so many rooms it is shown what was before."""
+
 
 @click.command
 @click.argument("rooms", metavar="[ROOM]...", nargs=-1)
@@ -30,7 +33,7 @@ def tail(here: Here, rooms: tuple[str, ...], last: int, since: str, is_json: boo
     Of the rooms that are named; else of the one that is set; else of all.
     """
     names = list(rooms) or [here.named or "*"]
-    asked = names if since else [_from_before(here, one, last) for one in names]
+    asked = names if since else [place for one in names for place in _from_before(here, one, last)]
     events = so_far if no_follow else follow
     for position, event in events(here.asker, asked, since):
         if is_json:
@@ -39,10 +42,18 @@ def tail(here: Here, rooms: tuple[str, ...], last: int, since: str, is_json: boo
             _show(event, names_room=len(names) > 1 or names == ["*"])
 
 
-def _from_before(here: Here, room: str, last: int) -> str:
-    if room == "*" or not last:
-        return room
-    return f"{room}:{max(0, here.asker.ask('GET', in_room(room)).head - last)}"
+def _from_before(here: Here, room: str, last: int) -> list[str]:
+    """A room from so many posts before its end on; for all, the newest rooms, and those to come."""
+    if not last:
+        return [room]
+    if room != "*":
+        return [_place(here.asker.ask("GET", in_room(room)), last)]
+    rooms = here.asker.ask("GET", "/channels").channels
+    return ["*", *(_place(one, last) for one in rooms[-MOST_ROOMS:] if one.head)]
+
+
+def _place(room: Any, last: int) -> str:
+    return f"{room.channel}:{max(0, room.head - last)}"
 
 
 def _show(event: Any, *, names_room: bool) -> None:

@@ -136,7 +136,10 @@ def of_harness(here: Here, known: Harness, home: Path, *, is_set_up: bool, is_re
     if program is None:
         checks.append(Check(what, True, f"there is no {known.program} on the path", "see PATH"))
     if not is_set_up:
-        return [*checks, Check(what, False, "it is not set up", how)]
+        return [
+            *checks,
+            Check(what, False, "it is not set up (no plugin is looked at)", how),
+        ]
     told = Told(here.asker.url, here.named)
     elsewhere = sorted(_addresses(known, home) - {(told.url, told.room)})
     if elsewhere:

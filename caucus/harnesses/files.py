@@ -134,7 +134,7 @@ def _decoded(path: Path, text: str | None) -> Fields:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise NotMerged(f"{path} is no plain JSON, and was left alone: {error}") from None
+        raise NotMerged(f"{path} is no plain JSON (comments?), and was left alone: {error}") from None
     if not isinstance(found, dict):
         raise NotMerged(f"{path} holds no object, and was left alone")
     return found

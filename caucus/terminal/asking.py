@@ -27,6 +27,11 @@ STALL_SECONDS: Final = 45
 _STATUSES: Final = {401: NO_AUTHORITY, 403: NO_AUTHORITY, 429: PACED, 503: UNREACHABLE}
 _LOST: Final = frozenset({"claim_lost", "unknown_claim", "forbidden"})
 """Refusals which say that a claim is not, or no longer, the caller's."""
+_HINTS: Final = {
+    "unauthorized": "(it may be of another backbone, or of before a restart: caucus login keeps another)",
+    "unknown_channel": "caucus rooms lists them, and makes one.",
+}
+"""What to do about some refusals."""
 _HOPELESS: Final = (ConnectionRefusedError, FileNotFoundError, PermissionError, TimeoutError)
 """Nobody is there, or whoever is takes too long."""
 _AGAIN: Final = frozenset({"overloaded", "storage_unavailable", "outcome_unknown"})
@@ -168,10 +173,13 @@ class Asker:
             error = json.loads(answer)["error"]
         except (ValueError, KeyError, TypeError, RecursionError):
             error = {}
-        refused = Refused(status, error if isinstance(error, dict) else {}, self.url)
-        if refused.exit_code == NO_AUTHORITY and not self._token:
-            return Refused(status, {"code": "unauthorized", "message": NO_TOKEN}, self.url)
-        return refused
+        if not isinstance(error, dict):
+            error = {}
+        if status in (401, 403) and not self._token:
+            error = {"code": "unauthorized", "message": NO_TOKEN}
+        elif (hint := _HINTS.get(str(error.get("code")))) is not None:
+            error = {**error, "message": f"{error.get('message')} {hint}"}
+        return Refused(status, error, self.url)
 
     def _unreachable(self, error: Exception) -> Failed:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -17,6 +17,29 @@ FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 
 
+class _Pauses:
+    """How long is waited before a stream is made again, ever longer; whoever looks is told, once each way."""
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        self._is_quiet = is_quiet
+        self._seconds = FIRST_PAUSE
+        self._is_told = False
+
+    def is_open(self) -> None:
+        """Something has come."""
+        if self._is_told:
+            say("caucus: the stream is back", err=True)
+        self._seconds, self._is_told = FIRST_PAUSE, False
+
+    def wait(self, why: str) -> None:
+        """It was lost. The first time may be a restart, which is soon over."""
+        if self._seconds > FIRST_PAUSE and not self._is_told and not self._is_quiet:
+            say(f"caucus: the stream is lost ({why}), and tried again", err=True)
+            self._is_told = True
+        time.sleep(self._seconds * random.uniform(0.5, 1))  # noqa: S311
+        self._seconds = min(2 * self._seconds, LONGEST_PAUSE)
+
+
 def follow(
     asker: Asker, rooms: Sequence[str], since: str = "", *, is_quiet: bool = False
 ) -> Iterator[tuple[str, Any]]:
@@ -24,12 +47,13 @@ def follow(
 
     Raises `Failed` if the first connection cannot be made, and later where trying again cannot help.
     """
-    position, pause, was_open = since, FIRST_PAUSE, False
+    position, was_open, pauses = since, False, _Pauses(is_quiet=is_quiet)
     query = [("room", one) for one in rooms]
     while True:
         try:
             for at, event in _events(asker.stream("/feed", query, position)):
-                was_open, pause, position = True, FIRST_PAUSE, at or position
+                pauses.is_open()
+                was_open, position = True, at or position
                 if event is not None:
                     yield position, event
             lost = "it has ended"
@@ -43,10 +67,7 @@ def follow(
             lost = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__, 200)
             if not was_open:
                 raise Failed(f"{asker.url} is not to be reached: {lost}", UNREACHABLE) from None
-        if pause > FIRST_PAUSE and not is_quiet:  # the first time may be a restart, which is soon over
-            say(f"caucus: the stream is lost ({lost}), and tried again", err=True)
-        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-        pause = min(2 * pause, LONGEST_PAUSE)
+        pauses.wait(lost)
 
 
 def so_far(asker: Asker, rooms: Sequence[str], since: str = "") -> Iterator[tuple[str, Any]]:

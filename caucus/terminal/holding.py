@@ -107,13 +107,23 @@ def wait_for(here: Here, claim: Any, ending: Ending) -> Any:
         ending.end_if_it_came()
     except Refused as error:
         if error.exit_code == LOST:
-            raise Failed(f"the place in line is lost: #{claim.claim} {targets(claim)}", LOST) from None
+            raise Failed(_lost_place(here, claim), LOST) from None
         raise
     except (KeyboardInterrupt, SystemExit):
         with suppress(Failed):
             here.asker.ask("POST", f"{path}/release", {"done": False})
         raise
     return claim
+
+
+def _lost_place(here: Here, claim: Any) -> str:
+    """Why nobody waits any more: perhaps it came by another way."""
+    with suppress(Failed):
+        query = [("state", "held"), *(("target", one) for one in claim.targets)]
+        for one in here.asker.ask("GET", in_room(here.room, "claims"), query=query).claims:
+            if (one.agent_id, one.owner) == (claim.agent_id, claim.owner):
+                return f"you hold {targets(one)} as #{one.claim} by now, and wait for it no more"
+    return f"the place in line is lost: #{claim.claim} {targets(claim)}"
 
 
 class Held:
@@ -129,6 +139,7 @@ class Held:
         self._has_ended, self._is_lost = threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._why = ""
+        self._went: dict[str, Any] = {"done": False, "note": "the command was not run to its end"}
 
     def run(self, command: Sequence[str]) -> int:
         """Run a command; its status. What ends us is passed on, and the claim is given back.
@@ -146,6 +157,7 @@ class Held:
             for work in (self._renew, self._watch):
                 threading.Thread(target=work, args=(job,), daemon=True).start()
             status = job.wait()
+            self._went = {"note": "done"} if status == 0 else {"done": False, "note": _told(status)}
         finally:
             self._ending.goes_to(None)
             self._has_ended.set()
@@ -205,10 +217,17 @@ class Held:
         if self._why:
             return
         try:
-            self._here.asker.ask("POST", f"{self._path}/release", {})
+            self._here.asker.ask("POST", f"{self._path}/release", self._went)
         except Failed as error:
             if error.exit_code == LOST:
                 self._why = "it was when the command had ended"
                 self._is_lost.set()
             else:
                 say(f"caucus: the claim was not given back, and ends by itself: {error.message}", err=True)
+
+
+def _told(status: int) -> str:
+    """How a command has ended that did not end well."""
+    if status > 128 and status - 128 in set(signal.Signals):
+        return f"the command was ended by {signal.Signals(status - 128).name}"
+    return f"the command ended with status {status}"

@@ -17,6 +17,10 @@ _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()<>#|~!&$]|:(?=//)|(?<=www)\.)", re
 """What Markdown reads something into, addresses that it makes links of as well."""
 _AT_FIRST: Final = re.compile(r"^(\d*)([-+=.])")
 _TICKS: Final = re.compile("`+")
+BRIEF: Final = 160
+"""So much is shown of a message where it is told in one line."""
+SUMMARY: Final = "*To be written: what happened, whom it hit and for how long, why, and what follows.*"
+"""What nobody but people can say."""
 _STAMP: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)")
 _SPACES: Final = re.compile(r"\s+")
 
@@ -24,7 +28,7 @@ _SPACES: Final = re.compile(r"\s+")
 def markdown(room: Any) -> str:
     """The story of a room: what was found and decided, who held what, and when everything was."""
     described, messages = room.channel, room.messages
-    parts = [f"# {inline(described.channel)}", *_about(described, messages)]
+    parts = [f"# {inline(described.channel)}", *_about(described, messages), f"## Summary\n\n{SUMMARY}"]
     for title, lines in (
         ("Findings", _said(messages, "finding")),
         ("Decisions", _said(messages, "steer")),
@@ -91,7 +95,20 @@ def _at(one: Any) -> str:
 
 def _line(one: Any, state: str = "") -> str:
     with_it = "" if one.artifact is None else f" with {code(one.artifact)}"
-    return f"- **{_at(one)}** {_who(one)}{state}{with_it}:{block(one.body)}"
+    to = f" to {', '.join(map(inline, one.to))}" if one.to else ""
+    return f"- **{_at(one)}** {_who(one)}{to}{state}{with_it}{_number(one)}:{block(one.body)}"
+
+
+def _number(one: Any) -> str:
+    """Where it stands in the room's log."""
+    return "" if one.cursor is None else rf" \[{one.cursor}\]"
+
+
+def _brief(one: Any) -> str:
+    """The first line of what somebody wrote, and how many there are."""
+    first, *more = clean(one.body or "").strip("\n").split("\n")
+    cut = first if len(first) <= BRIEF else first[: BRIEF - 1] + "…"
+    return inline(cut) + (f" (and {len(more)} lines more)" if more else "")
 
 
 def _said(messages: Iterable[Any], kind: str) -> Iterator[str]:
@@ -121,14 +138,14 @@ def _work(messages: list[Any]) -> Iterator[str]:
         before = open_ones.pop(one.target, None)
         if one.status == "resolved":
             if before is not None:
-                ended = f"until {_at(one)}, {_who(one)}:{block(one.body)}"
+                ended = f"until {_at(one)}, {_brief(before)}; ended by {_who(one)}: {_brief(one)}"
                 yield f"- {code(one.target)} {_who(before)} from {_at(before)} {ended}"
             continue
         if before is not None and _who(before) != _who(one):
             yield f"- {code(one.target)} {_who(before)} from {_at(before)} until {_at(one)}, then {_who(one)}"
         open_ones[one.target] = before if before is not None and _who(before) == _who(one) else one
     for target, one in open_ones.items():
-        yield f"- {code(target)} {_who(one)} from {_at(one)}, no end is told:{block(one.body)}"
+        yield f"- {code(target)} {_who(one)} from {_at(one)}, and still when this was made, {_brief(one)}"
 
 
 def _held(claims: list[Any]) -> Iterator[str]:
@@ -142,13 +159,13 @@ def _held(claims: list[Any]) -> Iterator[str]:
 def _evidence(messages: list[Any]) -> Iterator[str]:
     for one in messages:
         if one.artifact is not None:
-            yield f"- {code(one.artifact)} **{_at(one)}** {_who(one)}"
+            yield f"- {code(one.artifact)} **{_at(one)}** {_who(one)}: {_brief(one)}"
 
 
 def _people(messages: list[Any]) -> Iterator[str]:
-    counted = Counter((one.owner, one.agent_id) for one in messages)
+    counted = Counter((one.owner, one.agent_id) for one in messages if one.owner != "caucus")
     for (owner, agent_id), count in counted.most_common():
-        yield f"- {inline(owner)}/{inline(agent_id)}, {count} posts"
+        yield f"- {inline(owner)}/{inline(agent_id)}, {count} {'post' if count == 1 else 'posts'}"
 
 
 def _timeline(messages: list[Any]) -> Iterator[str]:
@@ -156,4 +173,4 @@ def _timeline(messages: list[Any]) -> Iterator[str]:
         to = f" to {', '.join(map(inline, one.to))}" if one.to else ""
         on = f" on {code(one.target)}" if one.target else ""
         status = f", {inline(one.status)}" if one.status else ""
-        yield f"- **{_at(one)}** {inline(one.type)}{status} {_who(one)}{to}{on}:{block(one.body)}"
+        yield f"- **{_at(one)}** {inline(one.type)}{status} {_who(one)}{to}{on}{_number(one)}: {_brief(one)}"
