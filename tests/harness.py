@@ -203,7 +203,12 @@ class Lab:
         self.terminal = Terminal(url, who, self.home)
         more = kind.configure(self.home, self.model.url)
         path = f"{PROGRAMS / '.bin'}{os.pathsep}/usr/bin{os.pathsep}/bin"
-        named = {name: self.terminal.environment[name] for name in ("CAUCUS_TOKEN",)}
+        named = {
+            name: value
+            for name, value in self.terminal.environment.items()
+            if name in ("CAUCUS_TOKEN", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")
+            or name.lower().startswith("npm_config_")  # one of them installs something of its own
+        }
         self.environment = {"HOME": str(self.home), "PATH": path, **named, **more}
 
     def begin(self, arguments: Sequence[str]) -> subprocess.Popen[str]:

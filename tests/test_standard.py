@@ -18,7 +18,7 @@ import pytest
 from caucus.standard import MOST_BYTES, LineWriter, is_nowhere, writer_to
 from tests.daemon import BIN, SECONDS, WAYS, ask
 
-LINE = "x" * 1023 + "\n"
+ENTRY = "x" * 1023 + "\n"
 
 
 def told(count: int) -> str:
@@ -56,11 +56,11 @@ def test_nothing_waits_for_a_reader_and_what_is_too_much_is_dropped_and_told(pip
     reading, writing = pipe
     filling = fill(writing)
     writer = LineWriter(writing, told)
-    fit = MOST_BYTES // len(LINE)
+    fit = MOST_BYTES // len(ENTRY)
     for _ in range(fit + 5):
-        writer.write(LINE)
+        writer.write(ENTRY)
     notice = b"5 lines were dropped\n"
-    expected = filling + LINE.encode() * fit
+    expected = filling + ENTRY.encode() * fit
     got = b""
     while len(got) < len(expected + notice):
         got += read_until(reading, b"\n")
@@ -93,16 +93,16 @@ def test_a_descriptor_that_somebody_made_non_blocking_is_written_to_in_full(pipe
     os.set_blocking(writing, False)
     writer = LineWriter(writing, told)
     for _ in range(500):
-        writer.write(LINE)
+        writer.write(ENTRY)
     writer.write("end\n")
-    assert read_until(reading, b"end\n") == LINE.encode() * 500 + b"end\n"
+    assert read_until(reading, b"end\n") == ENTRY.encode() * 500 + b"end\n"
 
 
 def test_draining_waits_no_longer_than_it_says(pipe: tuple[int, int]) -> None:
     writer = LineWriter(pipe[1])
-    writer.write(LINE * 200)
+    writer.write(ENTRY * 200)
     writer.drain(0.01)
-    assert read_until(pipe[0], LINE.encode() * 200)
+    assert read_until(pipe[0], ENTRY.encode() * 200)
     writer.drain(SECONDS)
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from caucus.harnesses.files import Change, Fields, find, give_back, merged, put, said, take
-from caucus.harnesses.harness import LINE, SECONDS, TOKEN, Harness, Told, command
+from caucus.harnesses.harness import ENTRY, SECONDS, TOKEN, Harness, Told, command
 from caucus.harnesses.hooking import put_hooks, take_hooks
 
 EDITS: Final = "Edit|Write|MultiEdit|NotebookEdit"
-ALLOWED: Final = f"mcp__{LINE}"
+ALLOWED: Final = f"mcp__{ENTRY}"
 
 
 def hooks(told: Told) -> dict[str, list[Any]]:
@@ -45,16 +45,16 @@ def _command(address: str) -> Fields:
 
 def _call(event: str, **more: object) -> Fields:
     given = {"dialect": "claude", "event": event, "session_id": "${session_id}", "cwd": "${cwd}"}
-    return {"type": "mcp_tool", "server": LINE, "tool": "hook", "input": given | more, "timeout": SECONDS}
+    return {"type": "mcp_tool", "server": ENTRY, "tool": "hook", "input": given | more, "timeout": SECONDS}
 
 
 def _put_server(told: Told, found: Fields, _: Fields) -> None:
     entry = {"type": "http", "url": told.mcp(), "headers": {"Authorization": f"Bearer ${{{TOKEN}}}"}}
-    put(found, entry | {"alwaysLoad": True}, "mcpServers", LINE)
+    put(found, entry | {"alwaysLoad": True}, "mcpServers", ENTRY)
 
 
 def _take_server(found: Fields, kept: Fields) -> None:
-    give_back(found, kept, TOKEN, "mcpServers", LINE)
+    give_back(found, kept, TOKEN, "mcpServers", ENTRY)
 
 
 def _put_settings(told: Told, found: Fields, _: Fields) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from caucus.harnesses.files import Change, Fields, NotMerged, backup_of, filled, merged, said, text_of
-from caucus.harnesses.harness import LINE, SECONDS, TOKEN, Harness, Told, command
+from caucus.harnesses.harness import ENTRY, SECONDS, TOKEN, Harness, Told, command
 from caucus.harnesses.hooking import is_ours, put_hooks, take_hooks
 
 EDITS: Final = "^(apply_patch|Edit|Write|Bash)$"
@@ -126,12 +126,12 @@ def _said(document: Any) -> str:
 
 def _take_settings(document: Any, kept: Any, places: Iterable[str]) -> None:
     """Take out what is ours, with tables that are empty without it; what was there before us comes back."""
-    servers, before = document.get("mcp_servers"), kept.get("mcp_servers", {}).get(LINE)
-    if servers is not None and LINE in servers and TOKEN in str(servers[LINE]):
+    servers, before = document.get("mcp_servers"), kept.get("mcp_servers", {}).get(ENTRY)
+    if servers is not None and ENTRY in servers and TOKEN in str(servers[ENTRY]):
         if before is None:
-            del servers[LINE]
+            del servers[ENTRY]
         else:
-            servers[LINE] = before
+            servers[ENTRY] = before
     hooks = document.get("hooks")
     state = None if hooks is None else hooks.get("state")
     if state is not None:
@@ -148,9 +148,9 @@ def _put_settings(told: Told, document: Any, trusted: Mapping[str, str]) -> None
     from tomlkit import table  # noqa: PLC0415
 
     servers = document.setdefault("mcp_servers", table(is_super_table=True))
-    servers[LINE] = {"url": told.mcp(), "bearer_token_env_var": TOKEN}
+    servers[ENTRY] = {"url": told.mcp(), "bearer_token_env_var": TOKEN}
     if told.allows:
-        servers[LINE]["default_tools_approval_mode"] = "approve"
+        servers[ENTRY]["default_tools_approval_mode"] = "approve"
     hooks = document.setdefault("hooks", table(is_super_table=True))
     state = hooks.setdefault("state", table(is_super_table=True))
     for place, found in trusted.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from caucus.harnesses.files import Change, Fields, give_back, merged, own, put
-from caucus.harnesses.harness import LINE, SECONDS, TOKEN, Harness, Told, command, pretty
+from caucus.harnesses.harness import ENTRY, SECONDS, TOKEN, Harness, Told, command, pretty
 
 EDITS: Final = "edit|create|apply_patch|str_replace_editor"
 _SESSION: Final = '"{$(grep -o \'"sessionId": *"[A-Za-z0-9-]*"\' | head -n 1)}"'
@@ -38,11 +38,11 @@ def _command(address: str, body: str = "@-") -> Fields:
 
 def _put_in(told: Told, found: Fields, _: Fields) -> None:
     headers = {"Authorization": f"Bearer ${{{TOKEN}}}"}
-    put(found, {"type": "http", "url": told.mcp(), "headers": headers, "tools": ["*"]}, "mcpServers", LINE)
+    put(found, {"type": "http", "url": told.mcp(), "headers": headers, "tools": ["*"]}, "mcpServers", ENTRY)
 
 
 def _take_out(found: Fields, kept: Fields) -> None:
-    give_back(found, kept, TOKEN, "mcpServers", LINE)
+    give_back(found, kept, TOKEN, "mcpServers", ENTRY)
 
 
 def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from caucus.harnesses.files import Change, Fields, give_back, merged, put
-from caucus.harnesses.harness import LINE, TOKEN, Harness, Told
+from caucus.harnesses.harness import ENTRY, TOKEN, Harness, Told
 
 
 def _put_in(told: Told, found: Fields, _: Fields) -> None:
     headers = {"Authorization": f"Bearer ${{env:{TOKEN}}}"}
-    put(found, {"url": told.mcp(), "headers": headers}, "mcpServers", LINE)
+    put(found, {"url": told.mcp(), "headers": headers}, "mcpServers", ENTRY)
 
 
 def _take_out(found: Fields, kept: Fields) -> None:
-    give_back(found, kept, TOKEN, "mcpServers", LINE)
+    give_back(found, kept, TOKEN, "mcpServers", ENTRY)
 
 
 def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:  # noqa: ARG001

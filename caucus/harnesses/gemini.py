@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from caucus.harnesses.files import Change, Fields, give_back, merged, put
-from caucus.harnesses.harness import LINE, SECONDS, TOKEN, Harness, Told, command
+from caucus.harnesses.harness import ENTRY, SECONDS, TOKEN, Harness, Told, command
 from caucus.harnesses.hooking import put_hooks, take_hooks
 
 EDITS: Final = "write_file|replace"
@@ -32,7 +32,7 @@ def hooks(told: Told) -> dict[str, list[Any]]:
 
 def _command(event: str, address: str, body: str = "@-") -> Fields:
     return {
-        "name": f"{LINE}-{event}",
+        "name": f"{ENTRY}-{event}",
         "type": "command",
         "command": command(address, body),
         "timeout": 1000 * (SECONDS + 1),
@@ -41,13 +41,13 @@ def _command(event: str, address: str, body: str = "@-") -> Fields:
 
 def _put_in(told: Told, found: Fields, _: Fields) -> None:
     entry = {"type": "http", "url": told.mcp(), "headers": {"Authorization": f"Bearer ${TOKEN}"}}
-    put(found, entry | {"timeout": _CALL_MILLISECONDS, "trust": told.allows}, "mcpServers", LINE)
+    put(found, entry | {"timeout": _CALL_MILLISECONDS, "trust": told.allows}, "mcpServers", ENTRY)
     put_hooks(found, hooks(told))
 
 
 def _take_out(found: Fields, kept: Fields) -> None:
     take_hooks(found, "gemini")
-    give_back(found, kept, TOKEN, "mcpServers", LINE)
+    give_back(found, kept, TOKEN, "mcpServers", ENTRY)
 
 
 def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:

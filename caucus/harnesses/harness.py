@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from caucus.harnesses.files import Change
 
-LINE: Final = "caucus"
+ENTRY: Final = "caucus"
 """What our entry is called in each file."""
 SECONDS: Final = 2
 """As long as a hook may take: the daemon answers within that, and a harness waits for it."""

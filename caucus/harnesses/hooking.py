@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from caucus.harnesses.files import Fields
-from caucus.harnesses.harness import LINE
+from caucus.harnesses.harness import ENTRY
 
 
 def is_ours(handler: Any, dialect: str) -> bool:
@@ -14,7 +14,7 @@ def is_ours(handler: Any, dialect: str) -> bool:
     if not isinstance(handler, dict):
         return False
     if handler.get("type") == "mcp_tool":
-        return handler.get("server") == LINE and handler.get("tool") == "hook"
+        return handler.get("server") == ENTRY and handler.get("tool") == "hook"
     line = handler.get("command", "")
     return isinstance(line, str) and line.startswith("curl ") and all(
         part in line for part in (f"/hooks/{dialect}/", "/dev/fd/3", "3<<CAUCUS")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from caucus.harnesses.files import Change, Fields, give_back, merged, own, put
-from caucus.harnesses.harness import LINE, TOKEN, Harness, Told, plugin
+from caucus.harnesses.harness import ENTRY, TOKEN, Harness, Told, plugin
 
 _CALL_MILLISECONDS: Final = 55_000
 """A call may wait for 50 s."""
@@ -17,11 +17,11 @@ _CALL_MILLISECONDS: Final = 55_000
 def _put_in(told: Told, found: Fields, _: Fields) -> None:
     headers = {"Authorization": f"Bearer {{env:{TOKEN}}}"}
     entry = {"type": "remote", "url": told.mcp(), "headers": headers, "oauth": False}
-    put(found, entry | {"timeout": _CALL_MILLISECONDS}, "mcp", LINE)
+    put(found, entry | {"timeout": _CALL_MILLISECONDS}, "mcp", ENTRY)
 
 
 def _take_out(found: Fields, kept: Fields) -> None:
-    give_back(found, kept, TOKEN, "mcp", LINE)
+    give_back(found, kept, TOKEN, "mcp", ENTRY)
 
 
 def plan(home: Path, environment: Mapping[str, str], told: Told | None) -> list[Change]:
