@@ -11,7 +11,7 @@ import click
 
 from caucus.agents.quoting import name as shown
 from caucus.terminal import contexts
-from caucus.terminal.asking import Asker
+from caucus.terminal.asking import NO_TOKEN, Asker
 from caucus.terminal.exits import NO_AUTHORITY, Failed
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,9 +50,7 @@ class Here:
         """Whom the token stands for: agent and owner."""
         if self._me is None:
             if not self.context.token:
-                raise Failed(
-                    "this needs a token: set CAUCUS_TOKEN, or keep one with caucus login", NO_AUTHORITY
-                )
+                raise Failed(NO_TOKEN, NO_AUTHORITY)
             found = self.asker.ask("GET", "/whoami")
             self._me = found.agent_id, found.owner
         return self._me
