@@ -25,6 +25,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@$(MAKE) --no-print-directory $(VENV)/npm/.installed || echo "what is on npm could not be installed: its tests are skipped"
+	@$(MAKE) --no-print-directory $(VENV)/.browser || echo "there is no Chromium: the tests of the page are skipped"
 	@$(MAKE) --no-print-directory $(VENV)/harnesses/.installed || echo "the harnesses could not be installed: their tests are skipped"
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP) > .twisted.log 2>&1 & other=$$!; \
@@ -72,6 +73,13 @@ $(VENV)/npm/.installed: tests/npm/package.json | $(VENV)/bin/python
 $(VENV)/harnesses/.installed: tests/harnesses/package.json | $(VENV)/bin/python
 	mkdir -p $(VENV)/harnesses && cp $< $(VENV)/harnesses/
 	cd $(VENV)/harnesses && npm install --silent --no-audit --no-fund --no-package-lock
+	@touch $@
+
+# A browser for the tests of the page: the machine's own, or Debian's where that can be installed.
+$(VENV)/.browser: | $(VENV)/bin/python
+	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || { apt-get update --quiet --quiet && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends \
+		chromium fonts-dejavu-core > /dev/null; }
 	@touch $@
 
 bench: $(VENV)/.installed

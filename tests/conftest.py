@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser, sync_playwright
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
@@ -24,6 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from caucus.settings import TRANSPORTS
+from tests.browser import launch
 from tests.daemon import Start
 
 DEADLINE_SECONDS = 20.0
@@ -87,6 +89,15 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if daemon.process.poll() is None:
             daemon.process.kill()
         daemon.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The one browser of all tests of the page; each has a window of its own."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

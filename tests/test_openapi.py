@@ -36,14 +36,21 @@ def test_every_described_operation_exists_on_the_wire() -> None:
     edge.make_room()
     for path, verb in described():
         target = path.format(
-            channel="room", sha256="0" * 64, claim="1", cursor="1", dialect="claude", event="Stop"
+            channel="room",
+            sha256="0" * 64,
+            claim="1",
+            cursor="1",
+            dialect="claude",
+            event="Stop",
+            version="0",
+            part="app.js",
         )
         answer = edge.connect()
         answer.send(f"{verb.upper()} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         head = answer.transport.value()
         status = int(head.split(b" ")[1])
         assert status not in (405, 500)
-        assert b"There is nothing here" not in head or "sha256" in path or "cursor" in path
+        assert b"There is nothing here" not in head or path == "/" or "sha256" in path or "cursor" in path
         answer.lose()
 
 

@@ -43,6 +43,9 @@ def test_the_wheel_holds_the_package_and_the_plugins_and_nothing_that_hides_twis
         "caucus/py.typed",
         "caucus/harnesses/opencode.js",
         "caucus/harnesses/pi.ts",
+        "caucus/web/page/static/app.js",
+        "caucus/web/page/static/index.html",
+        "caucus/web/page/static/page.css",
         "twisted/plugins/caucus_service.py",
         "twisted/plugins/caucus_journals.py",
     } <= names

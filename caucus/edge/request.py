@@ -91,6 +91,11 @@ class Request:
     def values(self, name: bytes) -> Sequence[bytes]:
         """The values of the headers of a name, which is given in lower case."""
 
+    def names(self, kind: str) -> bool:
+        """Whether its ``Accept`` names this media type; a range such as ``*/*`` names none."""
+        kinds = ",".join(value.decode("latin-1") for value in self.values(b"accept")).lower().split(",")
+        return any(one.partition(";")[0].strip() == kind for one in kinds)
+
     @abstractmethod
     def body(self) -> bytes:
         """The bytes of the body."""

@@ -26,6 +26,7 @@ from caucus.web.table import operation_of
 from caucus.wire.jsontext import decode_given
 from caucus.wire.operation import BodyKind, Operation
 from caucus.wire.operations import METRICS
+from caucus.wire.page import PAGE
 
 T = TypeVar("T")
 FOR_A_HARNESS: Final = (
@@ -37,6 +38,7 @@ HEARD_SECONDS: Final = 0.25
 
 Presence is told in whole seconds, and a sign of life is due after a quarter of ten at the soonest.
 """
+HTML: Final = "text/html"
 _TYPED: Final[Mapping[Reading, Callable[[bytes], Any]]] = {"message": read_draft, "claim": read_asked}
 """What finds a good body good, in one typed pass, and else gives ``None``."""
 
@@ -173,7 +175,7 @@ class Gate:
             self._issuer.authorize(operation.name, authorization, request.value, local=request.door.local)
         elif operation.authority == "reader":
             self.identify(request)
-        elif operation is METRICS and not request.door.metrics:
+        elif not _is_shown(operation, request):
             raise NotFound
 
     def _judge_either(self, request: Request) -> None:
@@ -223,10 +225,17 @@ def authored(fields: Mapping[str, object], principal: Principal) -> dict[str, ob
 
 
 def _otherwise(place: Place, request: Request) -> Operation[Any]:
-    """Refuse a method that no operation here has; what a listener does not show is not there at all."""
-    if METRICS in place.routes.values() and not request.door.metrics:
+    """Refuse a method that no operation here has; what is not shown is not there at all."""
+    if not all(_is_shown(one, request) for one in place.routes.values()):
         raise NotFound
     return operation_of(place.routes, request.method)
+
+
+def _is_shown(operation: Operation[Any] | None, request: Request) -> bool:
+    """Metrics are on some listeners alone, and the page is for browsers."""
+    if operation is METRICS:
+        return request.door.metrics
+    return operation is not PAGE or request.names(HTML)
 
 
 def _require_object(value: object) -> None:

@@ -328,6 +328,10 @@ RPC: Final[Codec[bytes]] = Codec(encode=_as_it_is, decode=_as_it_is, shown="a JS
 HOOKED: Final[Codec[bytes]] = Codec(
     encode=_as_it_is, decode=_as_it_is, shown="what the harness takes; `{}` for nothing"
 )
+HTML: Final[Codec[bytes]] = Codec(
+    encode=_as_it_is, decode=_as_it_is, shown="`text/html`", content_type="text/html; charset=utf-8"
+)
+PART: Final[Codec[bytes]] = Codec(encode=_as_it_is, decode=_as_it_is, shown="what it is", content_type="*/*")
 METRICS: Final[Codec[bytes]] = Codec(
     encode=_as_it_is,
     decode=_as_it_is,

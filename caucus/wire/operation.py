@@ -68,7 +68,7 @@ class Operation(Generic[T]):
 
     @segments.default
     def _split(self) -> tuple[str, ...]:
-        return tuple(self.at.strip("/").split("/"))
+        return tuple(one for one in self.at.split("/") if one)
 
     @is_of_channel.default
     def _names_channel(self) -> bool:

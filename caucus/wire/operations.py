@@ -13,6 +13,7 @@ from caucus.wire.operation import (
     STORAGE_ERRORS as _STORAGE,
     Operation,
 )
+from caucus.wire.page import PAGES
 
 EVERYWHERE: Final = (
     errors.BadRequest,
@@ -381,8 +382,9 @@ OPERATIONS: Final = (
     *(one for one in dict(globals()).values() if isinstance(one, Operation)),
     *FOLLOWING,
     *AGENTS,
+    *PAGES,
 )
-"""Every row: those above, in their order, those of what follows from them, and the agents' door."""
+"""Every row: those above, in their order, of what follows from them, and the two doors."""
 
 ACTIONS: Final = (("channels", "{channel}", "{action}"), ("admin", "tokens", "{action}"))
 """Paths where any method but POST is 405, also where nothing is: those that another service has so."""

@@ -16,7 +16,7 @@ _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?]*)")
 
 def path(*segments: str) -> str:
     """The path of these segments, each percent-encoded."""
-    return "".join("/" + quote(segment, safe="") for segment in segments)
+    return "".join("/" + quote(segment, safe="") for segment in segments) or "/"
 
 
 def authority(target: bytes) -> bytes | None:

@@ -23,6 +23,8 @@ _VARIABLES: Final = {
     "cursor": r"^[1-9][0-9]{0,14}\Z",
     "dialect": rf"^({'|'.join(DIALECTS)})\Z",
     "event": r"^[A-Za-z]{1,64}\Z",
+    "version": r"^[a-z0-9]{1,64}\Z",
+    "part": r"^[a-z_]{1,64}\.(css|js|svg)\Z",
 }
 _IDEMPOTENCY_KEY: Final[Schema] = {
     "name": "Idempotency-Key",
@@ -118,6 +120,7 @@ _FURTHER: Final[dict[str, list[Schema]]] = {
 _OPAQUE: Final[dict[str, Schema]] = {
     "text/plain": {"type": "string"},
     "text/event-stream": {"type": "string"},
+    "text/html": {"type": "string"},
 }
 """What answers are that have no schema: any JSON, any bytes, or text."""
 

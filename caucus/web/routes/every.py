@@ -15,6 +15,7 @@ from caucus.web.routes import (
     mcp,
     messages,
     metrics,
+    page,
     presence,
     serving,
     streams,
@@ -32,6 +33,7 @@ ROOMS: Final = (
     mcp,
     messages,
     metrics,
+    page,
     presence,
     streams,
 )

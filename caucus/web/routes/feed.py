@@ -28,7 +28,7 @@ async def read_feed(on: Serving, request: Request) -> Response:
         raise NotFound
     request.principal = on.speaker(request)
     rooms, since = [intern(one) for one in texts(request, "room") if one], text(request, "since")
-    if _wants_stream(request):
+    if request.names(EVENT_STREAM):
         return await _live(on, request, rooms, since)
     limit, patience = count(request, "limit"), wait(request)
     _hear(on, request, read_view(rooms))
@@ -60,9 +60,3 @@ async def _live(on: Serving, request: Request, rooms: list[str], since: str | No
         begun = await opening
         opening = succeed(begun)
     return Response(READ_FEED.status, on.streams.feed(view, opening), HEADERS, EVENTS.content_type)
-
-
-def _wants_stream(request: Request) -> bool:
-    """Whether a request names a stream of events as what it takes."""
-    kinds = ",".join(value.decode("latin-1") for value in request.values(b"accept")).lower().split(",")
-    return any(kind.partition(";")[0].strip() == EVENT_STREAM for kind in kinds)

@@ -1,0 +1,91 @@
+/** Elements, made of text: nothing on this page reads HTML, whoever wrote it. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function filled(node, given, inside) {
+  for (const [name, value] of Object.entries(given)) {
+    if (name === "on") {
+      for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+    } else if (value !== null && value !== undefined && value !== false) {
+      node.setAttribute(name, value === true ? "" : value);
+    }
+  }
+  node.append(...inside.flat().filter((one) => one !== null && one !== undefined && one !== false));
+  return node;
+}
+
+/** An element with attributes, listeners under `on`, and what is in it: nodes and text. */
+export const el = (tag, given = {}, ...inside) => filled(document.createElement(tag), given, inside);
+
+export const svg = (tag, given = {}, ...inside) =>
+  filled(document.createElementNS(SVG, tag), given, inside);
+
+export const button = (label, click, given = {}) =>
+  el("button", { type: "button", ...given, on: { click } }, label);
+
+export const find = (selector, within = document) => within.querySelector(selector);
+
+/** Code points that are not seen: as the terminal's commands, the page leaves them out. */
+const UNSEEN = new RegExp(
+  "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f" +
+    "\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb" +
+    "\\u{13430}-\\u{1345f}\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]",
+  "gu",
+);
+const LINE_ENDS = /\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]/g;
+
+/** What somebody wrote, without what is not seen. */
+export const clean = (text) => String(text ?? "").replace(LINE_ENDS, "\n").replace(UNSEEN, "");
+
+/** Somebody's words within a line of ours, which they can neither turn around nor break. */
+export const said = (text, given = {}) => el("bdi", given, clean(text).replace(/\s+/g, " "));
+
+/** The same, cut to a length that a line has room for. */
+export function brief(text, most = 80) {
+  const flat = clean(text).replace(/\s+/g, " ").trim();
+  const points = [...flat.slice(0, 2 * most)];
+  return points.length > most ? points.slice(0, most - 1).join("") + "…" : flat;
+}
+
+/** A body: code between fences, or between back-ticks, stands apart, and all of it is text. */
+export function body(text) {
+  const parts = clean(text).split(/^```[^\n`]*\n([\s\S]*?)(?:\n```[ \t]*$|$(?![\s\S]))/m);
+  return parts.map((part, at) =>
+    at % 2 === 1
+      ? el("pre", { tabindex: "0", "aria-label": "Code", dir: "ltr" }, el("code", {}, part))
+      : part.trim() &&
+        el("p", { dir: "auto" }, part.replace(/^\n+|\n+$/g, "").split(/`([^`\n]+)`/).map((one, odd) =>
+          odd % 2 === 1 ? el("code", {}, one) : one)),
+  );
+}
+
+/** Put nodes in a place; what had the focus there has it again, if there is still something with its `data-key`. */
+export function renew(place, ...nodes) {
+  const had = place.contains(document.activeElement) && document.activeElement.dataset.key;
+  const scrolled = place.scrollTop;
+  place.replaceChildren(...nodes.flat().filter(Boolean));
+  place.scrollTop = scrolled;
+  if (had) [...place.querySelectorAll("[data-key]")].find((one) => one.dataset.key === had)?.focus();
+}
+
+/** Have the browser keep bytes as a file, which it shows to nobody. */
+export function download(blob, name) {
+  const address = URL.createObjectURL(blob);
+  el("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+let toasts = 0;
+
+/** Say something, for a while; what went wrong stays until it is closed. */
+export function toast(text, trouble = false) {
+  const place = find("#toasts");
+  const note = el("div", { class: trouble ? "toast trouble" : "toast", id: `toast-${++toasts}` }, said(text));
+  note.append(button("×", () => note.remove(), { "aria-label": "Close" }));
+  place.append(note);
+  while (place.children.length > 4) place.firstChild.remove();
+  if (!trouble) setTimeout(() => note.remove(), 8000);
+}
+
+/** Give the browser's thread to whatever waits for it. */
+export const pause = (ms = 0) => new Promise((done) => setTimeout(done, ms));

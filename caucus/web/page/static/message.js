@@ -1,0 +1,101 @@
+/** One message, as a row of the log. */
+
+import { body, brief, button, clean, download, el, said, toast } from "./dom.js";
+import { state, isMe, isToMe } from "./state.js";
+import { ago, dayOf, instant } from "./time.js";
+import { at, bytes, get } from "./wire.js";
+
+/** A shape for each type, beside its word and its colour. */
+export const SHAPES = new Map(
+  Object.entries({ finding: "◆", claim: "■", status: "●", question: "?", answer: "↳", note: "○", steer: "▲" }),
+);
+const GROUPED_MS = 300_000;
+const EVIDENCE = /^caucus:\/\/artifact\/([a-z0-9][a-z0-9-]{0,63})\/([0-9a-f]{64})$/;
+
+/** Somebody's name: the human first, then the session. */
+export const who = ({ owner, agent_id }) =>
+  el("span", { class: "who" }, said(owner, { class: "owner" }), "/", said(agent_id));
+
+export const badge = (type) =>
+  el("span", { class: `type t-${SHAPES.has(type) ? type : "note"}` },
+    el("span", { "aria-hidden": "true" }, SHAPES.get(type) ?? "○"), " ", clean(type));
+
+/** Where evidence lies, as a link that downloads it; what else stands there is text. */
+function evidence(artifact) {
+  const found = EVIDENCE.exec(artifact);
+  if (!found) return el("p", { class: "evidence" }, "with ", el("code", {}, clean(artifact)));
+  const [, channel, sha256] = found;
+  const fetchIt = async (event) => {
+    event.preventDefault();
+    try {
+      download(await bytes(at("channels", channel, "artifacts", sha256)), `${channel}-${sha256.slice(0, 12)}.bin`);
+    } catch (error) {
+      toast(`No evidence: ${error.message}`, true);
+    }
+  };
+  const link = el("a", { href: "#", on: { click: fetchIt }, title: sha256 }, `Download evidence ${sha256.slice(0, 12)}`);
+  return el("p", { class: "evidence" }, link);
+}
+
+/** What became of an addressed message, for each name; asked for when it is opened. */
+function receipts(channel, cursor) {
+  const place = el("ul", {});
+  const load = async ({ target }) => {
+    if (!target.open) return;
+    try {
+      const told = await get(at("channels", channel, "messages", String(cursor)));
+      const lines = told.receipts.map((one) => el("li", {}, said(one.name), `: ${one.state}`));
+      const lost = told.unreachable.map((one) => el("li", {}, said(one), ": nobody here has that name"));
+      place.replaceChildren(...lines, ...lost);
+    } catch (error) {
+      place.replaceChildren(el("li", {}, error.message));
+    }
+  };
+  return el("details", { class: "receipts", on: { toggle: load } }, el("summary", {}, "Was it read?"), place);
+}
+
+/**
+ * @param log the `Log` that it is of.
+ * @param acts `goTo(cursor)`, `answer(event)`, `ack(event)` and `thread(id)`.
+ */
+export function row(event, before, log, acts) {
+  const { message, cursor, change } = event;
+  const when = instant(message.ts);
+  const earlier = before && instant(before.message.ts);
+  const isNewDay = !before || dayOf(earlier) !== dayOf(when);
+  const isGrouped = !isNewDay && before.cursor === cursor - 1 && when - earlier < GROUPED_MS &&
+    before.message.owner === message.owner && before.message.agent_id === message.agent_id;
+  const repliedTo = log.repliedTo(message);
+  const answers = log.answersTo(message);
+  const owed = state.inbox.some((item) => item.channel === log.channel && item.cursor === cursor);
+  const kind = change && clean(change.kind).replace("_", " ");
+  const head = el("p", { class: "head" },
+    badge(message.type), !isGrouped && who(message),
+    kind && el("span", { class: "flag" }, kind),
+    message.to && el("span", { class: "to" }, "to ", message.to.map((one, nth) => [nth ? ", " : "", said(one)]).flat()),
+    message.target && el("span", { class: "target" }, "on ", el("code", {}, said(message.target))),
+    message.status && message.type !== "claim" && el("span", { class: "flag" }, clean(message.status)),
+    el("span", { class: "when" }, ago(when), " ", el("span", { class: "cursor" }, `#${cursor}`), " ",
+      state.me && message.type !== "claim" && button("Answer", () => acts.answer(event), { class: "link", "aria-label": `Answer #${cursor}` })),
+  );
+  const links = [
+    message.reply_to && (repliedTo
+      ? button(["↑ to ", said(repliedTo.message.owner), ": ", brief(repliedTo.message.body)], () => acts.goTo(repliedTo.cursor), { class: "link" })
+      : el("p", { class: "quiet" }, "to a message that is not here")),
+  ];
+  const doing = el("p", { class: "acts" },
+    answers.map((one, nth) => button(`↓ answer ${nth + 1}`, () => acts.goTo(one), { class: "link" })),
+    message.thread && button(`thread ${message.thread.slice(-6)}`, () => acts.thread(message.thread), { class: "link", title: "Show only this thread" }),
+    owed && button("Acknowledge", () => acts.ack(event), { class: "link", "aria-label": `Acknowledge #${cursor}` }),
+  );
+  const label = `${message.type} by ${clean(message.owner)}, number ${cursor}`;
+  const classes = ["msg", isGrouped && "grouped", isToMe(message) && "mine", isMe(message) && "own"].filter(Boolean);
+  return el("article",
+    { class: classes.join(" "), tabindex: "-1", "data-cursor": cursor, "aria-label": label, "aria-posinset": cursor, "aria-setsize": "-1" },
+    isNewDay && el("p", { class: "day" }, dayOf(when)),
+    head, links, el("div", { class: "body" }, body(message.body)),
+    message.artifact && evidence(message.artifact),
+    message.to && receipts(log.channel, cursor),
+    doing.childNodes.length ? doing : null,
+  );
+}

@@ -1,0 +1,184 @@
+/** A long list of which only what is near the eye is there: pieces of it are filled and emptied as it is scrolled. */
+
+import { el } from "./dom.js";
+
+/** Cursors of a piece. */
+const PIECE = 40;
+/** The height of a row before it was ever shown, in pixels. */
+const GUESS = 64;
+const AHEAD = "1200px 0px";
+const AT_END = 48;
+
+class Piece {
+  constructor(number) {
+    this.rows = [];
+    this.isFilled = false;
+    this.node = el("div", { class: "piece", role: "none" });
+    this.node.piece = this;
+    this.number = number;
+  }
+}
+
+/**
+ * @param scroller the element that scrolls.
+ * @param list what the pieces are in.
+ * @param render makes the element of a row, given it and the row before.
+ */
+export class Windowed {
+  #pieces = new Map();
+  #seen;
+
+  constructor(scroller, list, render) {
+    Object.assign(this, { scroller, list, render, isAtEnd: true });
+    this.#seen = new IntersectionObserver((entries) => this.#look(entries), { root: scroller, rootMargin: AHEAD });
+    scroller.addEventListener("scroll", () => {
+      this.isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_END;
+    }, { passive: true });
+    this.sizes = new ResizeObserver(() => this.isAtEnd && this.toEnd());
+    this.sizes.observe(list);
+    this.sizes.observe(scroller);
+  }
+
+  /** Show these rows, in the order of their cursors, and no others. */
+  set(rows) {
+    this.#seen.disconnect();
+    this.#pieces.clear();
+    for (const row of rows) this.#pieceOf(row).rows.push(row);
+    const pieces = [...this.#pieces.values()];
+    this.list.replaceChildren(...pieces.map((piece) => piece.node));
+    for (const piece of pieces) this.#empty(piece, piece.rows.length * GUESS);
+    pieces.slice(-2).forEach((piece) => this.#fill(piece));
+    pieces.forEach((piece) => this.#seen.observe(piece.node));
+    if (this.isAtEnd) this.toEnd();
+  }
+
+  /** One row more, at the end. */
+  append(row) {
+    const known = this.#pieces.size;
+    const piece = this.#pieceOf(row);
+    const before = piece.rows[piece.rows.length - 1] ?? this.#before(piece);
+    piece.rows.push(row);
+    if (this.#pieces.size > known) {
+      this.list.append(piece.node);
+      this.#fill(piece);
+      this.#seen.observe(piece.node);
+    } else if (piece.isFilled) {
+      piece.node.append(this.render(row, before));
+    } else {
+      piece.node.style.height = `${piece.node.offsetHeight + GUESS}px`;
+    }
+    if (this.isAtEnd) this.toEnd();
+  }
+
+  /** Rows at the beginning; what is looked at stays where it is. */
+  prepend(rows) {
+    const { scroller } = this;
+    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    const touched = new Map();
+    for (const row of rows) {
+      const piece = this.#pieceOf(row);
+      if (!touched.has(piece)) touched.set(piece, []);
+      touched.get(piece).push(row);
+    }
+    const made = [];
+    for (const [piece, more] of touched) {
+      const isNew = !piece.rows.length;
+      piece.rows = [...more, ...piece.rows];
+      if (isNew) made.push(piece);
+      else if (piece.isFilled) this.#fill(piece);
+      else piece.node.style.height = `${piece.node.offsetHeight + more.length * GUESS}px`;
+    }
+    for (const piece of made) this.#empty(piece, piece.rows.length * GUESS);
+    this.list.prepend(...made.map((piece) => piece.node));
+    scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    made.forEach((piece) => this.#seen.observe(piece.node));
+  }
+
+  toEnd() {
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.isAtEnd = true;
+  }
+
+  /** The element of the row with a cursor, made if need be; none if it is not in the list. */
+  row(cursor) {
+    const piece = this.#pieces.get(Math.floor((cursor - 1) / PIECE));
+    if (!piece?.rows.some((row) => row.cursor === cursor)) return null;
+    if (!piece.isFilled) this.#fill(piece);
+    return this.#shown(piece, cursor);
+  }
+
+  /** Make a row's element anew, if it is there. */
+  refresh(cursor) {
+    const piece = this.#pieces.get(Math.floor((cursor - 1) / PIECE));
+    const node = piece?.isFilled ? this.#shown(piece, cursor) : null;
+    if (!node) return;
+    const at = piece.rows.findIndex((row) => row.cursor === cursor);
+    const fresh = this.render(piece.rows[at], piece.rows[at - 1] ?? this.#before(piece));
+    const hadFocus = node.contains(document.activeElement);
+    node.replaceWith(fresh);
+    if (hadFocus) fresh.focus({ preventScroll: true });
+  }
+
+  /** The cursor of the row so many rows after, or before, that with a cursor. */
+  beside(cursor, step) {
+    const cursors = [...this.#pieces.values()]
+      .sort((one, other) => one.number - other.number)
+      .flatMap((piece) => piece.rows.map((row) => row.cursor));
+    const at = cursors.indexOf(cursor);
+    if (at < 0) return cursors[step > 0 ? 0 : cursors.length - 1];
+    return cursors[Math.min(cursors.length - 1, Math.max(0, at + step))];
+  }
+
+  #pieceOf(row) {
+    const number = Math.floor((row.cursor - 1) / PIECE);
+    let piece = this.#pieces.get(number);
+    if (!piece) this.#pieces.set(number, (piece = new Piece(number)));
+    return piece;
+  }
+
+  #shown(piece, cursor) {
+    return [...piece.node.children].find((node) => Number(node.dataset.cursor) === cursor) ?? null;
+  }
+
+  #before(piece) {
+    for (let number = piece.number - 1; number >= piece.number - 3; number--) {
+      const rows = this.#pieces.get(number)?.rows;
+      if (rows?.length) return rows[rows.length - 1];
+    }
+    return undefined;
+  }
+
+  #fill(piece) {
+    let before = this.#before(piece);
+    const nodes = piece.rows.map((row) => {
+      const node = this.render(row, before);
+      before = row;
+      return node;
+    });
+    piece.node.style.height = "";
+    piece.node.replaceChildren(...nodes);
+    piece.isFilled = true;
+  }
+
+  #empty(piece, height) {
+    piece.node.style.height = `${height}px`;
+    piece.node.replaceChildren();
+    piece.isFilled = false;
+  }
+
+  #look(entries) {
+    const leaving = entries
+      .map((entry) => [entry, entry.target.piece])
+      .filter(([entry, piece]) => !entry.isIntersecting && piece.isFilled && this.#mayGo(piece))
+      .map(([, piece]) => [piece, piece.node.offsetHeight]);
+    for (const [piece, height] of leaving) this.#empty(piece, height);
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting && !target.piece.isFilled) this.#fill(target.piece);
+    }
+    if (this.isAtEnd) this.toEnd();
+  }
+
+  #mayGo(piece) {
+    return !piece.node.contains(document.activeElement) && piece.node !== this.list.lastChild;
+  }
+}

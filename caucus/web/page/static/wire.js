@@ -1,0 +1,152 @@
+/** What goes over the wire: requests with the token in a header, writes that happen once, and streams. */
+
+import { pause } from "./dom.js";
+import { heard } from "./time.js";
+import { ulid } from "./ulid.js";
+
+/** The server said no; `code` is its word for why, and `given` what came with that. */
+export class Refused extends Error {
+  constructor(status, given) {
+    super((given.issues ?? []).join(" · ") || given.message || `The server answered ${status}.`);
+    Object.assign(this, { status, given, code: given.code ?? "http_error" });
+  }
+}
+
+/** Nobody answered. */
+export class Away extends Error {
+  constructor() {
+    super("The server does not answer.");
+  }
+}
+
+const base = new URL(".", location.href);
+const ANSWER_MS = 20_000;
+const PERSIST_MS = 30_000;
+/** After which quiet a stream is lost: the server says something every 15 s. */
+const QUIET_MS = 45_000;
+const MAY_COME = new Set(["storage_unavailable", "outcome_unknown", "overloaded", "request_timeout"]);
+
+let bearer = "";
+
+/** Speak with this token from now on; `""` is with none. */
+export const speak = (token) => {
+  bearer = token;
+};
+
+/** Whether a header may hold it. */
+export const isToken = (text) => /^[\x21-\x7e]+$/.test(text);
+
+/** The path of these segments, each of which may hold anything. */
+export const at = (...segments) => segments.map(encodeURIComponent).join("/");
+
+export const query = (given) => new URLSearchParams(given.filter(([, value]) => value !== "")).toString();
+
+async function open(method, path, { body, headers = {}, signal, token = bearer } = {}) {
+  const given = { ...headers };
+  if (token) given.authorization = `Bearer ${token}`;
+  let response;
+  try {
+    const wanted = { method, headers: given, signal, cache: "no-store", redirect: "error" };
+    response = await fetch(new URL(path, base), { ...wanted, body });
+  } catch {
+    throw new Away();
+  }
+  heard(response.headers.get("date"));
+  if (response.ok) return response;
+  let error = {};
+  try {
+    error = (await response.json()).error ?? {};
+  } catch {
+    // a proxy's own page
+  }
+  throw new Refused(response.status, error);
+}
+
+async function whole(method, path, given, read) {
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const response = await open(method, path, { signal, ...given });
+  try {
+    return await read(response);
+  } catch {
+    throw new Away(); // it broke off
+  }
+}
+
+const json = (response) => response.json();
+
+export const get = (path, given) => whole("GET", path, given, json);
+export const bytes = (path) => whole("GET", path, {}, (response) => response.blob());
+
+const passes = (error) => error instanceof Away || MAY_COME.has(error.code);
+
+/** The same call again, while the server is away; what it throws at last is thrown. */
+export async function patiently(call, until = performance.now() + PERSIST_MS) {
+  for (let wait = 400; ; wait = Math.min(2 * wait, 5000)) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!passes(error) || performance.now() > until) throw error;
+    }
+    await pause(wait);
+  }
+}
+
+/** Keys of what was asked and not answered: the same request again is the same write. */
+const unanswered = new Map();
+
+/** Ask for a write, until it is known what became of it; asking again for the same is safe. */
+export async function write(path, body, { method = "POST", token = bearer } = {}) {
+  const sent = typeof body === "object" && !(body instanceof Blob) ? JSON.stringify(body) : body;
+  const same = typeof sent === "string" ? `${token} ${path} ${sent}` : {};
+  const key = unanswered.get(same) ?? ulid();
+  unanswered.set(same, key);
+  const given = { body: sent, token, headers: { "idempotency-key": key } };
+  try {
+    const answer = await patiently(() => whole(method, path, given, json));
+    unanswered.delete(same);
+    return answer;
+  } catch (error) {
+    if (!passes(error)) unanswered.delete(same);
+    throw error;
+  }
+}
+
+/** A stream's events as they come, `{id, event, data}`; ends with the connection, or after too much quiet. */
+export async function* stream(path, signal) {
+  const quiet = new AbortController();
+  const either = AbortSignal.any([signal, quiet.signal]);
+  let timer = setTimeout(() => quiet.abort(), QUIET_MS);
+  const response = await open("GET", path, { headers: { accept: "text/event-stream" }, signal: either });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  let frame = {};
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => quiet.abort(), QUIET_MS);
+      const lines = (rest + value).split("\n");
+      rest = lines.pop();
+      for (const line of lines) {
+        const colon = line.indexOf(":");
+        if (line === "") {
+          if (Object.keys(frame).length) yield frame;
+          frame = {};
+        } else if (colon > 0) {
+          frame[line.slice(0, colon)] = line.slice(colon + 1).replace(/^ /, "");
+        }
+      }
+    }
+  } catch (error) {
+    if (error instanceof Refused) throw error;
+    throw new Away();
+  } finally {
+    clearTimeout(timer);
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** Ask for what must not be asked twice: a token that is made and not received is lost, and can be revoked. */
+export const once = (path, body, token) =>
+  whole("POST", path, { body: JSON.stringify(body), token }, json);
