@@ -48,6 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", default=50, type=int, help="how often a daemon is killed under load")
     parser.addoption("--seeds", default=10, type=int, help="how many orders several backbones take turns in")
     parser.addoption("--histories", default=100, type=int, help="how many histories of claims are tried")
+    parser.addoption("--pictures", help="the folder for pictures of the page, which are not kept without")
     parser.addoption(
         "--requests", default=20_000, type=int, help="how many are generated for both transports"
     )
@@ -89,6 +90,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if daemon.process.poll() is None:
             daemon.process.kill()
         daemon.process.communicate()
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where pictures of the page go."""
+    folder = Path(request.config.getoption("--pictures") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

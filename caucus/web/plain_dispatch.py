@@ -30,7 +30,9 @@ class PlainDispatch(Resource):
         except CaucusError as refusal:
             request.respond(refused(refusal))
         else:
-            # Klein joins what it finds here by slashes; quoted again, %2F stays inside its segment.
-            request.postpath = [quote(segment, safe="").encode() for segment in request.place.segments]
+            # Klein joins what it finds here by slashes; quoted again, %2F stays inside its segment. Nothing
+            # at all would be no path to it, for which it has a redirect.
+            segments = [quote(segment, safe="").encode() for segment in request.place.segments]
+            request.postpath = segments or [b""]
             self._tree.render(request)
         return NOT_DONE_YET

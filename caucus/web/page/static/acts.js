@@ -34,10 +34,8 @@ const claimPath = (claim, action) => at("channels", state.channel, "claims", Str
 /** What a claim is on, in few words. */
 export function onWhat(claim) {
   const more = claim.targets.length - 3;
-  return [
-    claim.targets.slice(0, 3).map((one, nth) => [nth ? ", " : "", el("code", {}, said(one))]).flat(),
-    more > 0 ? ` and ${more} more` : "",
-  ].flat();
+  const shown = claim.targets.slice(0, 3).map((one, nth) => [nth ? ", " : "", el("code", {}, said(one))]);
+  return el("span", {}, shown.flat(), more > 0 ? ` and ${more} more` : "");
 }
 
 const inWords = (claim) => brief(claim.targets.join(", "), 60);

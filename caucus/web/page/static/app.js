@@ -53,6 +53,7 @@ function setView(view) {
     if (one.dataset.view === view) one.setAttribute("aria-current", "page");
     else one.removeAttribute("aria-current");
   }
+  find("#views [aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
   tell("view");
 }
 

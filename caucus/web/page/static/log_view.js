@@ -29,10 +29,10 @@ export function buildLog() {
     control.id = `by-${name}`;
     return el("div", { class: `by by-${name}` }, el("label", { for: control.id }, label), control);
   };
-  const input = (type = "search") => el("input", { type, autocomplete: "off", spellcheck: "false" });
+  const input = (given = {}) => el("input", { type: "search", autocomplete: "off", spellcheck: "false", ...given });
   const types = el("select", {}, el("option", { value: "" }, "All"), [...SHAPES.keys()].map((one) => el("option", {}, one)));
   const search = el("form", { class: "search", role: "search", "aria-label": "Search this room", on: { submit: (event) => event.preventDefault() } },
-    field("text", "Search", input()), field("type", "Type", types), field("owner", "Who", input()), field("target", "Target", input()),
+    field("text", "Search", input({ placeholder: "what was said" })), field("type", "Type", types), field("owner", "Who", input()), field("target", "Target", input()),
     button("Clear", clear, { class: "clear" }));
   const found = el("p", { class: "found", role: "status" });
   const list = el("div", { class: "rows", role: "feed", "aria-label": "Messages", "aria-busy": "false" });

@@ -76,7 +76,8 @@ export function row(event, before, log, acts) {
     message.target && el("span", { class: "target" }, "on ", el("code", {}, said(message.target))),
     message.status && message.type !== "claim" && el("span", { class: "flag" }, clean(message.status)),
     el("span", { class: "when" }, ago(when), " ", el("span", { class: "cursor" }, `#${cursor}`), " ",
-      state.me && message.type !== "claim" && button("Answer", () => acts.answer(event), { class: "link", "aria-label": `Answer #${cursor}` })),
+      state.me && message.type !== "claim" && button("Answer", () => acts.answer(event), { class: "link", "aria-label": `Answer #${cursor}` }),
+      owed && button("Acknowledge", () => acts.ack(event), { class: "link", "aria-label": `Acknowledge #${cursor}` })),
   );
   const links = [
     message.reply_to && (repliedTo
@@ -86,7 +87,6 @@ export function row(event, before, log, acts) {
   const doing = el("p", { class: "acts" },
     answers.map((one, nth) => button(`↓ answer ${nth + 1}`, () => acts.goTo(one), { class: "link" })),
     message.thread && button(`thread ${message.thread.slice(-6)}`, () => acts.thread(message.thread), { class: "link", title: "Show only this thread" }),
-    owed && button("Acknowledge", () => acts.ack(event), { class: "link", "aria-label": `Acknowledge #${cursor}` }),
   );
   const label = `${message.type} by ${clean(message.owner)}, number ${cursor}`;
   const classes = ["msg", isGrouped && "grouped", isToMe(message) && "mine", isMe(message) && "own"].filter(Boolean);

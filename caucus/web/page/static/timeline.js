@@ -7,6 +7,8 @@ import { calmly, on, state } from "./state.js";
 import { clockOf, dayOf, exactOf, now, span } from "./time.js";
 
 const ZOOMS = [["15 min", 900], ["Hour", 3600], ["6 hours", 21_600], ["Day", 86_400], ["All", 0]];
+/** The size of text, in pixels, that the picture is drawn for. */
+const ROOT = 15;
 const NAMES = 150;
 const LANE = 34;
 const BAR = 13;
@@ -18,6 +20,8 @@ const ENDINGS = new Map(
   Object.entries({ released: ["", "released"], lapsed: ["×", "lapsed"], revoked: ["⊘", "freed by somebody else"],
     taken_over: ["⇄", "taken over"], handed_over: ["→", "handed over"], "": ["", "still held"] }),
 );
+/** Of what is drawn upon something that has a name. */
+const UNREAD = { "aria-hidden": "true" };
 const STEPS = [60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 604_800, 2_592_000];
 
 let zoom = 0;
@@ -74,7 +78,7 @@ function draw() {
   parts.earlier.disabled = !zoom || start <= first;
   parts.later.disabled = !zoom || !back;
   parts.told.textContent = lanes.length
-    ? `${exactOf(start)} to ${exactOf(end)}: ${seen.bars.length} claims, ${seen.points.length} findings, questions, answers and steers, by ${lanes.length} agents${log.isWhole ? "" : "; older messages are not in it"}`
+    ? `${dayOf(start)} ${clockOf(start)} to ${dayOf(end) === dayOf(start) ? "" : dayOf(end)} ${clockOf(end)}: ${seen.bars.length} claims, ${seen.points.length} findings, questions, answers and steers, by ${lanes.length} agents${log.isWhole ? "" : "; older messages are not in it"}`
     : "Nothing has happened yet.";
   parts.picture.replaceChildren(lanes.length ? picture(lanes, seen, start, end, until) : "");
   if (parts.table.open) table(seen, log);
@@ -92,7 +96,8 @@ function stacked(bars) {
 }
 
 function picture(lanes, seen, start, end, until) {
-  const width = Math.max(480, parts.picture.clientWidth - 4);
+  const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / ROOT;
+  const width = Math.max(300, (parts.picture.clientWidth - 4) / scale);
   const names = width < 700 ? 96 : NAMES;
   const x = (at) => names + ((Math.min(end, Math.max(start, at)) - start) / (end - start || 1)) * (width - names - 14);
   const nodes = [];
@@ -109,7 +114,7 @@ function picture(lanes, seen, start, end, until) {
     y += height;
   }
   const told = `Who held what, and what was found, asked and steered, from ${exactOf(start)} to ${exactOf(end)}. The table below says the same.`;
-  return svg("svg", { viewBox: `0 0 ${width} ${y + 4}`, width, height: y + 4, role: "group", "aria-label": told },
+  return svg("svg", { viewBox: `0 0 ${width} ${y + 4}`, width: width * scale, height: (y + 4) * scale, role: "group", "aria-label": told },
     axis(start, end, x, y), nodes);
 }
 
@@ -144,10 +149,10 @@ function barOf(bar, x, y, until) {
   const target = brief(bar.target, 120);
   const label = `${target}, ${clean(bar.lane)}, from ${exactOf(bar.start)} for ${span(((bar.how ? bar.end : until) - bar.start) / 1000)}, ${word}`;
   const room = Math.floor((width - 8) / 6.5);
-  return clickable(svg("g", { class: `bar ${bar.how || "held"}` }, svg("title", {}, label),
-    svg("rect", { x: from, y, width, height: BAR, rx: 2 }),
-    room > 3 && svg("text", { x: from + 4, y: y + BAR - 3 }, brief(bar.target, room)),
-    mark && svg("text", { x: from + width - 2, y: y + BAR - 2, class: "mark" }, mark)), bar.cursor, label);
+  const rect = svg("rect", { x: from, y, width, height: BAR, rx: 2 }, svg("title", {}, label));
+  return svg("g", { class: `bar ${bar.how || "held"}` }, clickable(rect, bar.cursor, label),
+    room > 3 && svg("text", { x: from + 4, y: y + BAR - 3, ...UNREAD }, brief(bar.target, room)),
+    mark && svg("text", { x: from + width - 2, y: y + BAR - 2, class: "mark", ...UNREAD }, mark));
 }
 
 function pointsOf(points, x, y) {
@@ -166,8 +171,10 @@ function pointsOf(points, x, y) {
     const [one] = group.points;
     const more = group.points.length - 1;
     const label = `${one.type} at ${exactOf(one.at)}${more ? ` and ${more} more` : ""}: ${brief(one.body)}`;
-    return clickable(svg("text", { x: group.x, y, class: `point t-${one.type}`, "text-anchor": "middle" },
-      svg("title", {}, label), SHAPES.get(one.type), more ? String(more + 1) : ""), one.cursor, label);
+    const text = SHAPES.get(one.type) + (more ? String(more + 1) : "");
+    const rect = svg("rect", { x: group.x - NEAR / 2, y: y - 12, width: NEAR, height: 15 }, svg("title", {}, label));
+    return svg("g", { class: "point" }, clickable(rect, one.cursor, label),
+      svg("text", { x: group.x, y, class: `t-${one.type}`, "text-anchor": "middle", ...UNREAD }, text));
   });
 }
 
