@@ -2,7 +2,7 @@
 
     python -m bench [--against COMMAND-OR-URL] [--only PART,PART...] [--json FILE]
 
-The parts are rates, loaded, claims, memory, strangers, start, streams, following and durable.
+The parts are rates, loaded, claims, memory, strangers, start, streams, following, durable and page.
 
 The daemon is started here, in a process of its own; so is the other server, by default the same
 daemon on Twisted's own site (``--http twisted``). A command must print its URL as the last word of
@@ -19,15 +19,27 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import claims, durable, loaded, memory, rates, strangers
+from bench import claims, durable, loaded, memory, page, rates, strangers
 from bench.servers import DAEMON, Server
 
-PARTS = ("rates", "loaded", "claims", "memory", "strangers", "start", "streams", "following", "durable")
+PARTS = (
+    "rates",
+    "loaded",
+    "claims",
+    "memory",
+    "strangers",
+    "start",
+    "streams",
+    "following",
+    "durable",
+    "page",
+)
 
 
 def main() -> None:
@@ -68,12 +80,13 @@ def main() -> None:
         )
     if "claims" in only:
         result["claims"] = claims.measure(options.rounds, options.seconds)
-    if "memory" in only:
-        result["memory"] = memory.per_message(options.messages)
-    if "strangers" in only:
-        result["strangers"] = strangers.measure()
-    if "start" in only:
-        result["start"] = memory.start_up()
+    alone: dict[str, Callable[[], Any]] = {
+        "memory": lambda: memory.per_message(options.messages),
+        "strangers": strangers.measure,
+        "start": memory.start_up,
+        "page": lambda: page.measure(10_000, options.rounds),
+    }
+    result |= {part: measured() for part, measured in alone.items() if part in only}
     programs = {"streams": {"caucus": DAEMON, "against": options.against}, "following": {"caucus": DAEMON}}
     for part in (one for one in programs if one in only):
         result[part] = {name: _told(part, target) for name, target in programs[part].items()}

@@ -45,14 +45,14 @@ def main() -> int:
 
 
 def tell(url: str, tokens: str) -> None:
-    """Print three commands that work when pasted, and how to play the demo here."""
+    """Print where the page is, three commands that work when pasted, and how to play the demo here."""
     token = tokens.partition(":")[0] or "${CAUCUS_TOKENS%%:*}"
     bearer = f'-H "authorization: Bearer {token}"'
     claim = f'{{"type":"claim","msg_id":"{ULID}","body":"on it","target":"auth-timeout repro"}}'
     given = f"CAUCUS_TOKENS={tokens}" if tokens else 'CAUCUS_TOKENS="$CAUCUS_TOKENS"'
     print(
         f"""
-Create a channel, claim a piece of work in it, read what was said:
+{pages(url, tokens)}Create a channel, claim a piece of work in it, read what was said:
 
   curl {bearer} {url}/channels -d '{{"channel":"war-room","purpose":"login 500s"}}'
   curl {bearer} {url}/channels/war-room/claim -d '{claim}'
@@ -64,6 +64,15 @@ Create a channel, claim a piece of work in it, read what was said:
 """,
         flush=True,
     )
+
+
+def pages(url: str, tokens: str) -> str:
+    """Where a browser shows the rooms, as each of those whose tokens are made up, or as nobody."""
+    if not tokens:
+        return f"See the rooms in a browser, which asks for a token:\n\n  {url}/\n\n"
+    entries = (entry.split(":") for entry in tokens.split(","))
+    lines = [f"  {url}/#token={token}   {owner}" for token, _, owner in entries]
+    return "\n".join(["See the rooms in a browser, as one of them:", "", *lines, "", ""])
 
 
 def logins(url: str, tokens: str) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.browser import TOKENS, Room, Sight, looking, needs_browser, start_room
 from tests.daemon import Start, ask
@@ -100,6 +100,51 @@ def test_nothing_is_lost_or_told_twice_over_a_restart(
         room.say("after")
         sight.until("after")
         assert sight.bodies() == ["before", "meanwhile", "after"]
+
+
+def test_what_is_posted_while_the_server_is_away_is_said_once(
+    start: Start, chromium: Browser, tmp_path: Path
+) -> None:
+    journal = f"sqlite:{tmp_path}/room.db"
+    daemon, room = start_room(start, CAUCUS_JOURNAL=journal)
+    port = room.url.rpartition(":")[2]
+    with looking(chromium, fails=True) as sight:
+        sight.open(room)
+        daemon.end(signal.SIGKILL)
+        sight.page.wait_for_selector("#connection.away")
+        sight.page.get_by_label("Message", exact=True).fill("into the dark")
+        sight.button("Post").click()
+        sight.page.wait_for_timeout(500)
+        assert sight.page.get_by_label("Message", exact=True).input_value() == "into the dark"
+        start("caucus-backbone", CAUCUS_TOKENS=TOKENS, CAUCUS_JOURNAL=journal, PORT=port).until_listening()
+        sight.until("into the dark")
+        expect(sight.page.get_by_label("Message", exact=True)).to_have_value("")
+        assert [one["body"] for one in room.log()] == ["into the dark"]
+
+
+def test_every_write_has_a_key_that_makes_it_safe_to_repeat(start: Start, chromium: Browser) -> None:
+    _, room = start_room(start)
+    with looking(chromium) as sight:
+        keys: list[str] = []
+        lost = iter((True, False))
+
+        def lose(route: Route) -> None:
+            keys.append(route.request.headers["idempotency-key"])
+            if next(lost):  # the server has it, and its answer gets lost
+                route.fetch()
+                route.abort()
+            else:
+                route.continue_()
+
+        sight.open(room)
+        sight.page.route("**/append", lose)
+        sight.page.get_by_label("Message", exact=True).fill("once")
+        sight.button("Post").click()
+        sight.until("once")
+        expect(sight.page.get_by_label("Message", exact=True)).to_have_value("")
+        assert len(keys) == 2
+        assert len(set(keys)) == 1
+        assert [one["body"] for one in room.log()] == ["once"]
 
 
 def test_a_log_that_was_lost_begins_anew(start: Start, chromium: Browser) -> None:

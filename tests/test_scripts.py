@@ -66,6 +66,7 @@ def test_run_prints_commands_that_work_when_pasted(start: Start) -> None:
             break
     commands = re.findall(r"^  (curl .*)$", printed, re.MULTILINE)
     assert len(commands) == 3
+    assert re.search(r"^  http://127\.0\.0\.1:\d+/#token=[0-9a-f]{16}   alice$", printed, re.MULTILINE)
     answers = [
         subprocess.run(
             ["bash", "-c", command], capture_output=True, text=True, timeout=SECONDS, check=True
