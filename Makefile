@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The tests that a transport has a part in: they run on both, side by side, since much of them is waiting.
 OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadlines door edge feed follow following idempotency \
-	issuer limits mcp hooks guard recorded routes server strangers stream stream_turns token_command waiting)
+	issuer limits mcp hooks guard page_files recorded routes server strangers stream stream_turns token_command waiting)
+# Those that look at the page with a browser, which waits much, too: they run after the ones above.
+IN_BROWSER := $(patsubst %,tests/test_page%.py,_room _acts _hostile _long _looks _timeline)
 
 .PHONY: help run demo test test-oldest check bench clean
 
@@ -28,8 +30,10 @@ test: $(VENV)/.installed-dev
 	@$(MAKE) --no-print-directory $(VENV)/.browser || echo "there is no Chromium: the tests of the page are skipped"
 	@$(MAKE) --no-print-directory $(VENV)/harnesses/.installed || echo "the harnesses could not be installed: their tests are skipped"
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP) > .twisted.log 2>&1 & other=$$!; \
-		$(BIN)/coverage run -m pytest; mine=$$?; wait $$other; others=$$?; cat .twisted.log; \
+	( $(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP); twisted=$$?; \
+		$(BIN)/coverage run -m pytest $(IN_BROWSER); exit $$((twisted + $$?)) ) > .beside.log 2>&1 & other=$$!; \
+		$(BIN)/coverage run -m pytest $(patsubst %,--ignore=%,$(IN_BROWSER)); mine=$$?; \
+		wait $$other; others=$$?; cat .beside.log; \
 		exit $$((mine + others))
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
@@ -86,4 +90,4 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m bench $(BENCH)
 
 clean:
-	rm -rf $(VENV) dist build .twisted.log .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist build .beside.log .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

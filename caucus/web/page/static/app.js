@@ -10,12 +10,13 @@ import { buildLog, goTo, seen } from "./log_view.js";
 import { showAbout, showRooms } from "./rooms.js";
 import { keep, showForm, showMe } from "./session.js";
 import { showSide } from "./side.js";
-import { on, state, tell } from "./state.js";
+import { calmly, on, state, tell } from "./state.js";
 import { tick } from "./time.js";
 import { buildTimeline } from "./timeline.js";
 import { isToken } from "./wire.js";
 import { buildWriting } from "./writing.js";
 
+const ROOMS_MS = 200;
 const PEOPLE_MS = 15_000;
 const ALIVE_MS = 60_000;
 const CONNECTIONS = new Map(
@@ -45,14 +46,18 @@ function showConnection() {
   find("#connection").replaceChildren(el("span", { "aria-hidden": "true" }, shape), ` ${text}`);
 }
 
+function showViews() {
+  for (const one of find("#views").children) {
+    one.href = addressOf({ view: one.dataset.view });
+    if (one.dataset.view === state.view) one.setAttribute("aria-current", "page");
+    else one.removeAttribute("aria-current");
+  }
+}
+
 function setView(view) {
   state.view = view;
   document.body.dataset.view = view;
-  for (const one of find("#views").children) {
-    one.href = addressOf({ view: one.dataset.view });
-    if (one.dataset.view === view) one.setAttribute("aria-current", "page");
-    else one.removeAttribute("aria-current");
-  }
+  showViews();
   find("#views [aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
   tell("view");
 }
@@ -80,7 +85,10 @@ function route() {
   }
   const { room, view } = asked();
   setView(view || state.view);
-  if (room && room !== state.channel && state.rooms.has(room)) open(room).catch(cannotOpen);
+  if (room && room !== state.channel) {
+    if (state.rooms.has(room)) open(room).catch(cannotOpen);
+    else if (state.rooms.size) toast(`There is no room ${clean(room)}.`, true);
+  }
   seen();
 }
 
@@ -106,9 +114,9 @@ function start() {
   buildTimeline(goToMessage);
   showSide(goToMessage);
   showAdmin();
-  on("rooms", showRooms);
-  on("rooms", showAbout);
-  on("rooms", () => setView(state.view));
+  on("rooms", calmly(ROOMS_MS, showRooms));
+  on("room", showAbout);
+  on("room", showViews);
   on("connection", showConnection);
   on("me", showMe);
   on("me", () => ["rooms", "board", "inbox", "people"].forEach(tell));

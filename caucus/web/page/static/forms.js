@@ -4,6 +4,10 @@ import { button, clean, el, toast } from "./dom.js";
 
 let count = 0;
 
+/** What is shown while nobody answers, and from when on. */
+export const PATIENCE = "No answer yet; it is being tried again.";
+export const PATIENCE_MS = 1500;
+
 function control(field, id) {
   const given = { id, name: field.name, required: field.required, "aria-describedby": field.hint && `${id}-hint` };
   if (field.kind === "text") return el("textarea", { ...given, rows: field.rows ?? 3 }, field.value ?? "");
@@ -44,17 +48,21 @@ export function form(fields, action, submit, { after = () => {}, extra = [] } = 
     if (doing.disabled) return;
     doing.disabled = true;
     trouble.replaceChildren();
+    const waiting = setTimeout(() => trouble.replaceChildren(PATIENCE), PATIENCE_MS);
     const values = Object.fromEntries(lines.map(([field, input]) =>
       [field.name, field.kind === "yes" ? input.checked : field.kind === "text" ? input.value : input.value.trim()]));
     try {
       const told = await submit(values, trouble);
+      clearTimeout(waiting);
       if (told !== false) {
+        trouble.replaceChildren();
         after();
         if (told) toast(told);
       }
     } catch (error) {
       trouble.replaceChildren(clean(error.message));
     } finally {
+      clearTimeout(waiting);
       doing.disabled = false;
     }
   };

@@ -57,16 +57,19 @@ export class Live {
           if (run.signal.aborted) return;
           this.#position = since;
         }
+        let isReset = false;
         for await (const frame of stream(`feed?${query([["since", this.#position]])}`, run.signal)) {
           if (run.signal.aborted) return;
+          isReset = frame.event === "reset";
+          if (isReset) break;
           if (state.connection !== "live") this.#show("live");
           wait = FIRST_WAIT;
-          if (frame.event === "reset") {
-            this.#position = "";
-            break;
-          }
           if (frame.data) this.#hooks.event(JSON.parse(frame.data));
           if (frame.id) this.#position = frame.id;
+        }
+        if (isReset) {
+          this.#position = "";
+          continue;
         }
       } catch (error) {
         if (run.signal.aborted) return;

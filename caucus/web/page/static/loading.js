@@ -1,11 +1,11 @@
 /** What the server knows, brought here: a room's log, newest first, and what is kept true beside it. */
 
 import { asked, settle } from "./address.js";
-import { clean, toast } from "./dom.js";
+import { brief, clean, toast } from "./dom.js";
 import { Log } from "./log.js";
-import { goTo, showBusy, showLog, showNewer, showOlder } from "./log_view.js";
+import { forget, goTo, showBusy, showLog, showNewer, showOlder } from "./log_view.js";
 import { begin } from "./session.js";
-import { calmly, isMe, isToMe, state, tell } from "./state.js";
+import { inTurn, isMe, isToMe, readUpTo, state, tell } from "./state.js";
 import { at, get, patiently, query } from "./wire.js";
 
 /** Messages that are asked for first, and at a time after that. */
@@ -20,7 +20,7 @@ const quietly = (call) => async () => {
   }
 };
 
-export const loadBoard = calmly(400, quietly(async () => {
+export const loadBoard = inTurn(300, quietly(async () => {
   const { channel } = state;
   if (!channel) return;
   const { claims } = await get(at("channels", channel, "claims"));
@@ -29,15 +29,19 @@ export const loadBoard = calmly(400, quietly(async () => {
   tell("board");
 }));
 
-export const loadInbox = calmly(400, quietly(async () => {
-  state.inbox = state.me ? (await get("inbox")).items : [];
+export const loadInbox = inTurn(300, quietly(async () => {
+  const { session } = state;
+  const items = state.me ? (await get("inbox")).items : [];
+  if (session !== state.session) return;
+  state.inbox = items;
   tell("inbox");
 }));
 
-export const loadPeople = calmly(2000, quietly(async () => {
-  const { agents } = await get(`who?${query([["channel", state.channel]])}`);
-  state.people = agents;
-  if (state.me) state.me = await get("whoami");
+export const loadPeople = inTurn(2000, quietly(async () => {
+  const { session } = state;
+  const [{ agents }, me] = await Promise.all([get(`who?${query([["channel", state.channel]])}`), state.me && get("whoami")]);
+  if (session !== state.session) return;
+  Object.assign(state, { people: agents, me });
   tell("people");
 }));
 
@@ -62,14 +66,15 @@ let opening = 0;
 export async function open(channel, cursor = 0) {
   const turn = ++opening;
   const log = new Log(channel);
-  Object.assign(state, { channel, log, board: { claims: [], since: 0 } });
-  for (const topic of ["rooms", "board", "log"]) tell(topic);
+  const room = state.rooms.get(channel);
+  Object.assign(state, { channel, log, newFrom: room ? readUpTo(room) : 0, board: { claims: [], since: 0 } });
+  for (const topic of ["rooms", "room", "board", "log"]) tell(topic);
   showLog();
   settle();
   if (!channel) return;
   loadBoard();
   loadPeople();
-  const head = state.rooms.get(channel)?.head ?? 0;
+  const head = room?.head ?? 0;
   const newest = await page(channel, Math.max(0, head - NEWEST), PAGE);
   if (turn !== opening) return;
   log.append(newest);
@@ -84,6 +89,12 @@ async function page(room, cursor, limit) {
 }
 
 async function fetchOlder(log, isOpen, cursor) {
+  let sought = cursor;
+  const reach = () => {
+    goTo(sought);
+    sought = 0;
+  };
+  if (sought >= log.first && sought) reach();
   showBusy(true);
   try {
     while (log.first > 1 && !log.isFull) {
@@ -95,9 +106,10 @@ async function fetchOlder(log, isOpen, cursor) {
       if (log.first === first) break;
       showOlder(older);
       tell("log");
+      if (sought >= log.first) reach();
     }
     log.isWhole = !log.isFull;
-    if (cursor) goTo(cursor);
+    if (sought) reach();
   } catch (error) {
     if (isOpen()) toast(`What is older in ${log.channel} could not be read: ${clean(error.message)}`, true);
   } finally {
@@ -129,13 +141,15 @@ function takeMessage(event) {
     tell("rooms");
   }
   if (isToMe(message) || isMe(message)) loadInbox();
+  if (isToMe(message) && !isMe(message)) toast(`${brief(message.owner, 40)} to you, ${message.type}: ${brief(message.body)}`);
   if (channel !== state.channel) return;
-  const { last } = state.log;
+  const { first, last } = state.log;
   if (!state.log.append([event])) {
     open(channel).catch(() => {});
     return;
   }
   if (state.log.last === last) return;
+  if (state.log.first !== first) forget(state.log.first);
   showNewer(event);
   tell("log");
   if (message.type !== "claim" && !change) return;

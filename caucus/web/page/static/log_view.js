@@ -38,9 +38,11 @@ export function buildLog() {
   const list = el("div", { class: "rows", role: "feed", "aria-label": "Messages", "aria-busy": "false" });
   const scroller = el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Messages, newest last" }, list);
   const newer = button("", () => rows.toEnd(), { class: "newer", hidden: true });
-  parts = { search, found, list, scroller, newer };
-  find("#log").append(search, found, scroller, newer);
+  const older = button("", () => goTo(state.newFrom + 1), { class: "older", hidden: true });
+  parts = { search, found, list, scroller, newer, older };
+  find("#log").append(search, found, scroller, older, newer);
   rows = new Windowed(scroller, list, (event, before) => row(event, isFiltered() ? undefined : before, state.log, acts));
+  older.addEventListener("click", () => (older.hidden = true));
   scroller.addEventListener("scroll", seen, { passive: true });
   scroller.addEventListener("keydown", walk);
   on("inbox", () => renewOwed());
@@ -64,6 +66,9 @@ function renewOwed() {
 export function showLog() {
   rows.isAtEnd = true;
   missed = 0;
+  const count = state.newFrom ? (state.rooms.get(state.channel)?.head ?? 0) - state.newFrom : 0;
+  parts.older.hidden = count === 0;
+  parts.older.textContent = `↑ ${count} new since you looked`;
   clear();
   startWriting();
 }
@@ -85,6 +90,9 @@ export function showNewer(event) {
   tellFound();
   seen();
 }
+
+/** What is before a cursor is not kept any more. */
+export const forget = (first) => rows.drop(first);
 
 /** Whether older messages are on their way. */
 export const showBusy = (busy) => parts.list.setAttribute("aria-busy", String(busy));

@@ -93,6 +93,7 @@ export function row(event, before, log, acts) {
   return el("article",
     { class: classes.join(" "), tabindex: "-1", "data-cursor": cursor, "aria-label": label, "aria-posinset": cursor, "aria-setsize": "-1" },
     isNewDay && el("p", { class: "day" }, dayOf(when)),
+    state.newFrom > 0 && cursor === state.newFrom + 1 && el("p", { class: "day new" }, "New since you looked"),
     head, links, el("div", { class: "body" }, body(message.body)),
     message.artifact && evidence(message.artifact),
     message.to && receipts(log.channel, cursor),

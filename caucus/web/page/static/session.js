@@ -41,6 +41,7 @@ export async function begin() {
     }
   }
   state.me = me;
+  state.session += 1;
   tell("me");
 }
 

@@ -1,13 +1,16 @@
 /** What the page knows, and who wants to hear when that changes. */
 
-/** `channel` is the room that is open; `events` are its log, by cursor. */
+/** `me` is who speaks, and `session` counts whoever did; `channel` is the room that is open, `log` its messages, and `newFrom` how
+ *  far it had been read when it was opened. */
 export const state = {
   me: null,
+  session: 0,
   admin: "",
   rooms: new Map(),
   channel: "",
   view: "log",
   log: null,
+  newFrom: 0,
   board: { claims: [], since: 0 },
   inbox: [],
   people: [],
@@ -52,6 +55,23 @@ export function calmly(ms, call) {
   };
 }
 
+/** The same work, never twice at a time and at most once in so many milliseconds; asked for meanwhile, it is done again. */
+export function inTurn(ms, work) {
+  let running = false;
+  let again = false;
+  return async () => {
+    again = true;
+    if (running) return;
+    running = true;
+    while (again) {
+      again = false;
+      await work();
+      await new Promise((done) => setTimeout(done, ms));
+    }
+    running = false;
+  };
+}
+
 /** Whether somebody is the agent that speaks here. */
 export const isMe = (one) => state.me !== null && one.agent_id === state.me.agent_id && one.owner === state.me.owner;
 
@@ -63,6 +83,9 @@ export const isToMe = (message) =>
   state.me !== null && (message.to ?? []).some((one) => one === state.me.agent_id || one === state.me.owner);
 
 const READ = "caucus.read";
+/** So many rooms are remembered, those that were read last. */
+const MOST_READ = 500;
+const SAVE_MS = 500;
 
 function kept() {
   try {
@@ -72,26 +95,44 @@ function kept() {
   }
 }
 
+let read = kept();
+
+const nameOf = (room) => `${room.channel} ${room.created_ts}`;
+
 /** How far this browser has shown a room; a log that was lost begins anew. */
 export function readUpTo(room) {
-  const read = Number(kept().get(room.channel + " " + room.created_ts) ?? 0);
-  return read <= room.head ? read : 0;
+  const upTo = Number(read.get(nameOf(room)) ?? 0);
+  return upTo <= room.head ? upTo : 0;
 }
 
 export const unread = (room) => room.head - readUpTo(room);
 
+const save = calmly(SAVE_MS, () => {
+  const both = kept(); // another tab has read others
+  for (const [name, upTo] of read) {
+    const further = Math.max(upTo, Number(both.get(name) ?? 0));
+    both.delete(name);
+    both.set(name, further);
+  }
+  read = new Map([...both].slice(-MOST_READ));
+  try {
+    localStorage.setItem(READ, JSON.stringify(Object.fromEntries(read)));
+  } catch {
+    // a browser that keeps nothing shows everything as new the next time
+  }
+});
+
 export function markRead(room) {
-  const read = kept();
-  const name = room.channel + " " + room.created_ts;
+  const name = nameOf(room);
   if (read.get(name) === room.head) return;
   read.delete(name);
   read.set(name, room.head);
-  try {
-    localStorage.setItem(READ, JSON.stringify(Object.fromEntries([...read].slice(-500))));
-  } catch {
-    return; // a browser that keeps nothing shows everything as new the next time
-  }
+  save();
   tell("rooms");
 }
 
-addEventListener("storage", (event) => event.key === READ && tell("rooms"));
+addEventListener("storage", (event) => {
+  if (event.key !== READ) return;
+  for (const [name, upTo] of kept()) read.set(name, Math.max(Number(upTo), Number(read.get(name) ?? 0)));
+  tell("rooms");
+});

@@ -16,6 +16,8 @@ const TOP = 26;
 /** Points closer than that, in pixels, are one with a number. */
 const NEAR = 12;
 const MOST_ROWS = 500;
+/** So many bars are drawn. */
+const MOST_BARS = 1500;
 const ENDINGS = new Map(
   Object.entries({ released: ["", "released"], lapsed: ["×", "lapsed"], revoked: ["⊘", "freed by somebody else"],
     taken_over: ["⇄", "taken over"], handed_over: ["→", "handed over"], "": ["", "still held"] }),
@@ -71,14 +73,15 @@ function draw() {
   const end = zoom ? until - back * zoom * 500 : until;
   const start = zoom ? end - zoom * 1000 : first - (until - first) * 0.02;
   const seen = {
-    bars: bars.filter((bar) => bar.end >= start && bar.start <= end),
+    bars: bars.filter((bar) => bar.end >= start && bar.start <= end).slice(-MOST_BARS),
     points: points.filter((point) => point.at >= start && point.at <= end),
   };
   parts.zooms.forEach((one) => one.setAttribute("aria-pressed", String(Number(one.dataset.zoom) === zoom)));
   parts.earlier.disabled = !zoom || start <= first;
   parts.later.disabled = !zoom || !back;
+  const isCut = seen.bars.length === MOST_BARS ? "the newest " : "";
   parts.told.textContent = lanes.length
-    ? `${dayOf(start)} ${clockOf(start)} to ${dayOf(end) === dayOf(start) ? "" : dayOf(end)} ${clockOf(end)}: ${seen.bars.length} claims, ${seen.points.length} findings, questions, answers and steers, by ${lanes.length} agents${log.isWhole ? "" : "; older messages are not in it"}`
+    ? `${dayOf(start)} ${clockOf(start)} to ${dayOf(end) === dayOf(start) ? "" : dayOf(end)} ${clockOf(end)}: ${isCut}${seen.bars.length} claims, ${seen.points.length} findings, questions, answers and steers, by ${lanes.length} agents${log.isWhole ? "" : "; older messages are not in it"}`
     : "Nothing has happened yet.";
   parts.picture.replaceChildren(lanes.length ? picture(lanes, seen, start, end, until) : "");
   if (parts.table.open) table(seen, log);

@@ -3,10 +3,10 @@
 import { el } from "./dom.js";
 
 /** Cursors of a piece. */
-const PIECE = 40;
+const PIECE = 20;
 /** The height of a row before it was ever shown, in pixels. */
 const GUESS = 64;
-const AHEAD = "1200px 0px";
+const AHEAD = "800px 0px";
 const AT_END = 48;
 
 class Piece {
@@ -92,6 +92,16 @@ export class Windowed {
     this.list.prepend(...made.map((piece) => piece.node));
     scroller.scrollTop = scroller.scrollHeight - fromEnd;
     made.forEach((piece) => this.#seen.observe(piece.node));
+  }
+
+  /** Leave out what is before a cursor. */
+  drop(first) {
+    for (const [number, piece] of this.#pieces) {
+      if ((number + 1) * PIECE >= first) continue;
+      this.#seen.unobserve(piece.node);
+      piece.node.remove();
+      this.#pieces.delete(number);
+    }
   }
 
   toEnd() {

@@ -7,7 +7,8 @@ import { ulid } from "./ulid.js";
 /** The server said no; `code` is its word for why, and `given` what came with that. */
 export class Refused extends Error {
   constructor(status, given) {
-    super((given.issues ?? []).join(" · ") || given.message || `The server answered ${status}.`);
+    const why = status === 401 && "Your token is not good here, or not any more: sign in again.";
+    super(why || (given.issues ?? []).join(" · ") || given.message || `The server answered ${status}.`);
     Object.assign(this, { status, given, code: given.code ?? "http_error" });
   }
 }
@@ -96,8 +97,9 @@ const unanswered = new Map();
 
 /** Ask for a write, until it is known what became of it; asking again for the same is safe. */
 export async function write(path, body, { method = "POST", token = bearer } = {}) {
-  const sent = typeof body === "object" && !(body instanceof Blob) ? JSON.stringify(body) : body;
-  const same = typeof sent === "string" ? `${token} ${path} ${sent}` : {};
+  const file = body instanceof Blob ? body : null;
+  const sent = file ?? JSON.stringify(body);
+  const same = typeof sent === "string" ? `${token} ${path} ${sent}` : file;
   const key = unanswered.get(same) ?? ulid();
   unanswered.set(same, key);
   const given = { body: sent, token, headers: { "idempotency-key": key } };

@@ -2,6 +2,7 @@
 
 import { addressed, names, post } from "./acts.js";
 import { brief, button, clean, el, find, said } from "./dom.js";
+import { PATIENCE, PATIENCE_MS } from "./forms.js";
 import { SHAPES } from "./message.js";
 import { on, state } from "./state.js";
 import { ulid } from "./ulid.js";
@@ -83,6 +84,7 @@ function showWriting() {
     }
     doing.disabled = true;
     trouble.replaceChildren();
+    const waiting = setTimeout(() => trouble.replaceChildren(PATIENCE), PATIENCE_MS);
     try {
       const artifact = file.files[0] ? await attach(channel, file.files[0]) : "";
       const status = needs.checked ? "needs-response" : "";
@@ -97,6 +99,7 @@ function showWriting() {
     } catch (error) {
       trouble.replaceChildren(clean(error.message));
     } finally {
+      clearTimeout(waiting);
       doing.disabled = false;
     }
   };
