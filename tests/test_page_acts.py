@@ -137,7 +137,7 @@ def test_a_claim_that_is_lost_says_who_holds_it_and_she_waits_in_line(alice: Per
     alice.until_done()
     expect(alice.sight.page.locator("#board")).to_contain_text("1 held, 1 waiting")
     alice.room.ask(f"/claims/{held}/release", {})
-    expect(alice.sight.page.locator("#toasts")).to_contain_text("deploy/prod is yours.")
+    expect(alice.sight.page.locator("#toasts")).to_contain_text("deploy/prod is yours, in")
     assert alice.room.claims()[0]["owner"] == "alice"
 
 
@@ -149,7 +149,7 @@ def test_she_stands_in_line_from_the_board(alice: Person) -> None:
     alice.until_done()
     expect(alice.board().last).to_contain_text("waits, 1 ahead")
     alice.press("Leave the line deploy/prod", "#board")
-    alice.send("Release")
+    alice.send("Leave")
     alice.until_done()
     expect(alice.board()).to_have_count(1)
 
@@ -177,6 +177,8 @@ def test_she_hands_over_and_it_is_accepted(alice: Person) -> None:
     alice.press("Hand over src/auth/", "#board")
     alice.write("To whom (the human)", "bob")
     alice.write("What they need to know", "half done")
+    alice.send("Offer")
+    expect(alice.sight.page.locator("dialog [role=alert]")).to_contain_text("Nobody of that name was seen")
     alice.send("Offer")
     alice.until_done()
     expect(alice.board()).to_contain_text("offered to bob")

@@ -87,9 +87,9 @@ def test_what_was_written_is_shown_as_it_was_written(start: Start, chromium: Bro
     shown = [text for text in TEXTS if text.isascii() and "`" not in text and "\n" not in text]
     for text in shown:
         room.say(text)
-    with looking(chromium) as sight:
+    with looking(chromium, viewport={"width": 1440, "height": 4000}) as sight:
         sight.open(room)
-        sight.until(shown[-1])
+        expect(sight.page.locator(".msg")).to_have_count(len(shown))
         assert sight.bodies() == shown
 
 

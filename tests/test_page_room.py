@@ -226,7 +226,7 @@ def test_without_a_token_one_sees_what_anybody_may_read(start: Start, chromium: 
         sight.open(room, who="")
         sight.until("for everybody")
         assert sight.page.locator("textarea").count() == 0
-        expect(sight.page.locator("#inbox")).to_contain_text("Give a token")
+        expect(sight.page.locator("#inbox")).to_contain_text("Sign in to see")
 
 
 def test_where_reads_need_a_token_it_is_asked_for(start: Start, chromium: Browser) -> None:

@@ -7,16 +7,17 @@ export const VIEWS = ["rooms", "log", "timeline", "board", "inbox", "people", "a
 
 const given = () => new URLSearchParams(location.hash.slice(1));
 
-/** The room and the view that the address asks for, each `""` if it does not. */
+/** The room and the view that the address asks for, each `""` if it does not, and the message, or 0. */
 export function asked() {
   const view = given().get("view") ?? "";
-  return { room: given().get("room") ?? "", view: VIEWS.includes(view) ? view : "" };
+  const at = Number(given().get("at") ?? 0);
+  return { room: given().get("room") ?? "", view: VIEWS.includes(view) ? view : "", at: Number.isSafeInteger(at) ? at : 0 };
 }
 
 /** The address of what is shown, with these in place of its room or view. */
 export const addressOf = (wanted = {}) => {
   const shown = { room: state.channel, view: state.view, ...wanted };
-  return `#${query([["room", shown.room], ["view", shown.view]])}`;
+  return `#${query([["room", shown.room], ["view", shown.view], ["at", shown.at ?? ""]])}`;
 };
 
 /** Show something else, from which one can come back. */

@@ -26,12 +26,12 @@ export function showAdmin() {
   }
   const made = el("div", { class: "made", role: "status" });
   const mint = async ({ agent_id, owner }) => {
-    const answer = await once("admin/tokens", { agent_id, owner }, state.admin);
+    const answer = await asAdmin("admin/tokens", { agent_id, owner });
     made.replaceChildren(shown(answer));
   };
   const revoke = async ({ agent_id, digest }) => {
     if (!agent_id && !digest) throw new Error("Say whose, or which.");
-    const answer = await once("admin/tokens/revoke", digest ? { digest } : { agent_id }, state.admin);
+    const answer = await asAdmin("admin/tokens/revoke", digest ? { digest } : { agent_id });
     return answer.revoked ? "Revoked." : "There was no such token; those of the daemon's start cannot be revoked.";
   };
   const forget = () => {
@@ -46,6 +46,15 @@ export function showAdmin() {
       form([{ name: "agent_id", label: "All of an agent" }, { name: "digest", label: "Or one, by its digest", hint: "The SHA-256 of the token, in hex." }], "Revoke", revoke)),
     button("Forget the admin token", forget),
   );
+}
+
+async function asAdmin(path, body) {
+  try {
+    return await once(path, body, state.admin);
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    throw new Error("That admin token is not good here: another one is set, or none, or the daemon is on another machine.");
+  }
 }
 
 /** A token, which is shown once; and a link that opens this page with it. */

@@ -5,20 +5,21 @@ import { showAdmin } from "./admin.js";
 import { clean, el, find, toast } from "./dom.js";
 import { help, key } from "./keys.js";
 import { Live } from "./live.js";
-import { load, loadBoard, loadInbox, loadPeople, open, stayAlive, take } from "./loading.js";
+import { load, loadBoard, loadInbox, loadPeople, lookFromAfar, open, take } from "./loading.js";
 import { buildLog, goTo, seen } from "./log_view.js";
-import { showAbout, showRooms } from "./rooms.js";
-import { keep, showForm, showMe } from "./session.js";
-import { showSide } from "./side.js";
-import { calmly, on, state, tell } from "./state.js";
+import { showAbout, showRooms, showTitle } from "./rooms.js";
+import { offered, resume, showForm, showMe } from "./session.js";
+import { buildSide } from "./side.js";
+import { calmly, on, onTabs, state, tell } from "./state.js";
 import { tick } from "./time.js";
 import { buildTimeline } from "./timeline.js";
-import { isToken } from "./wire.js";
-import { buildWriting } from "./writing.js";
+import { answer, buildWriting } from "./writing.js";
 
 const ROOMS_MS = 200;
 const PEOPLE_MS = 15_000;
-const ALIVE_MS = 60_000;
+const ALIVE_MS = 20_000;
+/** Views that stand beside the log where there is room. */
+const BESIDE = new Set(["board", "inbox", "people"]);
 const CONNECTIONS = new Map(
   Object.entries({
     live: ["●", "Live"],
@@ -62,11 +63,15 @@ function setView(view) {
   tell("view");
 }
 
-function goToMessage(channel, cursor) {
-  go({ room: channel, view: "log" });
+function goToMessage(channel, cursor, answers = false) {
+  go({ room: channel, view: "log", at: String(cursor) });
   setView("log");
-  if (channel === state.channel) goTo(cursor);
-  else open(channel, cursor).catch(cannotOpen);
+  const begin = () => {
+    goTo(cursor);
+    if (answers) answer(state.log.at(cursor));
+  };
+  if (channel === state.channel) begin();
+  else open(channel, cursor).then(() => answers && state.log.at(cursor) && begin(), cannotOpen);
 }
 
 const cannotOpen = (error) => toast(`The room cannot be read: ${clean(error.message)}`, true);
@@ -74,21 +79,23 @@ const cannotOpen = (error) => toast(`The room cannot be read: ${clean(error.mess
 /** Use a token that came with the address, if one did. */
 function useToken() {
   const token = takeToken();
-  if (token !== null) keep(isToken(token) ? token : "");
+  if (token !== null) offered(token);
   return token !== null;
 }
 
+/** Go where the address says. */
 function route() {
   if (useToken()) {
     restart();
     return;
   }
-  const { room, view } = asked();
-  setView(view || state.view);
-  if (room && room !== state.channel) {
-    if (state.rooms.has(room)) open(room).catch(cannotOpen);
-    else if (state.rooms.size) toast(`There is no room ${clean(room)}.`, true);
-  }
+  const { room, view, at } = asked();
+  const isOther = room && room !== state.channel;
+  if (view && view !== state.view) setView(view);
+  if (BESIDE.has(view)) find(`#${view} h2`).focus();
+  find("#side").scrollTop = 0;
+  if (isOther) open(room, at).catch(cannotOpen);
+  else if (at && state.view === "log") goTo(at);
   seen();
 }
 
@@ -97,38 +104,49 @@ function look() {
   if (state.connection !== "live") return;
   loadPeople();
   loadInbox();
+  loadBoard();
 }
 
 function shown() {
   if (document.hidden) return;
+  state.granted = false;
   tick();
+  showTitle();
   seen();
-  loadBoard();
   look();
 }
 
 function start() {
+  find("#loading").remove();
+  resume();
   useToken();
   buildLog();
   buildWriting();
   buildTimeline(goToMessage);
-  showSide(goToMessage);
+  buildSide(goToMessage);
   showAdmin();
   on("rooms", calmly(ROOMS_MS, showRooms));
   on("room", showAbout);
   on("room", showViews);
   on("connection", showConnection);
+  on("inbox", showTitle);
   on("me", showMe);
   on("me", () => ["rooms", "board", "inbox", "people"].forEach(tell));
   showConnection();
+  showMe();
+  onTabs((topic) => topic === "inbox" && loadInbox());
+  addEventListener("caucus:unknown", () => showForm("Your token is not good here, or not any more."));
+  for (const one of document.querySelectorAll(".skip")) one.addEventListener("click", () => find(one.dataset.to)?.focus());
   find("#help").addEventListener("click", help);
   addEventListener("hashchange", route);
   addEventListener("keydown", key);
   addEventListener("caucus:token", restart);
+  addEventListener("caucus:lapse", loadBoard);
+  on("admin", showAdmin);
   document.addEventListener("visibilitychange", shown);
   setInterval(tick, 1000);
   setInterval(look, PEOPLE_MS);
-  setInterval(stayAlive, ALIVE_MS);
+  setInterval(lookFromAfar, ALIVE_MS);
   setView(asked().view || "log");
   live.start();
 }

@@ -47,6 +47,15 @@ export function brief(text, most = 80) {
   return points.length > most ? points.slice(0, most - 1).join("") + "…" : flat;
 }
 
+/** A text without the line feeds at its ends: a regular expression would take its time over those within. */
+export function trimLines(text) {
+  let start = 0;
+  let end = text.length;
+  while (text[start] === "\n") start++;
+  while (end > start && text[end - 1] === "\n") end--;
+  return text.slice(start, end);
+}
+
 /** A body: code between fences, or between back-ticks, stands apart, and all of it is text. */
 export function body(text) {
   const parts = clean(text).split(/^```[^\n`]*\n([\s\S]*?)(?:\n```[ \t]*$|$(?![\s\S]))/m);
@@ -54,18 +63,35 @@ export function body(text) {
     at % 2 === 1
       ? el("pre", { tabindex: "0", "aria-label": "Code", dir: "ltr" }, el("code", {}, part))
       : part.trim() &&
-        el("p", { dir: "auto" }, part.replace(/^\n+|\n+$/g, "").split(/`([^`\n]+)`/).map((one, odd) =>
+        el("p", { dir: "auto" }, trimLines(part).split(/`([^`\n]+)`/).map((one, odd) =>
           odd % 2 === 1 ? el("code", {}, one) : one)),
   );
 }
 
-/** Put nodes in a place; what had the focus there has it again, if there is still something with its `data-key`. */
-export function renew(place, ...nodes) {
-  const had = place.contains(document.activeElement) && document.activeElement.dataset.key;
+const later = new WeakMap();
+
+/** Whether somebody is about to click in a place, or has marked some of it. */
+const isHeld = (place) => place.matches(":active") || (!getSelection().isCollapsed && place.contains(getSelection().anchorNode));
+
+/**
+ * Put what `make` makes in a place, once nobody holds it. What had the focus there has it again, if there is still
+ * something with its `data-key`; else what stands where it stood.
+ */
+export function renew(place, make) {
+  clearTimeout(later.get(place));
+  if (isHeld(place)) {
+    later.set(place, setTimeout(() => renew(place, make), 150));
+    return;
+  }
+  const keyed = () => [...place.querySelectorAll("[data-key]")];
+  const before = keyed();
+  const at = before.indexOf(document.activeElement);
   const scrolled = place.scrollTop;
-  place.replaceChildren(...nodes.flat().filter(Boolean));
+  place.replaceChildren(...make().flat().filter(Boolean));
   place.scrollTop = scrolled;
-  if (had) [...place.querySelectorAll("[data-key]")].find((one) => one.dataset.key === had)?.focus();
+  if (at < 0) return;
+  const now = keyed();
+  (now.find((one) => one.dataset.key === before[at].dataset.key) ?? now[Math.min(at, now.length - 1)])?.focus({ preventScroll: true });
 }
 
 /** Have the browser keep bytes as a file, which it shows to nobody. */
@@ -77,14 +103,14 @@ export function download(blob, name) {
 
 let toasts = 0;
 
-/** Say something, for a while; what went wrong stays until it is closed. */
-export function toast(text, trouble = false) {
+/** Say something, for a while; what went wrong, or matters, stays until it is closed. */
+export function toast(text, trouble = false, stays = trouble) {
   const place = find("#toasts");
   const note = el("div", { class: trouble ? "toast trouble" : "toast", id: `toast-${++toasts}` }, said(text));
   note.append(button("×", () => note.remove(), { "aria-label": "Close" }));
   place.append(note);
   while (place.children.length > 4) place.firstChild.remove();
-  if (!trouble) setTimeout(() => note.remove(), 8000);
+  if (!stays) setTimeout(() => note.remove(), 8000);
 }
 
 /** Give the browser's thread to whatever waits for it. */

@@ -52,7 +52,7 @@ export function form(fields, action, submit, { after = () => {}, extra = [] } = 
     const values = Object.fromEntries(lines.map(([field, input]) =>
       [field.name, field.kind === "yes" ? input.checked : field.kind === "text" ? input.value : input.value.trim()]));
     try {
-      const told = await submit(values, trouble);
+      const told = await submit(values, trouble, event.target.closest("form"));
       clearTimeout(waiting);
       if (told !== false) {
         trouble.replaceChildren();
@@ -61,6 +61,7 @@ export function form(fields, action, submit, { after = () => {}, extra = [] } = 
       }
     } catch (error) {
       trouble.replaceChildren(clean(error.message));
+      if (!trouble.isConnected) toast(`${action}: ${clean(error.message)}`, true);
     } finally {
       clearTimeout(waiting);
       doing.disabled = false;
@@ -85,12 +86,23 @@ export function ask(title, fields, action, submit, more = []) {
   show(dialog);
 }
 
-/** Show a dialog, until it is closed; what had the focus has it again. */
+/** Show a dialog, until it is closed; what had the focus, or has its `data-key` now, has it again. */
 export function show(dialog) {
   const before = document.activeElement;
+  const key = before?.dataset?.key;
+  let isWarned = false;
+  dialog.addEventListener("cancel", (event) => {
+    const typed = [...dialog.querySelectorAll("input, textarea")].some((one) =>
+      one.type === "checkbox" ? one.checked !== one.defaultChecked : one.value !== one.defaultValue);
+    if (!typed || isWarned) return;
+    isWarned = true;
+    event.preventDefault();
+    dialog.querySelector(".problem")?.replaceChildren("Escape once more throws away what you wrote.");
+  });
   dialog.addEventListener("close", () => {
     dialog.remove();
-    before?.focus?.();
+    const again = before?.isConnected ? before : key && [...document.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
+    again?.focus?.();
   });
   document.body.append(dialog);
   dialog.showModal();

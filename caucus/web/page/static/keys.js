@@ -4,21 +4,36 @@ import { claim } from "./acts.js";
 import { go } from "./address.js";
 import { button, el, find } from "./dom.js";
 import { show } from "./forms.js";
+import { toMessages } from "./log_view.js";
 import { state } from "./state.js";
 import { compose } from "./writing.js";
 
 const KEYS = [["/", "search"], ["n", "post"], ["s", "steer"], ["c", "claim"], ["l", "log"], ["t", "timeline"], ["b", "board"], ["i", "for you"],
   ["p", "who is there"], ["?", "this"]];
-const IN_MESSAGES = [["j, ↓", "the next message"], ["k, ↑", "the one before"], ["Home, End", "the first, the last"], ["a", "answer it"]];
+const IN_MESSAGES = [["j, ↓", "the next message"], ["k, ↑", "the one before"], ["Home, End", "the first, the last"], ["a", "answer it"], ["Escape", "out of a field, to the messages"]];
 const SINGLE = "caucus.keys";
 
-const useKeys = () => localStorage.getItem(SINGLE) !== "off";
+function kept() {
+  try {
+    return localStorage.getItem(SINGLE);
+  } catch {
+    return null;
+  }
+}
+
+const useKeys = () => kept() !== "off";
 
 /** What keys there are, and whether single ones do something. */
 export function help() {
   const lines = (keys) => el("dl", {}, keys.map(([key, does]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, does)]).flat());
   const choice = el("input", { type: "checkbox", id: "keys", checked: useKeys() });
-  choice.addEventListener("change", () => localStorage.setItem(SINGLE, choice.checked ? "on" : "off"));
+  choice.addEventListener("change", () => {
+    try {
+      localStorage.setItem(SINGLE, choice.checked ? "on" : "off");
+    } catch {
+      choice.checked = true; // nothing is kept here
+    }
+  });
   const dialog = el("dialog", { "aria-labelledby": "help-title" });
   dialog.append(el("h2", { id: "help-title" }, "Keys"), lines(KEYS), el("h3", {}, "In the messages"), lines(IN_MESSAGES),
     el("p", { class: "yes" }, choice, el("label", { for: "keys" }, "Single keys do this")),
@@ -29,8 +44,12 @@ export function help() {
 
 /** A key was pressed, wherever. */
 export function key(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || !useKeys() || find("dialog[open]")) return;
-  if (event.target.closest("input, textarea, select")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || find("dialog[open]")) return;
+  if (event.target.closest("input, textarea, select")) {
+    if (event.key === "Escape" && event.target.closest("#log")) toMessages();
+    return;
+  }
+  if (!useKeys()) return;
   const does = new Map(Object.entries({
     "/": () => { go({ view: "log" }); setTimeout(() => find("#log input").focus()); },
     n: () => { go({ view: "log" }); setTimeout(compose); },

@@ -6,6 +6,8 @@ import { Refused, get, query, stream } from "./wire.js";
 
 const FIRST_WAIT = 300;
 const LONGEST_WAIT = 8000;
+/** After these there is no use in asking again: a token is needed, or this is not where the server is to be asked. */
+const FINAL = new Set([401, 403, 421]);
 
 /**
  * @param hooks `begin()` loads everything anew, `event(event)` takes what happened, and `refused(error)` is told
@@ -53,7 +55,7 @@ export class Live {
       try {
         if (!this.#position) {
           const { since } = await get(`feed?${query([["limit", "1"]])}`);
-          await this.#hooks.begin();
+          await this.#hooks.begin(run.signal);
           if (run.signal.aborted) return;
           this.#position = since;
         }
@@ -73,7 +75,7 @@ export class Live {
         }
       } catch (error) {
         if (run.signal.aborted) return;
-        if (error instanceof Refused && error.status < 500 && error.status !== 429) {
+        if (error instanceof Refused && FINAL.has(error.status)) {
           this.#running = null;
           this.#show("refused");
           this.#hooks.refused(error);

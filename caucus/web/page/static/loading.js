@@ -3,113 +3,174 @@
 import { asked, settle } from "./address.js";
 import { brief, clean, toast } from "./dom.js";
 import { Log } from "./log.js";
-import { forget, goTo, showBusy, showLog, showNewer, showOlder } from "./log_view.js";
+import { forget, goTo, leave, placeIn, show, showBusy, showNewer, showOlder, startLog } from "./log_view.js";
 import { begin } from "./session.js";
 import { inTurn, isMe, isToMe, readUpTo, state, tell } from "./state.js";
-import { at, get, patiently, query } from "./wire.js";
+import { at, get, passes, patiently, query } from "./wire.js";
 
 /** Messages that are asked for first, and at a time after that. */
 const NEWEST = 120;
 const PAGE = 500;
 
-const quietly = (call) => async () => {
-  try {
-    await call();
-  } catch {
-    // the connection says already that the server is away
-  }
-};
+/** So many messages of the inbox are looked into, for what they are about. */
+const MOST_ABOUT = 50;
+const INBOX_PAGE = 100;
+const MOST_OWED = 1000;
 
-export const loadBoard = inTurn(300, quietly(async () => {
+export const loadBoard = inTurn(300, async () => {
   const { channel } = state;
   if (!channel) return;
   const { claims } = await get(at("channels", channel, "claims"));
   if (channel !== state.channel) return;
-  state.board = { claims, since: performance.now() };
+  state.board = { claims: claims.map((one) => ({ ...one, channel })), since: performance.now() };
+  for (const one of claims) if (isMe(one) && one.state === "waiting") state.awaited.add(one.claim);
   tell("board");
-}));
+}, passes);
 
-export const loadInbox = inTurn(300, quietly(async () => {
+export const loadInbox = inTurn(300, async () => {
   const { session } = state;
-  const items = state.me ? (await get("inbox")).items : [];
+  const items = state.me ? await owed() : null;
+  await Promise.all((items ?? []).slice(-MOST_ABOUT).map(lookInto));
   if (session !== state.session) return;
   state.inbox = items;
   tell("inbox");
-}));
+}, passes);
 
-export const loadPeople = inTurn(2000, quietly(async () => {
+/** What is owed, oldest first; of very much, the oldest. */
+async function owed() {
+  const found = [];
+  for (let since = ""; found.length < MOST_OWED; ) {
+    const page = await get(`inbox?${query([["since", since]])}`);
+    found.push(...page.items);
+    if (page.items.length < INBOX_PAGE) break;
+    since = page.since;
+  }
+  return found.filter(({ message }) => !isMe(message));
+}
+
+/** Changes of claims that messages of the inbox tell of: they stay what they are. */
+const changes = new Map();
+
+/** What a message is about, if it may be of a claim: its change, the claim as it stands, and on what that is. */
+async function lookInto(item) {
+  const { channel, cursor, message } = item;
+  if (message.type !== "claim" && message.status !== "needs-response") return;
+  const name = `${channel} ${cursor}`;
+  if (!changes.has(name)) {
+    const { events: [event] } = await get(`feed?${query([["room", `${channel}:${cursor - 1}`], ["limit", "1"]])}`);
+    changes.set(name, event?.change ?? null);
+    if (changes.size > 10 * MOST_ABOUT) changes.delete(changes.keys().next().value);
+  }
+  const change = changes.get(name);
+  if (!change) return;
+  const claim = change.kind === "offered" ? await claimNow(channel, change.claim) : null;
+  item.about = { change, claim, target: message.target ?? claim?.targets.join(", ") };
+}
+
+async function claimNow(channel, number) {
+  try {
+    return { ...(await get(at("channels", channel, "claims", String(number)))), channel };
+  } catch (error) {
+    if (error.code === "unknown_claim") return null; // it has ended
+    throw error;
+  }
+}
+
+export const loadPeople = inTurn(2000, async () => {
   const { session } = state;
   const [{ agents }, me] = await Promise.all([get(`who?${query([["channel", state.channel]])}`), state.me && get("whoami")]);
   if (session !== state.session) return;
   Object.assign(state, { people: agents, me });
   tell("people");
-}));
+}, passes);
 
-/** A claim lives while its agent is heard of, and a tab that is out of sight is still open. */
-export const stayAlive = quietly(async () => {
-  const holds = state.me && (state.me.holding || state.me.waiting || state.board.claims.some(isMe));
-  if (document.hidden && holds) await get("whoami");
-});
+/**
+ * A claim lives while its agent is heard of, and a tab that is out of sight is still open: it asks now and then, and
+ * its title tells what waits.
+ */
+export async function lookFromAfar() {
+  if (!document.hidden || !state.me) return;
+  const { waiting, holding } = state.me;
+  try {
+    const me = await get("whoami");
+    if (me.waiting < waiting && me.holding > holding) state.granted = true;
+    state.me = me;
+    loadInbox();
+  } catch {
+    // it is asked again in a minute
+  }
+}
 
-/** Everything anew: the server's log may be another one. */
-export async function load() {
+/** Everything anew, unless it is given up: the server's log may be another one. */
+export async function load(signal) {
   const [{ channels }] = await Promise.all([get("channels"), begin()]);
+  if (signal.aborted) return;
   state.rooms = new Map(channels.map((one) => [one.channel, one]));
   loadInbox();
-  const wanted = asked().room || state.channel;
-  await open(state.rooms.has(wanted) ? wanted : (channels.at(-1)?.channel ?? ""));
+  const { room, at: cursor } = asked();
+  await open(room || state.channel || (channels.at(-1)?.channel ?? ""), cursor);
 }
 
 let opening = 0;
 
 /** Open a room, at its end or at a message: its newest messages are here then, and what is before them follows. */
-export async function open(channel, cursor = 0) {
+export async function open(wanted, cursor = 0) {
   const turn = ++opening;
+  const isOpen = () => turn === opening;
+  const room = state.rooms.get(wanted);
+  const channel = room ? wanted : "";
+  if (state.channel !== channel) leave();
   const log = new Log(channel);
-  const room = state.rooms.get(channel);
-  Object.assign(state, { channel, log, newFrom: room ? readUpTo(room) : 0, board: { claims: [], since: 0 } });
+  const sought = cursor || placeIn(channel);
+  Object.assign(state, { channel, log, sought, newFrom: room ? readUpTo(room) : 0, missing: room ? "" : wanted, board: { claims: null, since: 0 } });
   for (const topic of ["rooms", "room", "board", "log"]) tell(topic);
-  showLog();
-  settle();
-  if (!channel) return;
+  startLog();
+  if (!room) return;
+  if (asked().room !== channel) settle();
   loadBoard();
   loadPeople();
-  const head = room?.head ?? 0;
-  const newest = await page(channel, Math.max(0, head - NEWEST), PAGE);
-  if (turn !== opening) return;
-  log.append(newest);
-  showLog();
+  const newest = await range(channel, Math.max(0, room.head - NEWEST), room.head, isOpen);
+  if (!isOpen()) return;
+  log.begin(newest);
+  show();
   tell("log");
-  fetchOlder(log, () => turn === opening, cursor);
+  fetchOlder(log, isOpen);
 }
 
-async function page(room, cursor, limit) {
-  const { events } = await patiently(() => get(`feed?${query([["room", `${room}:${cursor}`], ["limit", String(limit)]])}`));
-  return events.filter((event) => event.message);
+/** The messages after a cursor, up to another or more: the server may give fewer at a time than it is asked for. */
+async function range(room, cursor, end, isWanted) {
+  const found = [];
+  for (let since = ""; cursor + found.length < end; ) {
+    const given = [["room", since ? room : `${room}:${cursor}`], ["since", since], ["limit", String(PAGE)]];
+    const answer = await patiently(() => get(`feed?${query(given)}`), isWanted);
+    if (!answer.events.length) break;
+    found.push(...answer.events.filter((event) => event.message));
+    since = answer.since;
+  }
+  return found;
 }
 
-async function fetchOlder(log, isOpen, cursor) {
-  let sought = cursor;
+async function fetchOlder(log, isOpen) {
   const reach = () => {
-    goTo(sought);
-    sought = 0;
+    if (!state.sought || (state.sought < log.first && !log.isWhole)) return;
+    goTo(state.sought);
+    state.sought = 0;
   };
-  if (sought >= log.first && sought) reach();
+  reach();
   showBusy(true);
   try {
     while (log.first > 1 && !log.isFull) {
       const { first } = log;
-      const from = Math.max(0, first - 1 - PAGE);
-      const older = (await page(log.channel, from, first - 1 - from)).filter((event) => event.cursor < first);
+      const older = (await range(log.channel, Math.max(0, first - 1 - PAGE), first - 1, isOpen)).filter((event) => event.cursor < first);
       if (!isOpen()) return;
       log.prepend(older);
       if (log.first === first) break;
       showOlder(older);
       tell("log");
-      if (sought >= log.first) reach();
+      reach();
     }
     log.isWhole = !log.isFull;
-    if (sought) reach();
+    reach();
   } catch (error) {
     if (isOpen()) toast(`What is older in ${log.channel} could not be read: ${clean(error.message)}`, true);
   } finally {
@@ -117,6 +178,16 @@ async function fetchOlder(log, isOpen, cursor) {
       showBusy(false);
       tell("log");
     }
+  }
+}
+
+/** A room that is new to us: its message came before it did. */
+async function learn(channel) {
+  try {
+    state.rooms.set(channel, await get(at("channels", channel)));
+    tell("rooms");
+  } catch {
+    // it is told of with the next message
   }
 }
 
@@ -136,13 +207,21 @@ export function take(event) {
 function takeMessage(event) {
   const { channel, cursor, message, change } = event;
   const room = state.rooms.get(channel);
-  if (room && cursor > room.head) {
+  if (!room) learn(channel);
+  else if (cursor > room.head) {
     state.rooms.set(channel, { ...room, head: cursor });
     tell("rooms");
   }
   if (isToMe(message) || isMe(message)) loadInbox();
-  if (isToMe(message) && !isMe(message)) toast(`${brief(message.owner, 40)} to you, ${message.type}: ${brief(message.body)}`);
+  if (isToMe(message) && !isMe(message)) toast(`${channel}: ${brief(message.owner, 40)} to you, ${message.type}: ${brief(message.body)}`);
+  if (change?.kind === "granted" && isMe(message) && state.awaited.delete(change.claim)) {
+    toast(`${message.target} is yours, in ${channel}.`, false, true);
+  }
   if (channel !== state.channel) return;
+  if (!state.log.isBegun) {
+    state.log.early.push(event);
+    return;
+  }
   const { first, last } = state.log;
   if (!state.log.append([event])) {
     open(channel).catch(() => {});
@@ -152,8 +231,5 @@ function takeMessage(event) {
   if (state.log.first !== first) forget(state.log.first);
   showNewer(event);
   tell("log");
-  if (message.type !== "claim" && !change) return;
-  const waited = state.board.claims.some((one) => one.claim === change?.claim && one.state === "waiting");
-  if (change?.kind === "granted" && isMe(message) && waited) toast(`${message.target} is yours.`);
-  loadBoard();
+  if (message.type === "claim" || change) loadBoard();
 }

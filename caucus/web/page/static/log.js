@@ -3,6 +3,8 @@
 /** So many messages are kept, or so many characters of them: what is older is in the export. */
 const MOST = 20_000;
 const MOST_CHARACTERS = 30_000_000;
+/** So many are let go of at a time. */
+const SPARE = 1000;
 
 export class Log {
   constructor(channel) {
@@ -10,6 +12,9 @@ export class Log {
     this.events = [];
     this.size = 0;
     this.isWhole = false;
+    this.isBegun = false;
+    /** What was said while the first of it was on its way. */
+    this.early = [];
     this.byId = new Map();
     this.answers = new Map();
   }
@@ -30,6 +35,14 @@ export class Log {
     return this.events[cursor - this.first];
   }
 
+  /** Take the newest that there were when it was asked for, and what was said since. */
+  begin(newest) {
+    this.isBegun = true;
+    this.append(newest);
+    this.append(this.early);
+    this.early = [];
+  }
+
   /** Take what follows; false if there is a gap before it. What is here already is left alone. */
   append(events) {
     for (const event of events) {
@@ -38,7 +51,7 @@ export class Log {
       this.events.push(event);
       this.#know(event);
     }
-    if (this.events.length > MOST + 1000) this.#forget(1000);
+    if (this.events.length > MOST + SPARE || this.size > 1.2 * MOST_CHARACTERS) this.#forget(SPARE);
     return true;
   }
 

@@ -1,82 +1,96 @@
-/** The log of the room, as it is shown, searched, and walked through by keys. */
+/** The log of the room, as it is shown, and walked through by keys. */
 
 import { ack } from "./acts.js";
 import { button, el, find, toast } from "./dom.js";
-import { row, SHAPES } from "./message.js";
-import { isMe, markRead, on, state } from "./state.js";
+import { row } from "./message.js";
+import { buildSearch, clearSearch, isFiltered, matches, wantThread } from "./search.js";
+import { calmly, isMe, markRead, on, state } from "./state.js";
 import { Windowed } from "./windowed.js";
 import { answer, startWriting } from "./writing.js";
 
 let rows;
 let parts;
 let missed = 0;
+let outside = 0;
 let owed = new Set();
-let wanted = { type: "", owner: "", text: "", target: "", thread: "" };
-
-const matches = ({ message, text }) =>
-  (!wanted.type || message.type === wanted.type) &&
-  (!wanted.owner || `${message.owner} ${message.agent_id}`.toLowerCase().includes(wanted.owner)) &&
-  (!wanted.target || (message.target ?? "").toLowerCase().includes(wanted.target)) &&
-  (!wanted.thread || message.thread === wanted.thread || message.msg_id === wanted.thread) &&
-  (!wanted.text || text.includes(wanted.text));
-
-const isFiltered = () => Object.values(wanted).some(Boolean);
-
-/** Build what is there once. */
-export function buildLog() {
-  const field = (name, label, control) => {
-    control.addEventListener("input", () => filter(name, control.value));
-    control.id = `by-${name}`;
-    return el("div", { class: `by by-${name}` }, el("label", { for: control.id }, label), control);
-  };
-  const input = (given = {}) => el("input", { type: "search", autocomplete: "off", spellcheck: "false", ...given });
-  const types = el("select", {}, el("option", { value: "" }, "All"), [...SHAPES.keys()].map((one) => el("option", {}, one)));
-  const search = el("form", { class: "search", role: "search", "aria-label": "Search this room", on: { submit: (event) => event.preventDefault() } },
-    field("text", "Search", input({ placeholder: "what was said" })), field("type", "Type", types), field("owner", "Who", input()), field("target", "Target", input()),
-    button("Clear", clear, { class: "clear" }));
-  const found = el("p", { class: "found", role: "status" });
-  const list = el("div", { class: "rows", role: "feed", "aria-label": "Messages", "aria-busy": "false" });
-  const scroller = el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Messages, newest last" }, list);
-  const newer = button("", () => rows.toEnd(), { class: "newer", hidden: true });
-  const older = button("", () => goTo(state.newFrom + 1), { class: "older", hidden: true });
-  parts = { search, found, list, scroller, newer, older };
-  find("#log").append(search, found, scroller, older, newer);
-  rows = new Windowed(scroller, list, (event, before) => row(event, isFiltered() ? undefined : before, state.log, acts));
-  older.addEventListener("click", () => (older.hidden = true));
-  scroller.addEventListener("scroll", seen, { passive: true });
-  scroller.addEventListener("keydown", walk);
-  on("inbox", () => renewOwed());
-}
+/** Where somebody was in rooms that they left. */
+const places = new Map();
+const MOST_PLACES = 200;
 
 const acts = {
   goTo,
   answer,
   ack: (event) => ack(state.channel, event.cursor),
-  thread: (id) => filter("thread", id),
+  thread: wantThread,
 };
 
+/** Build what is there once. */
+export function buildLog() {
+  const search = buildSearch(show, () => step(rows.beside(0, 1)));
+  const found = el("p", { class: "found", role: "status" });
+  const list = el("div", { class: "rows", role: "feed", "aria-label": "Messages", "aria-busy": "false" });
+  const scroller = el("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Messages, newest last" }, list);
+  const newer = button("", () => rows.toEnd(), { class: "newer", hidden: true });
+  const older = button("", () => goTo(state.newFrom + 1), { class: "older", hidden: true });
+  parts = { found, list, scroller, newer, older };
+  find("#log").append(search, found, el("div", { class: "reading" }, scroller, older, newer));
+  rows = new Windowed(scroller, list, (event, before) => row(event, isFiltered() ? undefined : before, state.log, acts));
+  older.addEventListener("click", () => (older.hidden = true));
+  scroller.addEventListener("scroll", calmly(100, seen), { passive: true });
+  scroller.addEventListener("keydown", walk);
+  on("inbox", renewOwed);
+  on("view", () => state.view === "log" && rows.shown());
+}
+
 function renewOwed() {
-  const now = new Set(state.inbox.filter((item) => item.channel === state.channel).map((item) => item.cursor));
+  const items = state.inbox ?? [];
+  const now = new Set(items.filter((item) => item.channel === state.channel).map((item) => item.cursor));
   const changed = [...now].filter((one) => !owed.has(one)).concat([...owed].filter((one) => !now.has(one)));
   owed = now;
   changed.forEach((one) => rows.refresh(one));
 }
 
-/** Show a room's log from its end. */
-export function showLog() {
-  rows.isAtEnd = true;
+/** Remember where somebody is in the room that they leave. */
+export function leave() {
+  const cursor = state.channel && !rows.isAtEnd && !isFiltered() ? rows.firstSeen() : 0;
+  places.delete(state.channel);
+  if (cursor) places.set(state.channel, cursor);
+  if (places.size > MOST_PLACES) places.delete(places.keys().next().value);
+}
+
+/** Where somebody was in the room that is open, or 0 for its end. */
+export const placeIn = (channel) => places.get(channel) ?? 0;
+
+/** Another room is open, of which nothing is here yet. */
+export function startLog() {
   missed = 0;
   const count = state.newFrom ? (state.rooms.get(state.channel)?.head ?? 0) - state.newFrom : 0;
-  parts.older.hidden = count === 0;
+  parts.older.hidden = count <= 0;
   parts.older.textContent = `↑ ${count} new since you looked`;
-  clear();
+  clearSearch({ quietly: true });
+  rows.isAtEnd = true;
+  show();
   startWriting();
+}
+
+/** Show what is here, as it is wanted; the message that has the focus, or was at the top, is shown again. */
+export function show() {
+  const focused = document.activeElement?.closest?.("#log [data-cursor]");
+  const kept = focused ? Number(focused.dataset.cursor) : rows.isAtEnd ? 0 : rows.firstSeen();
+  outside = 0;
+  rows.set(state.log ? (isFiltered() ? state.log.events.filter(matches) : state.log.events) : []);
+  if (kept) rows.reveal(kept, "start");
+  if (focused) rows.row(kept)?.focus({ preventScroll: true });
+  tellFound();
+  seen();
 }
 
 /** Older messages came. */
 export function showOlder(events) {
-  const shown = events.filter(matches);
+  const shown = isFiltered() ? events.filter(matches) : events;
   if (shown.length) rows.prepend(shown);
+  const here = new Set(events.map((event) => event.message.msg_id));
+  rows.refreshIf(({ message }) => here.has(message.reply_to));
   tellFound();
 }
 
@@ -84,6 +98,7 @@ export function showOlder(events) {
 export function showNewer(event) {
   if (isMe(event.message)) rows.isAtEnd = true;
   if (matches(event)) rows.append(event);
+  else outside += 1;
   const before = state.log.repliedTo(event.message);
   if (before) rows.refresh(before.cursor);
   if (!rows.isAtEnd) missed += 1;
@@ -95,59 +110,43 @@ export function showNewer(event) {
 export const forget = (first) => rows.drop(first);
 
 /** Whether older messages are on their way. */
-export const showBusy = (busy) => parts.list.setAttribute("aria-busy", String(busy));
+export function showBusy(busy) {
+  parts.list.setAttribute("aria-busy", String(busy));
+  if (!busy) rows.refreshIf(({ message }) => message.reply_to && !state.log.repliedTo(message));
+  tellFound();
+}
 
 /** What is at the end and in sight was read. */
 export function seen() {
   const room = state.rooms.get(state.channel);
-  const isSeen = rows.isAtEnd && parts.scroller.offsetParent !== null && document.visibilityState === "visible";
+  const isSeen = rows.isAtEnd && state.log?.last && !isFiltered() && rows.isInSight && document.visibilityState === "visible";
   if (room && isSeen) {
     missed = 0;
-    markRead(room);
+    markRead(room, state.log.last);
   }
   parts.newer.hidden = rows.isAtEnd;
   parts.newer.textContent = missed ? `${missed} new ↓` : "To the newest ↓";
 }
 
-function filter(name, value) {
-  wanted = { ...wanted, [name]: name === "thread" || name === "type" ? value : value.trim().toLowerCase() };
-  rows.set(state.log.events.filter(matches));
-  tellFound();
-}
-
-function clear() {
-  parts.search.reset();
-  wanted = { type: "", owner: "", text: "", target: "", thread: "" };
-  rows.set(state.log?.events ?? []);
-  tellFound();
-}
-
 function tellFound() {
   const { log } = state;
-  parts.search.classList.toggle("filtered", isFiltered());
-  if (!log || (!isFiltered() && log.events.length)) {
-    parts.found.textContent = "";
+  if (!log || !isFiltered()) {
+    parts.found.textContent = !log || log.events.length || !log.isWhole ? "" : "Nothing was said yet.";
     return;
   }
-  const count = log.events.filter(matches).length;
   const within = log.isFull ? `the newest ${log.events.length}` : log.isWhole ? log.events.length : `${log.events.length} so far`;
-  parts.found.textContent = isFiltered() ? `${count} of ${within} messages${wanted.thread ? ", in one thread" : ""}` : "Nothing was said yet.";
+  const more = outside ? `; ${outside} new that are not` : "";
+  parts.found.textContent = `${rows.count} of ${within} messages${state.thread ? ", in one thread" : ""}${more}`;
 }
 
 /** Go to a message: in sight, and with the focus. */
 export function goTo(cursor) {
-  let node = rows.row(cursor);
-  if (!node && isFiltered()) {
-    clear();
-    node = rows.row(cursor);
-  }
-  if (!node) {
-    toast(`Message #${cursor} is not here.`);
-    return;
-  }
-  rows.isAtEnd = false;
-  node.scrollIntoView({ block: "center" });
-  node.focus({ preventScroll: true });
+  if (!rows.row(cursor) && isFiltered()) clearSearch();
+  const node = rows.reveal(cursor, "center");
+  const isTyping = document.activeElement.matches("input, textarea, select");
+  if (node && !isTyping) node.focus({ preventScroll: true });
+  else if (!node && state.log.isWhole) toast(`Message #${cursor} is not here.`);
+  else if (!node) state.sought = cursor;
 }
 
 const STEPS = new Map(Object.entries({ j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }));
@@ -156,18 +155,18 @@ const STEPS = new Map(Object.entries({ j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 })
 function walk(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("pre, button, a, summary, input")) return;
   const current = Number(document.activeElement.closest("[data-cursor]")?.dataset.cursor ?? 0);
-  if (STEPS.has(event.key)) step(rows.beside(current, STEPS.get(event.key)));
+  if (STEPS.has(event.key)) step(current ? rows.beside(current, STEPS.get(event.key)) : rows.firstSeen() || rows.beside(0, 1));
   else if (event.key === "Home") step(rows.beside(0, 1));
   else if (event.key === "End") step(rows.beside(0, -1));
   else if (event.key === "a" && current && state.me) answer(state.log.at(current));
   else return;
   event.preventDefault();
+  event.stopPropagation();
 }
 
 function step(cursor) {
-  const node = cursor === undefined ? null : rows.row(cursor);
-  if (!node) return;
-  rows.isAtEnd = false;
-  node.focus({ preventScroll: true });
-  node.scrollIntoView({ block: "nearest" });
+  if (cursor !== undefined) rows.reveal(cursor, "nearest")?.focus({ preventScroll: true });
 }
+
+/** Out of a field, to the messages. */
+export const toMessages = () => parts.scroller.focus();

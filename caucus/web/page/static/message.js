@@ -1,8 +1,9 @@
 /** One message, as a row of the log. */
 
+import { addressOf } from "./address.js";
 import { body, brief, button, clean, download, el, said, toast } from "./dom.js";
 import { state, isMe, isToMe } from "./state.js";
-import { ago, dayOf, instant } from "./time.js";
+import { ago, clockOf, dayOf, instant } from "./time.js";
 import { at, bytes, get } from "./wire.js";
 
 /** A shape for each type, beside its word and its colour. */
@@ -10,6 +11,9 @@ export const SHAPES = new Map(
   Object.entries({ finding: "◆", claim: "■", status: "●", question: "?", answer: "↳", note: "○", steer: "▲" }),
 );
 const GROUPED_MS = 300_000;
+/** From so many characters, or lines, on a body is shown in part. */
+const LONG = 1500;
+const LONG_LINES = 25;
 const EVIDENCE = /^caucus:\/\/artifact\/([a-z0-9][a-z0-9-]{0,63})\/([0-9a-f]{64})$/;
 
 /** Somebody's name: the human first, then the session. */
@@ -44,14 +48,22 @@ function receipts(channel, cursor) {
     if (!target.open) return;
     try {
       const told = await get(at("channels", channel, "messages", String(cursor)));
-      const lines = told.receipts.map((one) => el("li", {}, said(one.name), `: ${one.state}`));
-      const lost = told.unreachable.map((one) => el("li", {}, said(one), ": nobody here has that name"));
-      place.replaceChildren(...lines, ...lost);
+      place.replaceChildren(...told.receipts.map(({ name, state: became }) =>
+        el("li", {}, said(name), `: ${told.unreachable.includes(name) ? "nobody here has that name" : became}`)));
     } catch (error) {
       place.replaceChildren(el("li", {}, error.message));
     }
   };
   return el("details", { class: "receipts", on: { toggle: load } }, el("summary", {}, "Was it read?"), place);
+}
+
+/** A body; of one that is long, the beginning, and a button that shows the rest. */
+function bodyOf(text) {
+  const node = el("div", { class: "body" }, body(text));
+  if (text.length < LONG && text.split("\n", LONG_LINES).length < LONG_LINES) return node;
+  node.classList.add("long");
+  const more = button("Show all", () => more.replaceChildren(node.classList.toggle("long") ? "Show all" : "Show less"), { class: "link" });
+  return [node, more];
 }
 
 /**
@@ -67,7 +79,7 @@ export function row(event, before, log, acts) {
     before.message.owner === message.owner && before.message.agent_id === message.agent_id;
   const repliedTo = log.repliedTo(message);
   const answers = log.answersTo(message);
-  const owed = state.inbox.some((item) => item.channel === log.channel && item.cursor === cursor);
+  const owed = (state.inbox ?? []).some((item) => item.channel === log.channel && item.cursor === cursor);
   const kind = change && clean(change.kind).replace("_", " ");
   const head = el("p", { class: "head" },
     badge(message.type), !isGrouped && who(message),
@@ -75,14 +87,15 @@ export function row(event, before, log, acts) {
     message.to && el("span", { class: "to" }, "to ", message.to.map((one, nth) => [nth ? ", " : "", said(one)]).flat()),
     message.target && el("span", { class: "target" }, "on ", el("code", {}, said(message.target))),
     message.status && message.type !== "claim" && el("span", { class: "flag" }, clean(message.status)),
-    el("span", { class: "when" }, ago(when), " ", el("span", { class: "cursor" }, `#${cursor}`), " ",
+    el("span", { class: "when" }, clockOf(when), " · ", ago(when), " ",
+      el("a", { class: "cursor", href: addressOf({ room: log.channel, view: "log", at: String(cursor) }), "aria-label": `Number ${cursor}` }, `#${cursor}`), " ",
       state.me && message.type !== "claim" && button("Answer", () => acts.answer(event), { class: "link", "aria-label": `Answer #${cursor}` }),
       owed && button("Acknowledge", () => acts.ack(event), { class: "link", "aria-label": `Acknowledge #${cursor}` })),
   );
   const links = [
     message.reply_to && (repliedTo
       ? button(["↑ to ", said(repliedTo.message.owner), ": ", brief(repliedTo.message.body)], () => acts.goTo(repliedTo.cursor), { class: "link" })
-      : el("p", { class: "quiet" }, "to a message that is not here")),
+      : el("p", { class: "quiet" }, log.isWhole ? "to a message that is not here" : "to an earlier message…")),
   ];
   const doing = el("p", { class: "acts" },
     answers.map((one, nth) => button(`↓ answer ${nth + 1}`, () => acts.goTo(one), { class: "link" })),
@@ -94,7 +107,7 @@ export function row(event, before, log, acts) {
     { class: classes.join(" "), tabindex: "-1", "data-cursor": cursor, "aria-label": label, "aria-posinset": cursor, "aria-setsize": "-1" },
     isNewDay && el("p", { class: "day" }, dayOf(when)),
     state.newFrom > 0 && cursor === state.newFrom + 1 && el("p", { class: "day new" }, "New since you looked"),
-    head, links, el("div", { class: "body" }, body(message.body)),
+    head, links, bodyOf(message.body),
     message.artifact && evidence(message.artifact),
     message.to && receipts(log.channel, cursor),
     doing.childNodes.length ? doing : null,

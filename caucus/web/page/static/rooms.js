@@ -20,11 +20,18 @@ function link(room) {
 /** The rooms, the newest first, with how much of each was not seen. */
 export function showRooms() {
   const rooms = [...state.rooms.values()].reverse();
-  renew(find("#rooms"), el("h2", {}, "Rooms"), el("ul", {}, rooms.slice(0, MOST).map(link)),
-    state.me && button("New room…", () => makeRoom((channel) => go({ room: channel, view: "log" })), { "data-key": "new" }));
+  renew(find("#rooms"), () => [el("h2", {}, "Rooms"), el("ul", {}, rooms.slice(0, MOST).map(link)),
+    state.me && button("New room…", () => makeRoom((channel) => go({ room: channel, view: "log" })), { "data-key": "new" })]);
   const waiting = rooms.filter((room) => room.channel !== state.channel && unread(room) > 0).length;
   find('#views [data-view="rooms"]').replaceChildren("Rooms", waiting ? el("span", { class: "count" }, ` ${waiting}`) : "");
-  document.title = `${waiting ? "• " : ""}${state.channel ? `${state.channel} – ` : ""}Caucus`;
+  showTitle();
+}
+
+/** What the tab says while another one is in front: how much is owed, and whether anything is new. */
+export function showTitle() {
+  const owed = state.inbox?.length ? `(${state.inbox.length}) ` : "";
+  const isNew = [...state.rooms.values()].some((room) => unread(room) > 0);
+  document.title = `${state.granted ? "★ " : ""}${owed}${isNew ? "• " : ""}${state.channel ? `${state.channel} – ` : ""}Caucus`;
 }
 
 const save = async (room, ending, type, made) => {
@@ -39,13 +46,14 @@ const save = async (room, ending, type, made) => {
 export function showAbout() {
   const room = state.rooms.get(state.channel);
   find("#nothing").hidden = Boolean(room);
-  find("#nothing").textContent = room ? "" : "There is no room yet.";
+  find("#nothing").textContent = room ? "" : state.missing ? `There is no room ${clean(state.missing)}.` : state.rooms.size ? "" : "There is no room yet.";
   if (!room) {
     find("#about").replaceChildren();
     return;
   }
-  renew(find("#about"), el("h2", {}, said(room.channel)), el("p", { class: "purpose" }, said(room.purpose)),
-    el("p", { class: "row" },
-      button("Markdown", () => save(room.channel, "md", "text/markdown", asMarkdown), { "data-key": "md", "aria-label": "Export as Markdown" }),
-      button("JSON Lines", () => save(room.channel, "jsonl", "application/jsonl", asLines), { "data-key": "jsonl", "aria-label": "Export as JSON Lines" })));
+  const exported = (label, ending, type, made) =>
+    button(label, () => save(room.channel, ending, type, made), { "data-key": ending, "aria-label": `Export as ${label}` });
+  renew(find("#about"), () => [el("h2", {}, said(room.channel)), el("p", { class: "purpose", title: clean(room.purpose) }, said(room.purpose)),
+    el("p", { class: "row export" }, el("span", { class: "quiet" }, "Export"), exported("Markdown", "md", "text/markdown", asMarkdown),
+      exported("JSON Lines", "jsonl", "application/jsonl", asLines))]);
 }

@@ -1,14 +1,28 @@
 /** Who speaks: a token from the address or from a form, kept for as long as the tab is open. */
 
-import { brief, button, el, find, said } from "./dom.js";
+import { brief, button, el, find, renew, said, toast } from "./dom.js";
 import { ask } from "./forms.js";
 import { state, tell } from "./state.js";
 import { Refused, get, isToken, speak } from "./wire.js";
 
 const TOKEN = "caucus.token";
 
-/** Speak with a token from now on, or with none. */
-export function keep(token) {
+let token = "";
+
+/** Speak as before, if this tab did. */
+export function resume() {
+  try {
+    token = sessionStorage.getItem(TOKEN) ?? "";
+  } catch {
+    // then it is asked for
+  }
+  speak(token);
+}
+
+/** Speak with a token from now on, or with none; what is still on its way was asked by somebody else. */
+export function keep(given) {
+  token = given;
+  state.session += 1;
   try {
     if (token) sessionStorage.setItem(TOKEN, token);
     else sessionStorage.removeItem(TOKEN);
@@ -18,56 +32,70 @@ export function keep(token) {
   speak(token);
 }
 
-function kept() {
-  try {
-    return sessionStorage.getItem(TOKEN) ?? "";
-  } catch {
-    return "";
-  }
-}
-
 /** Find out who speaks, with the token that there is; a bad one is forgotten. */
 export async function begin() {
-  const token = kept();
-  speak(token);
+  const { session } = state;
   let me = null;
   if (token) {
     try {
       me = await get("whoami");
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 401) throw error;
+      if (session !== state.session) return;
       keep("");
       showForm("That token is not good here, or not any more.");
     }
   }
+  if (session !== state.session && me) return;
   state.me = me;
-  state.session += 1;
   tell("me");
+}
+
+/** A link came with a token: whoever speaks already is asked first. */
+export function offered(given) {
+  if (!isToken(given) || given === token) return;
+  if (!token) {
+    keep(given);
+    return;
+  }
+  const who = state.me ? `${brief(state.me.owner, 40)}/${brief(state.me.agent_id, 40)}` : "somebody";
+  ask("Somebody else's link?", [], "Use its token", () => become(given),
+    [el("p", {}, `The link that you followed has a token with it. You are ${who} here; with it you may be somebody else.`)]);
+}
+
+function become(given) {
+  keep(given);
+  dispatchEvent(new CustomEvent("caucus:token"));
 }
 
 /** Ask for a token. */
 export function showForm(why = "") {
-  if (find("dialog[open]")) return;
+  const open = find("dialog[open]");
+  if (open) {
+    open.addEventListener("close", () => setTimeout(() => state.me === null && showForm(why)), { once: true });
+    return;
+  }
   const take = async ({ token }) => {
     if (!isToken(token)) throw new Error("That is no token.");
     const me = await get("whoami", { token });
-    keep(token);
-    dispatchEvent(new CustomEvent("caucus:token"));
+    become(token);
     return `You are ${brief(me.owner)}/${brief(me.agent_id)}.`;
   };
   ask("Your token", [{ name: "token", label: "Token", kind: "password", required: true,
-    hint: "It says who you are. It stays in this tab, and is forgotten with it." }], "Use it", take, why ? [el("p", {}, why)] : []);
+    hint: "It says who you are: the one that you gave to `caucus login`, or that whoever runs the daemon made for you. It is forgotten with this tab." }], "Use it", take, why ? [el("p", {}, why)] : []);
 }
 
 function leave() {
-  keep("");
-  state.admin = "";
-  dispatchEvent(new CustomEvent("caucus:token"));
+  const { holding } = state.me;
+  if (holding) toast(`You still hold ${holding}, each until its time is up.`, false, true);
+  Object.assign(state, { me: null, admin: "", inbox: null, people: null, board: { claims: null, since: 0 } });
+  for (const topic of ["me", "admin"]) tell(topic);
+  become("");
 }
 
 /** Who speaks, at the top of the page. */
 export function showMe() {
-  find("#me").replaceChildren(...(state.me
-    ? [el("span", { class: "who" }, said(state.me.owner), "/", said(state.me.agent_id)), button("Sign out", leave)]
-    : [button("Sign in", () => showForm())]));
+  renew(find("#me"), () => (state.me
+    ? [el("span", { class: "who" }, said(state.me.owner), "/", said(state.me.agent_id)), button("Sign out", leave, { "data-key": "sign" })]
+    : [button("Sign in", () => showForm(), { "data-key": "sign" })]));
 }

@@ -1,7 +1,10 @@
 /** What the page knows, and who wants to hear when that changes. */
 
 /** `me` is who speaks, and `session` counts whoever did; `channel` is the room that is open, `log` its messages, and `newFrom` how
- *  far it had been read when it was opened. */
+ *  far it had been read when it was opened; `sought` is the message that is to be shown
+ *  once it is here, and `thread` the one that alone is shown. `board`, `inbox` and `people` are
+ *  null where it is not known; `awaited` are the numbers of claims that we wait for, `granted` says
+ *  that one was granted while nobody looked, and `missing` is a room that was asked for and is not there. */
 export const state = {
   me: null,
   session: 0,
@@ -11,11 +14,19 @@ export const state = {
   view: "log",
   log: null,
   newFrom: 0,
-  board: { claims: [], since: 0 },
-  inbox: [],
-  people: [],
+  sought: 0,
+  thread: "",
+  board: { claims: null, since: 0 },
+  inbox: null,
+  people: null,
+  awaited: new Set(),
+  granted: false,
+  missing: "",
   connection: "connecting",
 };
+
+/** What is asked for again and again leaves so many times as long as it took. */
+const SHARE = 8;
 
 const listeners = new Map();
 const changed = new Set();
@@ -34,7 +45,15 @@ export function tell(topic) {
 function flush() {
   const topics = [...changed];
   changed.clear();
-  for (const topic of topics) for (const listener of listeners.get(topic) ?? []) listener();
+  for (const topic of topics) {
+    for (const listener of listeners.get(topic) ?? []) {
+      try {
+        listener();
+      } catch (error) {
+        reportError(error); // the others are told all the same
+      }
+    }
+  }
 }
 
 /** The same call, at most once in so many milliseconds: at once, and again if it was asked for meanwhile. */
@@ -55,22 +74,40 @@ export function calmly(ms, call) {
   };
 }
 
-/** The same work, never twice at a time and at most once in so many milliseconds; asked for meanwhile, it is done again. */
-export function inTurn(ms, work) {
+/**
+ * The same work, never twice at a time and at most once in so many milliseconds: asked for meanwhile, it is done
+ * again, and so it is, more and more seldom, after it failed in a way that may pass.
+ */
+export function inTurn(ms, work, mayPass) {
   let running = false;
   let again = false;
   return async () => {
     again = true;
     if (running) return;
     running = true;
+    let wait = ms;
     while (again) {
       again = false;
-      await work();
-      await new Promise((done) => setTimeout(done, ms));
+      const began = performance.now();
+      try {
+        await work();
+        wait = Math.max(ms, SHARE * (performance.now() - began));
+      } catch (error) {
+        again = mayPass(error);
+        wait = Math.min(Math.max(2 * wait, 1000), 8000);
+      }
+      await new Promise((done) => setTimeout(done, wait));
     }
     running = false;
   };
 }
+
+const tabs = new BroadcastChannel("caucus");
+
+/** Have other tabs of this browser look anew. */
+export const tellTabs = (topic) => tabs.postMessage(topic);
+
+export const onTabs = (listener) => tabs.addEventListener("message", ({ data }) => listener(data));
 
 /** Whether somebody is the agent that speaks here. */
 export const isMe = (one) => state.me !== null && one.agent_id === state.me.agent_id && one.owner === state.me.owner;
@@ -122,11 +159,11 @@ const save = calmly(SAVE_MS, () => {
   }
 });
 
-export function markRead(room) {
+export function markRead(room, cursor) {
   const name = nameOf(room);
-  if (read.get(name) === room.head) return;
+  if (readUpTo(room) >= cursor) return;
   read.delete(name);
-  read.set(name, room.head);
+  read.set(name, cursor);
   save();
   tell("rooms");
 }

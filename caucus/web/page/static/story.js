@@ -1,6 +1,6 @@
 /** The story of a room, to take away: as Markdown, as `caucus catchup --markdown` tells it, and as JSON Lines. */
 
-import { clean } from "./dom.js";
+import { clean, trimLines } from "./dom.js";
 import { span } from "./time.js";
 import { at, get, query } from "./wire.js";
 
@@ -18,7 +18,7 @@ export const inline = (text) =>
 const ticks = (text) => Math.max(0, ...(text.match(/`+/g) ?? []).map((one) => one.length));
 
 function block(text, indent = "  ") {
-  const shown = clean(text).replace(/^\n+|\n+$/g, "");
+  const shown = trimLines(clean(text));
   if (!shown.includes("\n")) return ` ${inline(shown)}`;
   const fence = "`".repeat(Math.max(3, 1 + ticks(shown)));
   return `\n\n${[`${fence}text`, ...shown.split("\n"), fence].map((line) => indent + line).join("\n")}\n`;
@@ -40,7 +40,7 @@ const names = (one) => (one.to?.length ? ` to ${one.to.map(inline).join(", ")}` 
 const number = (one) => ` \\[${one.cursor}\\]`;
 
 function brief(text) {
-  const [first, ...more] = clean(text).replace(/^\n+|\n+$/g, "").split("\n");
+  const [first, ...more] = trimLines(clean(text)).split("\n");
   const points = [...first];
   const cut = points.length <= BRIEF ? first : points.slice(0, BRIEF - 1).join("") + "…";
   return inline(cut) + (more.length ? ` (and ${more.length} lines more)` : "");
@@ -50,7 +50,8 @@ const line = (one, state = "") =>
   `- **${when(one.ts)}** ${who(one)}${names(one)}${state}${one.artifact === undefined ? "" : ` with ${code(one.artifact)}`}${number(one)}:${block(one.body)}`;
 
 function questions(messages) {
-  const answers = Map.groupBy(messages.filter((one) => one.reply_to), (one) => one.reply_to);
+  const answers = new Map();
+  for (const one of messages) if (one.reply_to) answers.set(one.reply_to, [...(answers.get(one.reply_to) ?? []), one]);
   return messages.filter((one) => one.type === "question").flatMap((one) => {
     const found = answers.get(one.msg_id) ?? [];
     const open = found.length || one.status === "resolved" ? "" : ", **open**";

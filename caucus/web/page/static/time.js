@@ -2,6 +2,9 @@
 
 import { el } from "./dom.js";
 
+/** Beyond that no date is one, in milliseconds. */
+const LATEST = 8.64e15;
+
 let skew = 0;
 
 /** The server said what time it is, in whole seconds: ours may be wrong by hours. */
@@ -29,11 +32,12 @@ const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 export const dayOf = (ms) => day.format(ms);
 export const clockOf = (ms) => clock.format(ms);
-export const exactOf = (ms) => exact.format(ms);
+export const exactOf = (ms) => (Math.abs(ms) < LATEST ? exact.format(ms) : "the end of time");
 
 function relative(node) {
   if (node.dataset.until) {
     const left = (Number(node.dataset.until) - performance.now()) / 1000;
+    if (left <= 0 && node.textContent.endsWith("left")) dispatchEvent(new CustomEvent("caucus:lapse"));
     node.textContent = left > 0 ? `${span(left)} left` : "about to lapse";
     node.classList.toggle("soon", left < 120);
   } else {
@@ -50,6 +54,7 @@ export function ago(ms) {
 
 /** For how much longer, counted down from now on. */
 export function left(seconds, since = performance.now()) {
+  if (seconds * 1000 > LATEST - now()) return el("span", {}, "no end");
   const node = el("time", { datetime: `PT${Math.round(seconds)}S`, "data-until": since + seconds * 1000 });
   node.title = `until ${exactOf(now() + seconds * 1000)}`;
   relative(node);

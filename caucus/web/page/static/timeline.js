@@ -1,6 +1,6 @@
 /** The picture of time: a lane for each agent, bars for what it held, points for what it found and asked. */
 
-import { brief, button, clean, el, find, svg } from "./dom.js";
+import { brief, button, clean, el, find, renew, svg } from "./dom.js";
 import { fold } from "./lanes.js";
 import { SHAPES } from "./message.js";
 import { calmly, on, state } from "./state.js";
@@ -13,6 +13,9 @@ const NAMES = 150;
 const LANE = 34;
 const BAR = 13;
 const TOP = 26;
+/** What a time takes, and what is left between bars for the mark of how one ended, in pixels. */
+const LABEL = 76;
+const MARK = 12;
 /** Points closer than that, in pixels, are one with a number. */
 const NEAR = 12;
 const MOST_ROWS = 500;
@@ -36,9 +39,11 @@ export function buildTimeline(going) {
   const zooms = ZOOMS.map(([label, seconds]) => button(label, () => look(seconds, 0), { "data-zoom": seconds, "aria-pressed": "false" }));
   const earlier = button("← Earlier", () => look(zoom, back + 1));
   const later = button("Later →", () => look(zoom, Math.max(0, back - 1)));
-  parts = { zooms, earlier, later, told: el("p", { class: "quiet", role: "status" }), picture: el("div", { class: "picture", role: "region", "aria-label": "Picture of time", tabindex: "0" }), table: el("details", { class: "table" }) };
-  parts.table.append(el("summary", {}, "The same as a table"));
+  parts = { zooms, earlier, later, told: el("p", { class: "quiet", role: "status" }), picture: el("div", { class: "picture", role: "region", "aria-label": "Picture of time: arrow keys lead through it", tabindex: "0" }), table: el("details", { class: "table" }),
+    rows: el("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Timeline as a table" }) };
+  parts.table.append(el("summary", {}, "The same as a table"), parts.rows);
   parts.table.addEventListener("toggle", draw);
+  parts.picture.addEventListener("keydown", walk);
   find("#timeline").append(
     el("h2", {}, "Timeline"),
     el("div", { class: "row", role: "group", "aria-label": "Zoom" }, zooms, earlier, later),
@@ -55,6 +60,18 @@ function look(seconds, steps) {
   zoom = seconds;
   back = seconds ? steps : 0;
   draw();
+}
+
+const STEPS_BY_KEY = new Map(Object.entries({ ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }));
+
+/** The picture is one stop for the tabulator; arrows lead from one thing in it to the next. */
+function walk(event) {
+  const step = STEPS_BY_KEY.get(event.key);
+  if (!step) return;
+  event.preventDefault();
+  const all = [...parts.picture.querySelectorAll("rect")];
+  const at = all.indexOf(document.activeElement);
+  all[at < 0 ? 0 : Math.min(all.length - 1, Math.max(0, at + step))]?.focus();
 }
 
 function legend() {
@@ -80,20 +97,21 @@ function draw() {
   parts.earlier.disabled = !zoom || start <= first;
   parts.later.disabled = !zoom || !back;
   const isCut = seen.bars.length === MOST_BARS ? "the newest " : "";
-  parts.told.textContent = lanes.length
+  const told = lanes.length
     ? `${dayOf(start)} ${clockOf(start)} to ${dayOf(end) === dayOf(start) ? "" : dayOf(end)} ${clockOf(end)}: ${isCut}${seen.bars.length} claims, ${seen.points.length} findings, questions, answers and steers, by ${lanes.length} agents${log.isWhole ? "" : "; older messages are not in it"}`
     : "Nothing has happened yet.";
-  parts.picture.replaceChildren(lanes.length ? picture(lanes, seen, start, end, until) : "");
+  if (parts.told.textContent !== told) parts.told.textContent = told;
+  renew(parts.picture, () => [lanes.length && picture(lanes, seen, start, end, until)]);
   if (parts.table.open) table(seen, log);
 }
 
 /** Bars of one lane that overlap lie below each other. */
-function stacked(bars) {
+function stacked(bars, x) {
   const ends = [];
   return bars.map((bar) => {
-    let level = ends.findIndex((end) => end <= bar.start);
+    let level = ends.findIndex((end) => end <= x(bar.start));
     if (level < 0) level = ends.length;
-    ends[level] = bar.end;
+    ends[level] = Math.max(x(bar.start) + 3, x(bar.end)) + MARK;
     return [bar, Math.min(level, 5)];
   }).map(([bar, level]) => ({ bar, level, levels: Math.min(ends.length, 6) }));
 }
@@ -106,7 +124,7 @@ function picture(lanes, seen, start, end, until) {
   const nodes = [];
   let y = TOP;
   for (const lane of lanes) {
-    const placed = stacked(seen.bars.filter((bar) => bar.lane === lane));
+    const placed = stacked(seen.bars.filter((bar) => bar.lane === lane), x);
     const height = Math.max(LANE, 18 + (placed[0]?.levels ?? 1) * (BAR + 3));
     nodes.push(svg("line", { x1: 0, x2: width, y1: y, y2: y, class: "rule" }));
     const [owner, ...rest] = lane.split("/");
@@ -122,20 +140,22 @@ function picture(lanes, seen, start, end, until) {
 }
 
 function axis(start, end, x, bottom) {
-  const step = STEPS.find((one) => (end - start) / 1000 / one <= 8) ?? STEPS[STEPS.length - 1] * Math.ceil((end - start) / 8 / 2_592_000_000);
+  const most = Math.max(2, Math.floor((x(end) - x(start)) / LABEL));
+  const step = STEPS.find((one) => (end - start) / 1000 / one <= most) ?? STEPS[STEPS.length - 1] * Math.ceil((end - start) / most / 2_592_000_000);
   const nodes = [];
   for (let at = Math.ceil(start / 1000 / step) * step * 1000; at <= end; at += step * 1000) {
     nodes.push(svg("line", { x1: x(at), x2: x(at), y1: TOP - 6, y2: bottom, class: "rule" }));
-    nodes.push(svg("text", { x: x(at) + 3, y: 14, class: "quiet" }, step >= 86_400 ? dayOf(at) : clockOf(at)));
+    if (x(at) + LABEL <= x(end) + 14) nodes.push(svg("text", { x: x(at) + 3, y: 14, class: "quiet" }, step >= 86_400 ? dayOf(at) : clockOf(at)));
   }
   return nodes;
 }
 
-function clickable(node, cursor, label) {
+function clickable(node, cursor, label, kind) {
   const go = () => goTo(state.channel, cursor);
-  node.setAttribute("tabindex", "0");
+  node.setAttribute("tabindex", "-1");
   node.setAttribute("role", "button");
   node.setAttribute("aria-label", label);
+  node.dataset.key = `${cursor} ${kind}`;
   node.addEventListener("click", go);
   node.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
@@ -153,7 +173,7 @@ function barOf(bar, x, y, until) {
   const label = `${target}, ${clean(bar.lane)}, from ${exactOf(bar.start)} for ${span(((bar.how ? bar.end : until) - bar.start) / 1000)}, ${word}`;
   const room = Math.floor((width - 8) / 6.5);
   const rect = svg("rect", { x: from, y, width, height: BAR, rx: 2 }, svg("title", {}, label));
-  return svg("g", { class: `bar ${bar.how || "held"}` }, clickable(rect, bar.cursor, label),
+  return svg("g", { class: `bar ${bar.how || "held"}` }, clickable(rect, bar.cursor, label, "bar"),
     room > 3 && svg("text", { x: from + 4, y: y + BAR - 3, ...UNREAD }, brief(bar.target, room)),
     mark && svg("text", { x: from + width - 2, y: y + BAR - 2, class: "mark", ...UNREAD }, mark));
 }
@@ -176,7 +196,7 @@ function pointsOf(points, x, y) {
     const label = `${one.type} at ${exactOf(one.at)}${more ? ` and ${more} more` : ""}: ${brief(one.body)}`;
     const text = SHAPES.get(one.type) + (more ? String(more + 1) : "");
     const rect = svg("rect", { x: group.x - NEAR / 2, y: y - 12, width: NEAR, height: 15 }, svg("title", {}, label));
-    return svg("g", { class: "point" }, clickable(rect, one.cursor, label),
+    return svg("g", { class: "point" }, clickable(rect, one.cursor, label, "point"),
       svg("text", { x: group.x, y, class: `t-${one.type}`, "text-anchor": "middle", ...UNREAD }, text));
   });
 }
@@ -190,9 +210,9 @@ function table(seen, log) {
   const head = ["When", "What", "Who", "On, or said", "Until", "Message"].map((one) => el("th", { scope: "col" }, one));
   const lines = shown.map(([at, kind, lane, text, until, cursor]) => el("tr", {},
     el("td", {}, exactOf(at)), el("td", {}, kind), el("td", {}, el("bdi", {}, clean(lane))), el("td", {}, el("bdi", {}, brief(text, 120))),
-    el("td", {}, until), el("td", {}, button(`#${cursor}`, () => goTo(log.channel, cursor), { class: "link", "aria-label": `Show message ${cursor}` }))));
+    el("td", {}, until), el("td", {}, button(`#${cursor}`, () => goTo(log.channel, cursor), { class: "link", "data-key": `${cursor} ${kind}`, "aria-label": `Show message ${cursor}` }))));
   const left = rows.length - shown.length;
-  parts.table.replaceChildren(parts.table.firstChild, el("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Timeline as a table" },
+  renew(parts.rows, () => [
     left > 0 && el("p", { class: "quiet" }, `The newest ${MOST_ROWS}; zoom to see the ${left} before them.`),
-    el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, lines))));
+    el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, lines))]);
 }

@@ -6,8 +6,10 @@ import { el } from "./dom.js";
 const PIECE = 20;
 /** The height of a row before it was ever shown, in pixels. */
 const GUESS = 64;
-const AHEAD = "800px 0px";
+/** So far beyond what is seen, in pixels. */
+const AHEAD = 800;
 const AT_END = 48;
+const ANCHORS = CSS.supports("overflow-anchor", "auto");
 
 class Piece {
   constructor(number) {
@@ -27,33 +29,70 @@ class Piece {
 export class Windowed {
   #pieces = new Map();
   #seen;
+  #place = null;
 
   constructor(scroller, list, render) {
-    Object.assign(this, { scroller, list, render, isAtEnd: true });
-    this.#seen = new IntersectionObserver((entries) => this.#look(entries), { root: scroller, rootMargin: AHEAD });
+    Object.assign(this, { scroller, list, render, isAtEnd: true, count: 0 });
+    this.#seen = new IntersectionObserver((entries) => this.#look(entries), { root: scroller, rootMargin: `${AHEAD}px 0px` });
     scroller.addEventListener("scroll", () => {
+      if (!this.isInSight) return;
       this.isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_END;
+      this.#place = this.isAtEnd ? null : { cursor: this.firstSeen(), top: scroller.scrollTop };
     }, { passive: true });
-    this.sizes = new ResizeObserver(() => this.isAtEnd && this.toEnd());
+    this.sizes = new ResizeObserver(() => this.isAtEnd && this.isInSight && this.toEnd());
     this.sizes.observe(list);
     this.sizes.observe(scroller);
   }
 
+  /** Whether somebody can see the list at all. */
+  get isInSight() {
+    return this.scroller.offsetParent !== null;
+  }
+
+  /** The list is in sight again: where it was. */
+  shown() {
+    if (this.isAtEnd) this.toEnd();
+    else if (this.#place && Math.abs(this.scroller.scrollTop - this.#place.top) > 1) this.reveal(this.#place.cursor, "start");
+    const near = this.scroller.getBoundingClientRect();
+    for (const piece of this.#pieces.values()) {
+      const { top, bottom } = piece.node.getBoundingClientRect();
+      const isFar = bottom < near.top - AHEAD || top > near.bottom + AHEAD;
+      if (piece.isFilled && isFar && this.#mayGo(piece)) this.#empty(piece, bottom - top);
+    }
+  }
+
+  /** The cursor of the first row that is seen, or 0. */
+  firstSeen() {
+    const { left, top, width } = this.scroller.getBoundingClientRect();
+    return Number(document.elementFromPoint(left + width / 2, top + 3)?.closest("[data-cursor]")?.dataset.cursor ?? 0);
+  }
+
+  /** Bring a row into sight; its element, or none if it is not in the list. */
+  reveal(cursor, block) {
+    const node = this.row(cursor);
+    if (!node) return null;
+    this.isAtEnd = false;
+    node.scrollIntoView({ block });
+    return node;
+  }
+
   /** Show these rows, in the order of their cursors, and no others. */
   set(rows) {
+    this.count = rows.length;
     this.#seen.disconnect();
     this.#pieces.clear();
     for (const row of rows) this.#pieceOf(row).rows.push(row);
     const pieces = [...this.#pieces.values()];
     this.list.replaceChildren(...pieces.map((piece) => piece.node));
     for (const piece of pieces) this.#empty(piece, piece.rows.length * GUESS);
-    pieces.slice(-2).forEach((piece) => this.#fill(piece));
+    if (pieces.length) this.#fill(pieces[pieces.length - 1]);
     pieces.forEach((piece) => this.#seen.observe(piece.node));
     if (this.isAtEnd) this.toEnd();
   }
 
   /** One row more, at the end. */
   append(row) {
+    this.count += 1;
     const known = this.#pieces.size;
     const piece = this.#pieceOf(row);
     const before = piece.rows[piece.rows.length - 1] ?? this.#before(piece);
@@ -72,6 +111,7 @@ export class Windowed {
 
   /** Rows at the beginning; what is looked at stays where it is. */
   prepend(rows) {
+    this.count += rows.length;
     const { scroller } = this;
     const fromEnd = scroller.scrollHeight - scroller.scrollTop;
     const touched = new Map();
@@ -98,6 +138,7 @@ export class Windowed {
   drop(first) {
     for (const [number, piece] of this.#pieces) {
       if ((number + 1) * PIECE >= first) continue;
+      this.count -= piece.rows.length;
       this.#seen.unobserve(piece.node);
       piece.node.remove();
       this.#pieces.delete(number);
@@ -127,6 +168,13 @@ export class Windowed {
     const hadFocus = node.contains(document.activeElement);
     node.replaceWith(fresh);
     if (hadFocus) fresh.focus({ preventScroll: true });
+  }
+
+  /** Make those elements anew that are there, of rows of which something is so. */
+  refreshIf(is) {
+    for (const piece of this.#pieces.values()) {
+      if (piece.isFilled) piece.rows.filter(is).forEach((row) => this.refresh(row.cursor));
+    }
   }
 
   /** The cursor of the row so many rows after, or before, that with a cursor. */
@@ -165,9 +213,21 @@ export class Windowed {
       before = row;
       return node;
     });
+    const anchored = this.#anchor(piece);
     piece.node.style.height = "";
     piece.node.replaceChildren(...nodes);
     piece.isFilled = true;
+    anchored();
+  }
+
+  /** Where the browser does not itself: have what is seen stay where it is, though what is above it changes. */
+  #anchor(piece) {
+    if (ANCHORS || !piece.node.isConnected) return () => {};
+    const before = piece.node.getBoundingClientRect();
+    if (before.bottom > this.scroller.getBoundingClientRect().top) return () => {};
+    return () => {
+      this.scroller.scrollTop += piece.node.getBoundingClientRect().height - before.height;
+    };
   }
 
   #empty(piece, height) {
@@ -177,6 +237,7 @@ export class Windowed {
   }
 
   #look(entries) {
+    if (!this.isInSight) return; // then all heights are 0
     const leaving = entries
       .map((entry) => [entry, entry.target.piece])
       .filter(([entry, piece]) => !entry.isIntersecting && piece.isFilled && this.#mayGo(piece))

@@ -4,7 +4,7 @@ import { pause } from "./dom.js";
 import { heard } from "./time.js";
 import { ulid } from "./ulid.js";
 
-/** The server said no; `code` is its word for why, and `given` what came with that. */
+/** The server, or a proxy before it, said no; `code` is its word for why, and `given` what came with that. */
 export class Refused extends Error {
   constructor(status, given) {
     const why = status === 401 && "Your token is not good here, or not any more: sign in again.";
@@ -78,22 +78,32 @@ const json = (response) => response.json();
 export const get = (path, given) => whole("GET", path, given, json);
 export const bytes = (path) => whole("GET", path, {}, (response) => response.blob());
 
-const passes = (error) => error instanceof Away || MAY_COME.has(error.code);
+/** Whether asking again later may help. */
+export const passes = (error) =>
+  error instanceof Away || MAY_COME.has(error.code) || (error.status >= 502 && error.code === "http_error");
 
-/** The same call again, while the server is away; what it throws at last is thrown. */
-export async function patiently(call, until = performance.now() + PERSIST_MS) {
+/** Whether it is not too late yet, counted from now on. */
+const forAWhile = () => {
+  const until = performance.now() + PERSIST_MS;
+  return () => performance.now() < until;
+};
+
+/** The same call again, while the server is away and it is still wanted; what it throws at last is thrown. */
+export async function patiently(call, isWanted = forAWhile()) {
   for (let wait = 400; ; wait = Math.min(2 * wait, 5000)) {
     try {
       return await call();
     } catch (error) {
-      if (!passes(error) || performance.now() > until) throw error;
+      if (!passes(error) || !isWanted()) throw error;
     }
     await pause(wait);
   }
 }
 
-/** Keys of what was asked and not answered: the same request again is the same write. */
+/** Keys of what was asked a while ago and not answered: the same request again is the same write. */
 const unanswered = new Map();
+/** After so long it is meant anew. */
+const MEANT_MS = 60_000;
 
 /** Ask for a write, until it is known what became of it; asking again for the same is safe. */
 export async function write(path, body, { method = "POST", token = bearer } = {}) {
@@ -102,13 +112,16 @@ export async function write(path, body, { method = "POST", token = bearer } = {}
   const same = typeof sent === "string" ? `${token} ${path} ${sent}` : file;
   const key = unanswered.get(same) ?? ulid();
   unanswered.set(same, key);
+  const forget = () => unanswered.get(same) === key && unanswered.delete(same);
   const given = { body: sent, token, headers: { "idempotency-key": key } };
   try {
     const answer = await patiently(() => whole(method, path, given, json));
-    unanswered.delete(same);
+    forget();
     return answer;
   } catch (error) {
-    if (!passes(error)) unanswered.delete(same);
+    if (passes(error)) setTimeout(forget, MEANT_MS);
+    else forget();
+    if (error.status === 401) dispatchEvent(new CustomEvent("caucus:unknown"));
     throw error;
   }
 }
