@@ -36,7 +36,7 @@ SCROLL: Final = """async step => {
     const place = document.querySelector(".scroller");
     const started = performance.now();
     let frames = 0;
-    for (let at = place.scrollHeight; at > -step; at -= step) {
+    for (let at = place.scrollHeight; at > -step && frames < 600; at -= step) {
         place.scrollTop = at;
         await new Promise(requestAnimationFrame);
         frames += 1;

@@ -120,6 +120,8 @@ function start() {
   find("#loading").remove();
   resume();
   useToken();
+  setView(asked().view || "log");
+  live.start(); // what it asks for is on its way while the rest is built
   buildLog();
   buildWriting();
   buildTimeline(goToMessage);
@@ -147,8 +149,6 @@ function start() {
   setInterval(tick, 1000);
   setInterval(look, PEOPLE_MS);
   setInterval(lookFromAfar, ALIVE_MS);
-  setView(asked().view || "log");
-  live.start();
 }
 
 start();

@@ -106,9 +106,10 @@ export async function load(signal) {
   const [{ channels }] = await Promise.all([get("channels"), begin()]);
   if (signal.aborted) return;
   state.rooms = new Map(channels.map((one) => [one.channel, one]));
-  loadInbox();
   const { room, at: cursor } = asked();
-  await open(room || state.channel || (channels.at(-1)?.channel ?? ""), cursor);
+  const opened = open(room || state.channel || (channels.at(-1)?.channel ?? ""), cursor);
+  loadInbox();
+  await opened;
 }
 
 let opening = 0;
@@ -127,9 +128,10 @@ export async function open(wanted, cursor = 0) {
   startLog();
   if (!room) return;
   if (asked().room !== channel) settle();
+  const coming = range(channel, Math.max(0, room.head - NEWEST), room.head, isOpen);
   loadBoard();
   loadPeople();
-  const newest = await range(channel, Math.max(0, room.head - NEWEST), room.head, isOpen);
+  const newest = await coming;
   if (!isOpen()) return;
   log.begin(newest);
   show();

@@ -84,17 +84,17 @@ function board() {
   });
 }
 
-/** What a message of the inbox is about, if it is of a claim; an offer that still stands can be answered here. */
+/** What a message of the inbox is about, if it is of a claim. */
 function aboutOf({ about }) {
   if (!about?.change) return [];
-  const { claim: one, change } = about;
-  const isOpen = change.kind === "offered" && one && isOffered(one);
+  const { change } = about;
   return [
     el("p", {}, el("span", { class: "flag" }, clean(change.kind).replace("_", " ")), " ", about.target && el("code", {}, said(brief(about.target))),
-      change.kind === "offered" && !isOpen && ", not any more"),
-    isOpen && el("p", { class: "acts" }, act("Accept", one, accept), act("Decline", one, decline)),
+      change.kind === "offered" && !isOpenOffer(about) && ", not any more"),
   ];
 }
+
+const isOpenOffer = (about) => about?.change?.kind === "offered" && about.claim !== null && isOffered(about.claim);
 
 /** What is addressed to whoever speaks and is not settled, over all rooms: steers first, then the newest. */
 function inbox(goTo) {
@@ -112,6 +112,7 @@ function inbox(goTo) {
       aboutOf(item),
       el("p", { class: "note" }, said(brief(message.body, 200))),
       el("p", { class: "acts" },
+        isOpenOffer(item.about) && [act("Accept", item.about.claim, accept), act("Decline", item.about.claim, decline)],
         doing("Show", () => goTo(channel, cursor)),
         message.type !== "claim" && doing("Answer", () => goTo(channel, cursor, true)),
         doing("Acknowledge", () => ack(channel, cursor))));
