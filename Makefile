@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadlines door edge feed follow following idempotency \
 	issuer limits mcp hooks guard page_files recorded routes server strangers stream stream_turns token_command waiting)
 # Those that look at the page with a browser, which waits much, too: they run after the ones above.
-IN_BROWSER := $(patsubst %,tests/test_page%.py,_room _acts _hostile _long _looks _timeline)
+IN_BROWSER := $(patsubst %,tests/test_page%.py,_room _acts _faults _hostile _long _looks _timeline)
 
 .PHONY: help run demo test test-oldest check bench clean
 

@@ -6,7 +6,7 @@ import { clean, el, find, toast } from "./dom.js";
 import { help, key } from "./keys.js";
 import { Live } from "./live.js";
 import { load, loadBoard, loadInbox, loadPeople, lookFromAfar, open, take } from "./loading.js";
-import { buildLog, goTo, seen } from "./log_view.js";
+import { buildLog, goTo, goToPlainly, seen } from "./log_view.js";
 import { showAbout, showRooms, showTitle } from "./rooms.js";
 import { offered, resume, showForm, showMe } from "./session.js";
 import { buildSide } from "./side.js";
@@ -95,7 +95,7 @@ function route() {
   if (BESIDE.has(view)) find(`#${view} h2`).focus();
   find("#side").scrollTop = 0;
   if (isOther) open(room, at).catch(cannotOpen);
-  else if (at && state.view === "log") goTo(at);
+  else if (at && state.view === "log") goToPlainly(at);
   seen();
 }
 

@@ -139,7 +139,13 @@ function tellFound() {
   parts.found.textContent = `${rows.count} of ${within} messages${state.thread ? ", in one thread" : ""}${more}`;
 }
 
-/** Go to a message: in sight, and with the focus. */
+/** Go to a message, among all the others: in sight, and with the focus. */
+export function goToPlainly(cursor) {
+  if (isFiltered()) clearSearch();
+  goTo(cursor);
+}
+
+/** Go to a message, among what is wanted if it is: in sight, and with the focus. */
 export function goTo(cursor) {
   if (!rows.row(cursor) && isFiltered()) clearSearch();
   const node = rows.reveal(cursor, "center");

@@ -31,13 +31,16 @@ function kept() {
   }
 }
 
-const save = calmly(SAVE_MS, () => {
+function saveNow() {
   try {
     sessionStorage.setItem(DRAFTS, JSON.stringify([...drafts].slice(-MOST_DRAFTS)));
   } catch {
     // then they are gone when the page is loaded again
   }
-});
+}
+
+const save = calmly(SAVE_MS, saveNow);
+addEventListener("pagehide", saveNow);
 
 /** A draft is of a room, and of whoever began it. */
 const keyOf = (channel) => `${state.me.owner}/${state.me.agent_id} ${channel}`;
