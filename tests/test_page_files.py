@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
 from collections.abc import Mapping
 from importlib.resources import files as resources
+from pathlib import Path
 
 import pytest
 
 from caucus.agents.quoting import UNSEEN
 from caucus.web.page.files import files
+from tests.daemon import BIN
 from tests.raw import Answer, Edge, make_edge
 
 HTML = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 STATIC = {one.name: one.read_text("utf-8") for one in (resources("caucus.web.page") / "static").iterdir()}
 SCRIPTS = {name: text for name, text in STATIC.items() if name.endswith(".js")}
+ROOT = Path(__file__).parent.parent
+LINTER = BIN.parent / "npm" / "node_modules" / ".bin" / "eslint"
 MOST_BYTES = 60 * 1024
 
 
@@ -138,6 +143,19 @@ def test_no_script_reads_html_and_no_style_stands_in_the_page() -> None:
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|Function\(", text
         )
     assert not re.search(r"<style|\sstyle=|\son\w+=|<script>", STATIC["index.html"])
+
+
+@pytest.mark.skipif(not LINTER.exists(), reason="eslint is not there: `make test` installs it")
+def test_no_script_names_what_is_not_there_or_what_nobody_uses() -> None:
+    config = ROOT / "tests" / "npm" / "eslint.config.mjs"
+    command: list[str | Path] = [
+        LINTER,
+        "--config",
+        config,
+        ROOT / "caucus" / "web" / "page" / "static" / "*.js",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_the_page_leaves_out_what_the_terminal_leaves_out() -> None:

@@ -61,7 +61,7 @@ function conflict(conflicts, again, ...doing) {
 }
 
 /** Ask for targets, with what is known of them filled in. */
-export function claim({ targets = [], wait = false, takeover = false } = {}) {
+export function claimTargets({ targets = [], wait = false, takeover = false } = {}) {
   const { channel } = state;
   const own = (state.board.claims ?? []).some((one) => isMine(one) && !isMe(one));
   const fields = [

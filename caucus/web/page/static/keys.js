@@ -1,6 +1,6 @@
 /** Keys that do what buttons do, for whoever wants them. */
 
-import { claim } from "./acts.js";
+import { claimTargets } from "./acts.js";
 import { go } from "./address.js";
 import { button, el, find } from "./dom.js";
 import { show } from "./forms.js";
@@ -25,7 +25,7 @@ const useKeys = () => kept() !== "off";
 
 /** What keys there are, and whether single ones do something. */
 export function help() {
-  const lines = (keys) => el("dl", {}, keys.map(([key, does]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, does)]).flat());
+  const lines = (keys) => el("dl", {}, keys.map(([one, does]) => [el("dt", {}, el("kbd", {}, one)), el("dd", {}, does)]).flat());
   const choice = el("input", { type: "checkbox", id: "keys", checked: useKeys() });
   choice.addEventListener("change", () => {
     try {
@@ -54,7 +54,7 @@ export function key(event) {
     "/": () => { go({ view: "log" }); setTimeout(() => find("#log input").focus()); },
     n: () => { go({ view: "log" }); setTimeout(compose); },
     s: () => { go({ view: "log" }); setTimeout(() => compose("steer")); },
-    c: () => state.me && claim(),
+    c: () => state.me && claimTargets(),
     l: () => go({ view: "log" }), t: () => go({ view: "timeline" }), b: () => go({ view: "board" }), i: () => go({ view: "inbox" }),
     p: () => go({ view: "people" }),
     "?": help,

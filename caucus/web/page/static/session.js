@@ -75,10 +75,10 @@ export function showForm(why = "") {
     open.addEventListener("close", () => setTimeout(() => state.me === null && showForm(why)), { once: true });
     return;
   }
-  const take = async ({ token }) => {
-    if (!isToken(token)) throw new Error("That is no token.");
-    const me = await get("whoami", { token });
-    become(token);
+  const take = async ({ token: given }) => {
+    if (!isToken(given)) throw new Error("That is no token.");
+    const me = await get("whoami", { token: given });
+    become(given);
     return `You are ${brief(me.owner)}/${brief(me.agent_id)}.`;
   };
   ask("Your token", [{ name: "token", label: "Token", kind: "password", required: true,

@@ -1,6 +1,6 @@
 /** What stands beside the log: the board, what is owed to whoever speaks, and who is there. */
 
-import { accept, ack, claim, decline, mayRevoke, offer, onWhat, release, revoke, standing, takeOver } from "./acts.js";
+import { accept, ack, claimTargets, decline, mayRevoke, offer, onWhat, release, revoke, standing, takeOver } from "./acts.js";
 import { brief, button, clean, el, find, renew, said } from "./dom.js";
 import { badge, who } from "./message.js";
 import { waitedFor } from "./overlap.js";
@@ -36,7 +36,7 @@ function doings(one) {
     own && act(held ? "Release" : "Leave the line", one, release),
     own && held && one.kind === "lease" && act("Hand over", one, offer),
     !isMe(one) && isMine(one) && act("Take over", one, takeOver),
-    !isMine(one) && !isOffered(one) && held && act("Wait for it", one, ({ targets }) => claim({ targets, wait: true })),
+    !isMine(one) && !isOffered(one) && held && act("Wait for it", one, ({ targets }) => claimTargets({ targets, wait: true })),
     !own && free,
   ].filter(Boolean);
 }
@@ -78,7 +78,7 @@ function board() {
     const told = claims.length ? `${held} held, ${claims.length - held} waiting` : "Nobody holds anything.";
     return [
       el("p", { class: "quiet" }, told, found.length > MOST_CLAIMS && `; the first ${MOST_CLAIMS} are shown`),
-      state.me && button("Claim…", () => claim(), { "data-key": "claim", class: "primary" }),
+      state.me && button("Claim…", () => claimTargets(), { "data-key": "claim", class: "primary" }),
       el("ul", { class: "cards" }, found.slice(0, MOST_CLAIMS).map((one) => card(one, lines.get(one.claim)?.length ?? 0))),
     ];
   });

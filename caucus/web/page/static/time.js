@@ -36,10 +36,10 @@ export const exactOf = (ms) => (Math.abs(ms) < LATEST ? exact.format(ms) : "the 
 
 function relative(node) {
   if (node.dataset.until) {
-    const left = (Number(node.dataset.until) - performance.now()) / 1000;
-    if (left <= 0 && node.textContent.endsWith("left")) dispatchEvent(new CustomEvent("caucus:lapse"));
-    node.textContent = left > 0 ? `${span(left)} left` : "about to lapse";
-    node.classList.toggle("soon", left < 120);
+    const rest = (Number(node.dataset.until) - performance.now()) / 1000;
+    if (rest <= 0 && node.textContent.endsWith("left")) dispatchEvent(new CustomEvent("caucus:lapse"));
+    node.textContent = rest > 0 ? `${span(rest)} left` : "about to lapse";
+    node.classList.toggle("soon", rest < 120);
   } else {
     node.textContent = `${span((now() - Number(node.dataset.at)) / 1000)} ago`;
   }
