@@ -193,6 +193,7 @@ export async function ack(channel, cursor) {
     state.inbox = (state.inbox ?? []).filter((item) => item.channel !== channel || item.cursor !== cursor);
     tell("inbox");
     tellTabs("inbox");
+    dispatchEvent(new CustomEvent("caucus:acked"));
   } catch (error) {
     toast(`Not acknowledged: ${clean(error.message)}`, true);
   }

@@ -3,7 +3,7 @@
 import { state } from "./state.js";
 import { query } from "./wire.js";
 
-export const VIEWS = ["rooms", "log", "timeline", "board", "inbox", "people", "admin"];
+const VIEWS = ["rooms", "log", "timeline", "board", "inbox", "people", "admin"];
 
 const given = () => new URLSearchParams(location.hash.slice(1));
 

@@ -13,7 +13,7 @@ import { buildSide } from "./side.js";
 import { calmly, on, onTabs, state, tell } from "./state.js";
 import { tick } from "./time.js";
 import { buildTimeline } from "./timeline.js";
-import { answer, buildWriting } from "./writing.js";
+import { buildWriting } from "./writing.js";
 
 const ROOMS_MS = 200;
 const PEOPLE_MS = 15_000;
@@ -66,12 +66,8 @@ function setView(view) {
 function goToMessage(channel, cursor, answers = false) {
   go({ room: channel, view: "log", at: String(cursor) });
   setView("log");
-  const begin = () => {
-    goTo(cursor);
-    if (answers) answer(state.log.at(cursor));
-  };
-  if (channel === state.channel) begin();
-  else open(channel, cursor).then(() => answers && state.log.at(cursor) && begin(), cannotOpen);
+  if (channel === state.channel) goTo(cursor, answers);
+  else open(channel, { cursor, answers }).catch(cannotOpen);
 }
 
 const cannotOpen = (error) => toast(`The room cannot be read: ${clean(error.message)}`, true);
@@ -80,21 +76,17 @@ const cannotOpen = (error) => toast(`The room cannot be read: ${clean(error.mess
 function useToken() {
   const token = takeToken();
   if (token !== null) offered(token);
-  return token !== null;
 }
 
 /** Go where the address says. */
 function route() {
-  if (useToken()) {
-    restart();
-    return;
-  }
+  useToken();
   const { room, view, at } = asked();
   const isOther = room && room !== state.channel;
   if (view && view !== state.view) setView(view);
   if (BESIDE.has(view)) find(`#${view} h2`).focus();
   find("#side").scrollTop = 0;
-  if (isOther) open(room, at).catch(cannotOpen);
+  if (isOther) open(room, at ? { cursor: at } : null).catch(cannotOpen);
   else if (at && state.view === "log") goToPlainly(at);
   seen();
 }
@@ -138,12 +130,16 @@ function start() {
   showMe();
   onTabs((topic) => topic === "inbox" && loadInbox());
   addEventListener("caucus:unknown", () => showForm("Your token is not good here, or not any more."));
-  for (const one of document.querySelectorAll(".skip")) one.addEventListener("click", () => find(one.dataset.to)?.focus());
+  for (const one of document.querySelectorAll(".skip")) one.addEventListener("click", () => {
+    setView("log");
+    find(one.dataset.to)?.focus();
+  });
   find("#help").addEventListener("click", help);
   addEventListener("hashchange", route);
   addEventListener("keydown", key);
   addEventListener("caucus:token", restart);
   addEventListener("caucus:lapse", loadBoard);
+  addEventListener("caucus:acked", loadInbox);
   on("admin", showAdmin);
   document.addEventListener("visibilitychange", shown);
   setInterval(tick, 1000);

@@ -43,7 +43,7 @@ export const said = (text, given = {}) => el("bdi", given, clean(text).replace(/
 /** The same, cut to a length that a line has room for. */
 export function brief(text, most = 80) {
   const flat = clean(text).replace(/\s+/g, " ").trim();
-  const points = [...flat.slice(0, 2 * most)];
+  const points = [...flat.slice(0, 2 * most + 2)];
   return points.length > most ? points.slice(0, most - 1).join("") + "…" : flat;
 }
 
@@ -69,20 +69,26 @@ export function body(text) {
 }
 
 const later = new WeakMap();
+const madeFor = new WeakMap();
+/** For so long at most a place waits for somebody who has marked some of it. */
+const MARKED_MS = 5000;
 
-/** Whether somebody is about to click in a place, or has marked some of it. */
-const isHeld = (place) => place.matches(":active") || (!getSelection().isCollapsed && place.contains(getSelection().anchorNode));
+/** Whether somebody is about to click in a place, or has marked some of it, lately. */
+const isHeld = (place, since) => place.matches(":active") ||
+  (performance.now() - since < MARKED_MS && !getSelection().isCollapsed && place.contains(getSelection().anchorNode));
 
 /**
- * Put what `make` makes in a place, once nobody holds it. What had the focus there has it again, if there is still
- * something with its `data-key`; else what stands where it stood.
+ * Put what `make` makes in a place, once nobody holds it, or at once if it is for something else than what stands
+ * there. What had the focus has it again, if there is still something with its `data-key`; else what stands where it
+ * stood, or the heading.
  */
-export function renew(place, make) {
+export function renew(place, make, whose = "", since = performance.now()) {
   clearTimeout(later.get(place));
-  if (isHeld(place)) {
-    later.set(place, setTimeout(() => renew(place, make), 150));
+  if (madeFor.get(place) === whose && isHeld(place, since)) {
+    later.set(place, setTimeout(() => renew(place, make, whose, since), 150));
     return;
   }
+  madeFor.set(place, whose);
   const keyed = () => [...place.querySelectorAll("[data-key]")];
   const before = keyed();
   const at = before.indexOf(document.activeElement);
@@ -91,7 +97,8 @@ export function renew(place, make) {
   place.scrollTop = scrolled;
   if (at < 0) return;
   const now = keyed();
-  (now.find((one) => one.dataset.key === before[at].dataset.key) ?? now[Math.min(at, now.length - 1)])?.focus({ preventScroll: true });
+  const next = now.find((one) => one.dataset.key === before[at].dataset.key) ?? now[Math.min(at, now.length - 1)];
+  (next ?? place.parentElement.querySelector("h2[tabindex]"))?.focus({ preventScroll: true });
 }
 
 /** Have the browser keep bytes as a file, which it shows to nobody. */
@@ -101,6 +108,7 @@ export function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
+const MOST_TOASTS = 5;
 let toasts = 0;
 
 /** Say something, for a while; what went wrong, or matters, stays until it is closed. */
@@ -109,7 +117,8 @@ export function toast(text, trouble = false, stays = trouble) {
   const note = el("div", { class: trouble ? "toast trouble" : "toast", id: `toast-${++toasts}` }, said(text));
   note.append(button("×", () => note.remove(), { "aria-label": "Close" }));
   place.append(note);
-  while (place.children.length > 4) place.firstChild.remove();
+  note.classList.toggle("stays", stays);
+  while (place.children.length > MOST_TOASTS) (find(".toast:not(.stays)", place) ?? place.firstChild).remove();
   if (!stays) setTimeout(() => note.remove(), 8000);
 }
 

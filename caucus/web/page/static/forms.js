@@ -75,9 +75,9 @@ export function form(fields, action, submit, { after = () => {}, extra = [] } = 
 }
 
 /** The form, in a dialog; Escape closes it. */
-export function ask(title, fields, action, submit, more = []) {
+export function ask(title, fields, action, submit, more = [], is = "") {
   const id = `dialog-${++count}`;
-  const dialog = el("dialog", { "aria-labelledby": id });
+  const dialog = el("dialog", { "aria-labelledby": id, "data-is": is });
   const close = () => dialog.close();
   dialog.append(
     el("h2", { id }, title), ...more,
@@ -94,10 +94,11 @@ export function show(dialog) {
   dialog.addEventListener("cancel", (event) => {
     const typed = [...dialog.querySelectorAll("input, textarea")].some((one) =>
       one.type === "checkbox" ? one.checked !== one.defaultChecked : one.value !== one.defaultValue);
-    if (!typed || isWarned) return;
+    const place = dialog.querySelector(".problem");
+    if (!typed || isWarned || !place) return;
     isWarned = true;
     event.preventDefault();
-    dialog.querySelector(".problem")?.replaceChildren("Escape once more throws away what you wrote.");
+    place.replaceChildren("Escape once more throws away what you wrote.");
   });
   dialog.addEventListener("close", () => {
     dialog.remove();

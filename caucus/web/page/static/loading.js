@@ -3,7 +3,7 @@
 import { asked, settle } from "./address.js";
 import { brief, clean, toast } from "./dom.js";
 import { Log } from "./log.js";
-import { forget, goTo, leave, placeIn, show, showBusy, showNewer, showOlder, startLog } from "./log_view.js";
+import { forget, leave, placeIn, reach, show, showBusy, showNewer, showOlder, startLog } from "./log_view.js";
 import { begin } from "./session.js";
 import { inTurn, isMe, isToMe, readUpTo, state, tell } from "./state.js";
 import { at, get, passes, patiently, query } from "./wire.js";
@@ -29,12 +29,22 @@ export const loadBoard = inTurn(300, async () => {
 
 export const loadInbox = inTurn(300, async () => {
   const { session } = state;
-  const items = state.me ? await owed() : null;
+  const items = state.me ? await mine(owed()) : null;
   await Promise.all((items ?? []).slice(-MOST_ABOUT).map(lookInto));
   if (session !== state.session) return;
   state.inbox = items;
   tell("inbox");
 }, passes);
+
+/** What is asked for with a token: if that is not good any more, somebody has to be told. */
+async function mine(answer) {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error.status === 401) dispatchEvent(new CustomEvent("caucus:unknown"));
+    throw error;
+  }
+}
 
 /** What is owed, oldest first; of very much, the oldest. */
 async function owed() {
@@ -78,9 +88,10 @@ async function claimNow(channel, number) {
 
 export const loadPeople = inTurn(2000, async () => {
   const { session } = state;
-  const [{ agents }, me] = await Promise.all([get(`who?${query([["channel", state.channel]])}`), state.me && get("whoami")]);
+  const [{ agents }, me] = await Promise.all([get(`who?${query([["channel", state.channel]])}`), state.me && mine(get("whoami"))]);
   if (session !== state.session) return;
-  Object.assign(state, { people: agents, me });
+  state.people = agents;
+  if (me && state.me) state.me = me;
   tell("people");
 }, passes);
 
@@ -91,8 +102,10 @@ export const loadPeople = inTurn(2000, async () => {
 export async function lookFromAfar() {
   if (!document.hidden || !state.me) return;
   const { waiting, holding } = state.me;
+  const { session } = state;
   try {
     const me = await get("whoami");
+    if (session !== state.session) return;
     if (me.waiting < waiting && me.holding > holding) state.granted = true;
     state.me = me;
     loadInbox();
@@ -107,23 +120,28 @@ export async function load(signal) {
   if (signal.aborted) return;
   state.rooms = new Map(channels.map((one) => [one.channel, one]));
   const { room, at: cursor } = asked();
-  const opened = open(room || state.channel || (channels.at(-1)?.channel ?? ""), cursor);
+  const isSame = state.channel && state.channel === room;
+  const opened = open(room || state.channel || (channels.at(-1)?.channel ?? ""), cursor && !isSame ? { cursor } : null);
   loadInbox();
   await opened;
 }
 
 let opening = 0;
 
-/** Open a room, at its end or at a message: its newest messages are here then, and what is before them follows. */
-export async function open(wanted, cursor = 0) {
+/**
+ * Open a room, where one was in it or at a message: its newest messages are here then, and what is before them follows.
+ *
+ * @param sought `{cursor, answers}`: a message to go to, and whether to begin an answer to it.
+ */
+export async function open(wanted, sought = null) {
   const turn = ++opening;
   const isOpen = () => turn === opening;
   const room = state.rooms.get(wanted);
   const channel = room ? wanted : "";
-  if (state.channel !== channel) leave();
+  leave();
   const log = new Log(channel);
-  const sought = cursor || placeIn(channel);
-  Object.assign(state, { channel, log, sought, newFrom: room ? readUpTo(room) : 0, missing: room ? "" : wanted, board: { claims: null, since: 0 } });
+  const place = placeIn(channel);
+  Object.assign(state, { channel, log, sought: sought ?? (place ? { cursor: place, isPlace: true } : null), newFrom: room ? readUpTo(room) : 0, missing: room ? "" : wanted, board: { claims: null, since: 0 } });
   for (const topic of ["rooms", "room", "board", "log"]) tell(topic);
   startLog();
   if (!room) return;
@@ -142,9 +160,16 @@ export async function open(wanted, cursor = 0) {
 /** The messages after a cursor, up to another or more: the server may give fewer at a time than it is asked for. */
 async function range(room, cursor, end, isWanted) {
   const found = [];
+  let limit = PAGE;
+  const more = (since) => {
+    const asked_ = limit;
+    limit = Math.max(10, Math.floor(limit / 2)); // for the next try, if this one is too much for the line
+    return get(`feed?${query([["room", since ? room : `${room}:${cursor}`], ["since", since], ["limit", String(asked_)]])}`);
+  };
   for (let since = ""; cursor + found.length < end; ) {
-    const given = [["room", since ? room : `${room}:${cursor}`], ["since", since], ["limit", String(PAGE)]];
-    const answer = await patiently(() => get(`feed?${query(given)}`), isWanted);
+    const from = since;
+    const answer = await patiently(() => more(from), isWanted);
+    limit = Math.min(PAGE, 4 * limit);
     if (!answer.events.length) break;
     found.push(...answer.events.filter((event) => event.message));
     since = answer.since;
@@ -153,12 +178,7 @@ async function range(room, cursor, end, isWanted) {
 }
 
 async function fetchOlder(log, isOpen) {
-  const reach = () => {
-    if (!state.sought || (state.sought < log.first && !log.isWhole)) return;
-    goTo(state.sought);
-    state.sought = 0;
-  };
-  reach();
+  reach(false);
   showBusy(true);
   try {
     while (log.first > 1 && !log.isFull) {
@@ -169,14 +189,15 @@ async function fetchOlder(log, isOpen) {
       if (log.first === first) break;
       showOlder(older);
       tell("log");
-      reach();
+      reach(false);
     }
     log.isWhole = !log.isFull;
-    reach();
   } catch (error) {
     if (isOpen()) toast(`What is older in ${log.channel} could not be read: ${clean(error.message)}`, true);
   } finally {
     if (isOpen()) {
+      log.isDone = true;
+      reach(true);
       showBusy(false);
       tell("log");
     }
@@ -198,7 +219,7 @@ export function take(event) {
   if (event.created) {
     state.rooms.set(event.channel, event.created);
     tell("rooms");
-    if (!state.channel) open(event.channel).catch(() => {});
+    if (!state.channel && (!state.missing || state.missing === event.channel)) open(event.channel).catch(() => {});
   } else if (event.board) {
     if (event.channel === state.channel) loadBoard();
   } else {

@@ -11,7 +11,9 @@ export class Log {
     this.channel = channel;
     this.events = [];
     this.size = 0;
+    /** Whether its first message is here; and whether no more of what is before is to come. */
     this.isWhole = false;
+    this.isDone = false;
     this.isBegun = false;
     /** What was said while the first of it was on its way. */
     this.early = [];
@@ -87,6 +89,7 @@ export class Log {
   }
 
   #forget(count) {
+    this.isWhole = false;
     for (const { message, text } of this.events.splice(0, count)) {
       this.size -= text.length + message.body.length;
       this.byId.delete(message.msg_id);

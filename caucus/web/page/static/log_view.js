@@ -4,9 +4,9 @@ import { ack } from "./acts.js";
 import { button, el, find, toast } from "./dom.js";
 import { row } from "./message.js";
 import { buildSearch, clearSearch, isFiltered, matches, wantThread } from "./search.js";
-import { calmly, isMe, markRead, on, state } from "./state.js";
+import { calmly, markRead, on, state } from "./state.js";
 import { Windowed } from "./windowed.js";
-import { answer, startWriting } from "./writing.js";
+import { answer, startWriting, wasSent } from "./writing.js";
 
 let rows;
 let parts;
@@ -52,14 +52,18 @@ function renewOwed() {
 
 /** Remember where somebody is in the room that they leave. */
 export function leave() {
-  const cursor = state.channel && !rows.isAtEnd && !isFiltered() ? rows.firstSeen() : 0;
+  const cursor = state.log?.last && !rows.isAtEnd && !isFiltered() ? rows.firstSeen() : 0;
   places.delete(state.channel);
   if (cursor) places.set(state.channel, cursor);
   if (places.size > MOST_PLACES) places.delete(places.keys().next().value);
 }
 
-/** Where somebody was in the room that is open, or 0 for its end. */
-export const placeIn = (channel) => places.get(channel) ?? 0;
+/** Where somebody was in a room, or 0 for its end; it is used once. */
+export function placeIn(channel) {
+  const cursor = places.get(channel) ?? 0;
+  places.delete(channel);
+  return cursor;
+}
 
 /** Another room is open, of which nothing is here yet. */
 export function startLog() {
@@ -69,6 +73,7 @@ export function startLog() {
   parts.older.textContent = `↑ ${count} new since you looked`;
   clearSearch({ quietly: true });
   rows.isAtEnd = true;
+  parts.list.setAttribute("aria-busy", "false");
   show();
   startWriting();
 }
@@ -96,9 +101,12 @@ export function showOlder(events) {
 
 /** A message more. */
 export function showNewer(event) {
-  if (isMe(event.message)) rows.isAtEnd = true;
-  if (matches(event)) rows.append(event);
-  else outside += 1;
+  if (matches(event)) {
+    if (wasSent(event.message.msg_id)) rows.isAtEnd = true;
+    rows.append(event);
+  } else {
+    outside += 1;
+  }
   const before = state.log.repliedTo(event.message);
   if (before) rows.refresh(before.cursor);
   if (!rows.isAtEnd) missed += 1;
@@ -124,6 +132,7 @@ export function seen() {
     missed = 0;
     markRead(room, state.log.last);
   }
+  if (!parts.older.hidden && rows.isSeen(state.newFrom + 1)) parts.older.hidden = true;
   parts.newer.hidden = rows.isAtEnd;
   parts.newer.textContent = missed ? `${missed} new ↓` : "To the newest ↓";
 }
@@ -146,13 +155,27 @@ export function goToPlainly(cursor) {
 }
 
 /** Go to a message, among what is wanted if it is: in sight, and with the focus. */
-export function goTo(cursor) {
+export function goTo(cursor, answers = false) {
   if (!rows.row(cursor) && isFiltered()) clearSearch();
   const node = rows.reveal(cursor, "center");
-  const isTyping = document.activeElement.matches("input, textarea, select");
-  if (node && !isTyping) node.focus({ preventScroll: true });
-  else if (!node && state.log.isWhole) toast(`Message #${cursor} is not here.`);
-  else if (!node) state.sought = cursor;
+  state.sought = null;
+  if (node) {
+    if (!document.activeElement.matches("input, textarea, select")) node.focus({ preventScroll: true });
+    if (answers) answer(state.log.at(cursor));
+  } else if (state.log.isDone) {
+    toast(`Message #${cursor} is not here.`);
+  } else {
+    state.sought = { cursor, answers };
+  }
+}
+
+/** More of the room is here: go to what is sought, or where somebody was, if that is among it or nothing more comes. */
+export function reach(isDone) {
+  const { sought, log } = state;
+  if (!sought || (sought.cursor < log.first && !isDone)) return;
+  state.sought = null;
+  if (sought.isPlace) rows.reveal(sought.cursor, "start");
+  else goTo(sought.cursor, sought.answers);
 }
 
 const STEPS = new Map(Object.entries({ j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 }));

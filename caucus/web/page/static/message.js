@@ -95,7 +95,7 @@ export function row(event, before, log, acts) {
   const links = [
     message.reply_to && (repliedTo
       ? button(["↑ to ", said(repliedTo.message.owner), ": ", brief(repliedTo.message.body)], () => acts.goTo(repliedTo.cursor), { class: "link" })
-      : el("p", { class: "quiet" }, log.isWhole ? "to a message that is not here" : "to an earlier message…")),
+      : el("p", { class: "quiet" }, log.isDone ? "to a message that is not here" : "to an earlier message…")),
   ];
   const doing = el("p", { class: "acts" },
     answers.map((one, nth) => button(`↓ answer ${nth + 1}`, () => acts.goTo(one), { class: "link" })),

@@ -48,12 +48,12 @@ export function showAbout() {
   find("#nothing").hidden = Boolean(room);
   find("#nothing").textContent = room ? "" : state.missing ? `There is no room ${clean(state.missing)}.` : state.rooms.size ? "" : "There is no room yet.";
   if (!room) {
-    find("#about").replaceChildren();
+    renew(find("#about"), () => []);
     return;
   }
   const exported = (label, ending, type, made) =>
     button(label, () => save(room.channel, ending, type, made), { "data-key": ending, "aria-label": `Export as ${label}` });
   renew(find("#about"), () => [el("h2", {}, said(room.channel)), el("p", { class: "purpose", title: clean(room.purpose) }, said(room.purpose)),
     el("p", { class: "row export" }, el("span", { class: "quiet" }, "Export"), exported("Markdown", "md", "text/markdown", asMarkdown),
-      exported("JSON Lines", "jsonl", "application/jsonl", asLines))]);
+      exported("JSON Lines", "jsonl", "application/jsonl", asLines))], room.channel);
 }

@@ -20,7 +20,7 @@ export function resume() {
 }
 
 /** Speak with a token from now on, or with none; what is still on its way was asked by somebody else. */
-export function keep(given) {
+function keep(given) {
   token = given;
   state.session += 1;
   try {
@@ -55,7 +55,7 @@ export async function begin() {
 export function offered(given) {
   if (!isToken(given) || given === token) return;
   if (!token) {
-    keep(given);
+    become(given);
     return;
   }
   const who = state.me ? `${brief(state.me.owner, 40)}/${brief(state.me.agent_id, 40)}` : "somebody";
@@ -65,14 +65,25 @@ export function offered(given) {
 
 function become(given) {
   keep(given);
+  Object.assign(state, { me: null, inbox: null, people: null, board: { claims: null, since: 0 } });
+  state.awaited.clear();
+  tell("me");
   dispatchEvent(new CustomEvent("caucus:token"));
 }
 
+/** Whether the form is to be shown once the dialog is closed that is open. */
+let isWanted = false;
+
 /** Ask for a token. */
 export function showForm(why = "") {
-  const open = find("dialog[open]");
-  if (open) {
-    open.addEventListener("close", () => setTimeout(() => state.me === null && showForm(why)), { once: true });
+  const other = find("dialog[open]");
+  if (other) {
+    if (isWanted || other.dataset.is === "token") return;
+    isWanted = true;
+    other.addEventListener("close", () => setTimeout(() => {
+      isWanted = false;
+      showForm(why);
+    }), { once: true });
     return;
   }
   const take = async ({ token: given }) => {
@@ -82,20 +93,20 @@ export function showForm(why = "") {
     return `You are ${brief(me.owner)}/${brief(me.agent_id)}.`;
   };
   ask("Your token", [{ name: "token", label: "Token", kind: "password", required: true,
-    hint: "It says who you are: the one that you gave to `caucus login`, or that whoever runs the daemon made for you. It is forgotten with this tab." }], "Use it", take, why ? [el("p", {}, why)] : []);
+    hint: "It says who you are: the one that you gave to `caucus login`, or that whoever runs the daemon made for you. It is forgotten with this tab." }], "Use it", take, why ? [el("p", {}, why)] : [], "token");
 }
 
 function leave() {
   const { holding } = state.me;
   if (holding) toast(`You still hold ${holding}, each until its time is up.`, false, true);
-  Object.assign(state, { me: null, admin: "", inbox: null, people: null, board: { claims: null, since: 0 } });
-  for (const topic of ["me", "admin"]) tell(topic);
+  state.admin = "";
+  tell("admin");
   become("");
 }
 
 /** Who speaks, at the top of the page. */
 export function showMe() {
   renew(find("#me"), () => (state.me
-    ? [el("span", { class: "who" }, said(state.me.owner), "/", said(state.me.agent_id)), button("Sign out", leave, { "data-key": "sign" })]
-    : [button("Sign in", () => showForm(), { "data-key": "sign" })]));
+    ? [el("span", { class: "who" }, said(state.me.owner), "/", said(state.me.agent_id)), button("Sign out", leave, { "data-key": "sign out" })]
+    : [button("Sign in", () => showForm(), { "data-key": "sign in" })]));
 }

@@ -63,6 +63,9 @@ function ordered(claims, lines) {
   return [...new Set([...sorted.flatMap((one) => [one, ...(lines.get(one.claim) ?? [])]), ...claims])];
 }
 
+/** What stands on the board is of a room, for somebody. */
+const whose = () => `${state.session} ${state.channel}`;
+
 const isSought = (one) =>
   !sought || `${one.targets.join(" ")} ${one.owner} ${one.agent_id} ${one.note}`.toLowerCase().includes(sought);
 
@@ -70,7 +73,7 @@ function board() {
   const { claims } = state.board;
   find("#board-count").textContent = claims?.length ? ` ${claims.length}` : "";
   renew(find("#board .what"), () => {
-    find("#board .seek").hidden = (claims ?? []).length < MANY;
+    find("#board .seek").hidden = (claims ?? []).length < MANY && !sought;
     if (!claims) return [el("p", { class: "quiet" }, state.channel ? "Not known yet…" : "")];
     const lines = claims.length <= MOST_LINED_UP ? waitedFor(claims) : new Map();
     const found = ordered(claims, lines).filter(isSought);
@@ -81,7 +84,7 @@ function board() {
       state.me && button("Claim…", () => claimTargets(), { "data-key": "claim", class: "primary" }),
       el("ul", { class: "cards" }, found.slice(0, MOST_CLAIMS).map((one) => card(one, lines.get(one.claim)?.length ?? 0))),
     ];
-  });
+  }, whose());
 }
 
 /** What a message of the inbox is about, if it is of a claim. */
@@ -119,7 +122,7 @@ function inbox(goTo) {
   });
   const told = !state.me ? "Sign in to see what is asked of you." : !items ? "Not known yet…" : items.length ? "" : "Nothing waits for you.";
   renew(find("#inbox .what"), () => [told && el("p", { class: "quiet" }, told), el("ul", { class: "cards" }, lines()),
-    sorted.length > MOST_ITEMS && el("p", { class: "quiet" }, `and ${sorted.length - MOST_ITEMS} more`)]);
+    sorted.length > MOST_ITEMS && el("p", { class: "quiet" }, `and ${sorted.length - MOST_ITEMS} more`)], String(state.session));
 }
 
 /** Who asked the server for something in the last day, last seen first. */
@@ -135,7 +138,7 @@ function people() {
   renew(find("#people .what"), () => [
     el("p", { class: "quiet" }, told, found?.length > MOST_PEOPLE && ` The last ${MOST_PEOPLE} are shown.`),
     el("ul", { class: "people" }, (found ?? []).slice(0, MOST_PEOPLE).map(line)),
-    state.me && el("p", { class: "quiet" }, budget())]);
+    state.me && el("p", { class: "quiet" }, budget())], String(state.session));
 }
 
 /** What is left to post, before one is paced. */
@@ -155,6 +158,9 @@ export function buildSide(goTo) {
   section("#inbox", "For you");
   section("#board", "Board", el("p", { class: "seek row", hidden: true }, el("label", { for: "seek" }, "Find"), seek));
   section("#people", "Who is there");
+  on("room", () => {
+    sought = seek.value = "";
+  });
   on("board", board);
   on("people", people);
   on("inbox", () => inbox(goTo));

@@ -1,8 +1,8 @@
 /** What the page knows, and who wants to hear when that changes. */
 
 /** `me` is who speaks, and `session` counts whoever did; `channel` is the room that is open, `log` its messages, and `newFrom` how
- *  far it had been read when it was opened; `sought` is the message that is to be shown
- *  once it is here, and `thread` the one that alone is shown. `board`, `inbox` and `people` are
+ *  far it had been read when it was opened; `sought` is what is to be shown once
+ *  it is here, as `{cursor, answers, isPlace}`, and `thread` the one that alone is shown. `board`, `inbox` and `people` are
  *  null where it is not known; `awaited` are the numbers of claims that we wait for, `granted` says
  *  that one was granted while nobody looked, and `missing` is a room that was asked for and is not there. */
 export const state = {
@@ -14,7 +14,7 @@ export const state = {
   view: "log",
   log: null,
   newFrom: 0,
-  sought: 0,
+  sought: null,
   thread: "",
   board: { claims: null, since: 0 },
   inbox: null,
@@ -25,8 +25,9 @@ export const state = {
   connection: "connecting",
 };
 
-/** What is asked for again and again leaves so many times as long as it took. */
-const SHARE = 8;
+/** What is asked for again and again leaves so many times as long as it took, up to so many milliseconds. */
+const SHARE = 5;
+const MOST_MS = 3000;
 
 const listeners = new Map();
 const changed = new Set();
@@ -91,9 +92,9 @@ export function inTurn(ms, work, mayPass) {
       const began = performance.now();
       try {
         await work();
-        wait = Math.max(ms, SHARE * (performance.now() - began));
+        wait = Math.max(ms, Math.min(MOST_MS, SHARE * (performance.now() - began)));
       } catch (error) {
-        again = mayPass(error);
+        again ||= mayPass(error);
         wait = Math.min(Math.max(2 * wait, 1000), 8000);
       }
       await new Promise((done) => setTimeout(done, wait));
@@ -133,6 +134,8 @@ function kept() {
 }
 
 let read = kept();
+/** Some room's log is shorter than it was: what other tabs kept is not to be believed. */
+let isLost = false;
 
 const nameOf = (room) => `${room.channel} ${room.created_ts}`;
 
@@ -147,7 +150,7 @@ export const unread = (room) => room.head - readUpTo(room);
 const save = calmly(SAVE_MS, () => {
   const both = kept(); // another tab has read others
   for (const [name, upTo] of read) {
-    const further = Math.max(upTo, Number(both.get(name) ?? 0));
+    const further = isLost ? upTo : Math.max(upTo, Number(both.get(name) ?? 0));
     both.delete(name);
     both.set(name, further);
   }
@@ -162,6 +165,7 @@ const save = calmly(SAVE_MS, () => {
 export function markRead(room, cursor) {
   const name = nameOf(room);
   if (readUpTo(room) >= cursor) return;
+  isLost = isLost || Number(read.get(name) ?? 0) > cursor;
   read.delete(name);
   read.set(name, cursor);
   save();

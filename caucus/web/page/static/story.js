@@ -12,7 +12,7 @@ const SUMMARY = "*To be written: what happened, whom it hit and for how long, wh
 const flat = (text) => clean(text).replace(/\s+/g, " ").trim();
 
 /** Somebody's words within a line: nothing in them is Markdown or HTML. */
-export const inline = (text) =>
+const inline = (text) =>
   flat(text).replace(SPECIAL, "\\$1").replace(/^(\d*)([-+=.])/, "$1\\$2").replaceAll("@", "<span>@</span>");
 
 const ticks = (text) => Math.max(0, ...(text.match(/`+/g) ?? []).map((one) => one.length));
@@ -98,7 +98,7 @@ const told = (one) =>
   `- **${when(one.ts)}** ${inline(one.type)}${one.status ? `, ${inline(one.status)}` : ""} ${who(one)}${names(one)}${one.target ? ` on ${code(one.target)}` : ""}${number(one)}: ${brief(one.body)}`;
 
 /** The first draft of a post-mortem, of a room's descriptor, its messages with their cursors, and its claims. */
-export function markdown({ channel, messages, claims }) {
+function markdown({ channel, messages, claims }) {
   const saidAs = (type) => messages.filter((one) => one.type === type).map((one) => line(one));
   const made = `Made by ${inline(channel.created_by)} at ${when(channel.created_ts)}.`;
   const posts = messages.length ? ` ${messages.length} posts from ${when(messages[0].ts)} to ${when(messages.at(-1).ts)}.` : "";

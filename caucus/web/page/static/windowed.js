@@ -34,11 +34,7 @@ export class Windowed {
   constructor(scroller, list, render) {
     Object.assign(this, { scroller, list, render, isAtEnd: true, count: 0 });
     this.#seen = new IntersectionObserver((entries) => this.#look(entries), { root: scroller, rootMargin: `${AHEAD}px 0px` });
-    scroller.addEventListener("scroll", () => {
-      if (!this.isInSight) return;
-      this.isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_END;
-      this.#place = this.isAtEnd ? null : { cursor: this.firstSeen(), top: scroller.scrollTop };
-    }, { passive: true });
+    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.sizes = new ResizeObserver(() => this.isAtEnd && this.isInSight && this.toEnd());
     this.sizes.observe(list);
     this.sizes.observe(scroller);
@@ -73,7 +69,23 @@ export class Windowed {
     if (!node) return null;
     this.isAtEnd = false;
     node.scrollIntoView({ block });
+    this.#scrolled();
     return node;
+  }
+
+  /** Whether a row is in sight. */
+  isSeen(cursor) {
+    const piece = this.#pieces.get(Math.floor((cursor - 1) / PIECE));
+    const box = piece?.isFilled && this.isInSight ? this.#shown(piece, cursor)?.getBoundingClientRect() : null;
+    const { top, bottom } = this.scroller.getBoundingClientRect();
+    return Boolean(box) && box.bottom > top && box.top < bottom;
+  }
+
+  #scrolled() {
+    const { scroller } = this;
+    if (!this.isInSight) return;
+    this.isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_END;
+    this.#place = this.isAtEnd ? null : { cursor: this.firstSeen(), top: scroller.scrollTop };
   }
 
   /** Show these rows, in the order of their cursors, and no others. */
@@ -131,6 +143,7 @@ export class Windowed {
     for (const piece of made) this.#empty(piece, piece.rows.length * GUESS);
     this.list.prepend(...made.map((piece) => piece.node));
     scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    if (!this.isInSight && this.#place) this.#place.top = -1; // there it cannot be scrolled
     made.forEach((piece) => this.#seen.observe(piece.node));
   }
 
@@ -164,10 +177,18 @@ export class Windowed {
     const node = piece?.isFilled ? this.#shown(piece, cursor) : null;
     if (!node) return;
     const at = piece.rows.findIndex((row) => row.cursor === cursor);
+    if (node.matches(":active")) {
+      setTimeout(() => this.refresh(cursor), 150);
+      return;
+    }
     const fresh = this.render(piece.rows[at], piece.rows[at - 1] ?? this.#before(piece));
     const hadFocus = node.contains(document.activeElement);
+    const label = document.activeElement?.textContent;
+    if (node.querySelector(".body:not(.long)")) fresh.querySelector(".body.long + button")?.click();
     node.replaceWith(fresh);
-    if (hadFocus) fresh.focus({ preventScroll: true });
+    if (!hadFocus) return;
+    const same = [...fresh.querySelectorAll("button, a, summary")].find((one) => one.textContent === label);
+    (same ?? fresh).focus({ preventScroll: true });
   }
 
   /** Make those elements anew that are there, of rows of which something is so. */

@@ -14,7 +14,7 @@ export class Refused extends Error {
 }
 
 /** Nobody answered. */
-export class Away extends Error {
+class Away extends Error {
   constructor() {
     super("The server does not answer.");
   }
@@ -22,6 +22,8 @@ export class Away extends Error {
 
 const base = new URL(".", location.href);
 const ANSWER_MS = 20_000;
+/** Evidence may take longer, either way. */
+const FILE_MS = 120_000;
 const PERSIST_MS = 30_000;
 /** After which quiet a stream is lost: the server says something every 15 s. */
 const QUIET_MS = 45_000;
@@ -76,7 +78,7 @@ async function whole(method, path, given, read) {
 const json = (response) => response.json();
 
 export const get = (path, given) => whole("GET", path, given, json);
-export const bytes = (path) => whole("GET", path, {}, (response) => response.blob());
+export const bytes = (path) => whole("GET", path, { signal: AbortSignal.timeout(FILE_MS) }, (response) => response.blob());
 
 /** Whether asking again later may help. */
 export const passes = (error) =>
@@ -104,23 +106,26 @@ export async function patiently(call, isWanted = forAWhile()) {
 const unanswered = new Map();
 /** After so long it is meant anew. */
 const MEANT_MS = 60_000;
+const MOST_UNANSWERED = 50;
 
 /** Ask for a write, until it is known what became of it; asking again for the same is safe. */
 export async function write(path, body, { method = "POST", token = bearer } = {}) {
   const file = body instanceof Blob ? body : null;
   const sent = file ?? JSON.stringify(body);
   const same = typeof sent === "string" ? `${token} ${path} ${sent}` : file;
-  const key = unanswered.get(same) ?? ulid();
-  unanswered.set(same, key);
-  const forget = () => unanswered.get(same) === key && unanswered.delete(same);
+  const before = unanswered.get(same);
+  const key = before && performance.now() < before.until ? before.key : ulid();
+  unanswered.delete(same);
+  unanswered.set(same, { key, until: Infinity });
+  while (unanswered.size > MOST_UNANSWERED) unanswered.delete(unanswered.keys().next().value);
   const given = { body: sent, token, headers: { "idempotency-key": key } };
   try {
-    const answer = await patiently(() => whole(method, path, given, json));
-    forget();
+    const answer = await patiently(() => whole(method, path, file ? { ...given, signal: AbortSignal.timeout(FILE_MS) } : given, json));
+    unanswered.delete(same);
     return answer;
   } catch (error) {
-    if (passes(error)) setTimeout(forget, MEANT_MS);
-    else forget();
+    if (passes(error)) unanswered.set(same, { key, until: performance.now() + MEANT_MS });
+    else unanswered.delete(same);
     if (error.status === 401) dispatchEvent(new CustomEvent("caucus:unknown"));
     throw error;
   }

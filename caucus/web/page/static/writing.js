@@ -49,7 +49,7 @@ const draftOf = (channel) => drafts.get(keyOf(channel)) ?? EMPTY;
 
 function keep(channel, draft) {
   drafts.delete(keyOf(channel));
-  if (draft.body || draft.reply || draft.to) drafts.set(keyOf(channel), draft);
+  if (draft.body || draft.reply || draft.to || draft.needs || draft.type !== EMPTY.type) drafts.set(keyOf(channel), draft);
   save();
 }
 
@@ -94,6 +94,7 @@ export function startWriting() {
     parts.file.value = "";
     parts.trouble.replaceChildren();
   }
+  showSending();
   fill();
 }
 
@@ -139,23 +140,33 @@ export function compose(type) {
   parts.body.focus();
 }
 
+/** Whose drafts, of which rooms, are on their way. */
+const sending = new Set();
+
+function showSending() {
+  const isOn = state.me !== null && sending.has(keyOf(state.channel));
+  parts.doing.disabled = isOn;
+  parts.doing.replaceChildren(isOn ? "Sending…" : "Post");
+}
+
 async function send(event) {
   event.preventDefault();
-  const { doing, trouble, file } = parts;
+  const { trouble, file } = parts;
   const { channel } = state;
   const draft = draftOf(channel);
   const key = keyOf(channel);
   const attached = file.files[0];
   const body = (draft.body.trim() ? draft.body : attached?.name ?? "").replace(/\r\n?/g, "\n");
-  if (doing.disabled || !body) return;
+  if (sending.has(key) || !body) return;
   if ([...body].length > MOST) {
     trouble.replaceChildren(`A message has at most ${MOST} characters; attach the rest as evidence.`);
     return;
   }
-  doing.disabled = true;
-  doing.replaceChildren("Sending…");
+  const isShown = () => state.me !== null && state.channel === channel && keyOf(channel) === key;
+  sending.add(key);
+  showSending();
   trouble.replaceChildren();
-  const waiting = setTimeout(() => trouble.replaceChildren(PATIENCE), PATIENCE_MS);
+  const waiting = setTimeout(() => isShown() && trouble.replaceChildren(PATIENCE), PATIENCE_MS);
   try {
     const artifact = attached ? await attach(channel, attached) : "";
     const { reply } = draft;
@@ -164,21 +175,25 @@ async function send(event) {
       artifact, reply_to: reply?.msg_id ?? "", thread });
     const now = drafts.get(key) ?? EMPTY;
     const rest = now.body.startsWith(draft.body) ? now.body.slice(draft.body.length).trimStart() : now.body;
-    const isOther = now.reply?.msg_id !== reply?.msg_id;
+    const next = { ...EMPTY, body: rest };
+    if (now.reply?.msg_id !== reply?.msg_id) Object.assign(next, now, { body: rest });
+    for (const name of ["type", "to", "needs"]) if (now[name] !== draft[name]) next[name] = now[name];
     drafts.delete(key);
-    if (rest || isOther) drafts.set(key, { ...(isOther ? now : EMPTY), body: rest });
+    if (JSON.stringify(next) !== JSON.stringify(EMPTY)) drafts.set(key, next);
     save();
     if (file.files[0] === attached) file.value = "";
-    trouble.replaceChildren();
-    if (state.channel === channel && state.me && keyOf(channel) === key) fill();
+    if (isShown()) {
+      trouble.replaceChildren();
+      fill();
+    }
     if (draft.to) warnOfNobody(channel, told.cursor);
   } catch (error) {
-    if (state.channel === channel) trouble.replaceChildren(clean(error.message));
+    if (isShown()) trouble.replaceChildren(clean(error.message));
     else toast(`Not posted to ${channel}: ${clean(error.message)}`, true);
   } finally {
     clearTimeout(waiting);
-    doing.disabled = false;
-    doing.replaceChildren("Post");
+    sending.delete(key);
+    showSending();
   }
 }
 
@@ -186,19 +201,30 @@ async function send(event) {
 const sent = new Map();
 /** After so long it is meant anew. */
 const MEANT_MS = 60_000;
+let lately = "";
 
 async function sendOnce(channel, fields) {
   const same = JSON.stringify([channel, fields]);
-  if (!sent.has(same)) sent.set(same, ulid());
+  const before = sent.get(same);
+  const msg_id = before && performance.now() < before.until ? before.msg_id : ulid();
+  sent.set(same, { msg_id, until: Infinity });
   try {
-    const told = await post(channel, { ...fields, msg_id: sent.get(same) });
+    const told = await post(channel, { ...fields, msg_id });
     sent.delete(same);
+    lately = msg_id;
     return told;
   } catch (error) {
-    if (passes(error)) setTimeout(() => sent.delete(same), MEANT_MS);
+    if (passes(error)) sent.set(same, { msg_id, until: performance.now() + MEANT_MS });
     else sent.delete(same);
     throw error;
+  } finally {
+    while (sent.size > MOST_DRAFTS) sent.delete(sent.keys().next().value);
   }
+}
+
+/** Whether a message was written here, and its answer has not come yet, or not for long. */
+export function wasSent(msg_id) {
+  return [...sent.values()].some((one) => one.msg_id === msg_id) || lately === msg_id;
 }
 
 async function warnOfNobody(channel, cursor) {
