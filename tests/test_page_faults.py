@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from tests.browser import Room, Sight, looking, needs_browser, start_room
-from tests.daemon import Start
+from tests.browser import ADMIN, Room, Sight, looking, needs_browser, start_room
+from tests.daemon import Start, ask
 
 pytestmark = needs_browser
 
@@ -237,3 +237,50 @@ def test_without_a_store_in_the_browser_one_can_sign_in(room: Room, chromium: Br
         expect(sight.page.locator("#me")).to_contain_text("alice/alice-laptop")
         sight.button("Help, and the keys").click()
         expect(sight.page.get_by_role("dialog")).to_contain_text("Keys")
+
+
+def test_a_post_that_hangs_in_one_room_stops_none_in_another(room: Room, sight: Sight) -> None:
+    other = Room(room.url, "other").make()
+    sight.page.route("**/incident-42/append", lambda route: None)
+    write(sight, "it hangs")
+    sight.button("Post").click()
+    visit(sight, other)
+    write(sight, "it does not")
+    sight.button("Post").click()
+    sight.until("it does not")
+    visit(sight, room)
+    assert message(sight) == "it hangs"
+    expect(sight.button("Sending…")).to_be_disabled()
+
+
+def test_what_somebody_marks_holds_up_nothing_of_another_room(room: Room, sight: Sight) -> None:
+    room.take("deploy/prod", note="markable")
+    sight.page.locator("#board").get_by_text("markable").dblclick()
+    visit(sight, Room(room.url, "other").make())
+    expect(sight.page.locator("#board")).to_contain_text("Nobody holds anything.")
+
+
+def test_a_token_that_is_revoked_meanwhile_is_asked_for_anew(room: Room, sight: Sight) -> None:
+    given = {"agent_id": "dave-laptop", "owner": "dave"}
+    token = ask(f"{room.url}/admin/tokens", given, ADMIN)["token"]
+    sight.page.goto("about:blank")
+    sight.page.goto(f"{room.url}/#room={room.name}")
+    sight.page.evaluate("sessionStorage.clear()")
+    sight.page.goto("about:blank")
+    sight.page.goto(f"{room.url}/#room={room.name}&token={token}")
+    expect(sight.page.locator("#me")).to_contain_text("dave")
+    ask(f"{room.url}/admin/tokens/revoke", {"agent_id": "dave-laptop"}, ADMIN)
+    room.say("to dave", to=["dave"])
+    expect(sight.page.get_by_role("dialog")).to_contain_text("not good here, or not any more")
+
+
+def test_every_answer_in_the_inbox_is_to_its_own_message(room: Room, sight: Sight) -> None:
+    other = Room(room.url, "other").make()
+    asked = other.say("the first here", "question", to=["alice"])["message"]["msg_id"]
+    other.say_many([{"type": "note", "body": f"number {number}"} for number in range(300)])
+    sight.button("Answer other #1", "#inbox").click()
+    expect(sight.page.locator(".replied")).to_contain_text("the first here")
+    write(sight, "an answer")
+    sight.button("Post").click()
+    sight.until("an answer")
+    assert other.log()[-1]["reply_to"] == asked

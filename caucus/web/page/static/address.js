@@ -25,6 +25,9 @@ export const go = (wanted) => {
   location.hash = addressOf(wanted);
 };
 
+/** As `go`, where whoever calls goes there. */
+export const went = (wanted) => history.pushState(null, "", addressOf(wanted));
+
 /** Have the address say what is shown. */
 export const settle = () => history.replaceState(null, "", addressOf());
 

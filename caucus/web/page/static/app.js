@@ -1,6 +1,6 @@
 /** The page: puts its parts together, and goes where the address says. */
 
-import { asked, addressOf, go, takeToken } from "./address.js";
+import { asked, addressOf, takeToken, went } from "./address.js";
 import { showAdmin } from "./admin.js";
 import { clean, el, find, toast } from "./dom.js";
 import { help, key } from "./keys.js";
@@ -64,7 +64,7 @@ function setView(view) {
 }
 
 function goToMessage(channel, cursor, answers = false) {
-  go({ room: channel, view: "log", at: String(cursor) });
+  went({ room: channel, view: "log", at: String(cursor) });
   setView("log");
   if (channel === state.channel) goTo(cursor, answers);
   else open(channel, { cursor, answers }).catch(cannotOpen);
