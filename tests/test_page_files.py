@@ -21,7 +21,7 @@ STATIC = {one.name: one.read_text("utf-8") for one in (resources("caucus.web.pag
 SCRIPTS = {name: text for name, text in STATIC.items() if name.endswith(".js")}
 ROOT = Path(__file__).parent.parent
 LINTER = BIN.parent / "npm" / "node_modules" / ".bin" / "eslint"
-MOST_BYTES = 60 * 1024
+MOST_BYTES = 60_000
 
 
 @pytest.fixture
