@@ -7,7 +7,7 @@ const PIECE = 20;
 /** The height of a row before it was ever shown, in pixels. */
 const GUESS = 64;
 /** So far beyond what is seen, in pixels. */
-const AHEAD = 800;
+const AHEAD = 500;
 const AT_END = 48;
 const ANCHORS = CSS.supports("overflow-anchor", "auto");
 
