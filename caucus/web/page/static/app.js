@@ -8,7 +8,7 @@ import { Live } from "./live.js";
 import { load, loadBoard, loadInbox, loadPeople, lookFromAfar, open, take } from "./loading.js";
 import { buildLog, goTo, goToPlainly, seen } from "./log_view.js";
 import { showAbout, showRooms, showTitle } from "./rooms.js";
-import { offered, resume, showForm, showMe } from "./session.js";
+import { offered, refuse, resume, showForm, showMe } from "./session.js";
 import { buildSide } from "./side.js";
 import { calmly, on, onTabs, state, tell } from "./state.js";
 import { tick } from "./time.js";
@@ -129,7 +129,7 @@ function start() {
   showConnection();
   showMe();
   onTabs((topic) => topic === "inbox" && loadInbox());
-  addEventListener("caucus:unknown", () => showForm("Your token is not good here, or not any more."));
+  addEventListener("caucus:unknown", refuse);
   for (const one of document.querySelectorAll(".skip")) one.addEventListener("click", () => {
     setView("log");
     find(one.dataset.to)?.focus();

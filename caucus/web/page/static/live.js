@@ -10,7 +10,7 @@ const LONGEST_WAIT = 8000;
 const FINAL = new Set([401, 403, 421]);
 
 /**
- * @param hooks `begin()` loads everything anew, `event(event)` takes what happened, and `refused(error)` is told
+ * @param hooks `begin(signal)` loads everything anew, `event(event)` takes what happened, and `refused(error)` is told
  *   that no stream is to be had.
  */
 export class Live {

@@ -110,7 +110,7 @@ export async function lookFromAfar() {
     state.me = me;
     loadInbox();
   } catch {
-    // it is asked again in a minute
+    // it is asked again soon
   }
 }
 
@@ -162,9 +162,9 @@ async function range(room, cursor, end, isWanted) {
   const found = [];
   let limit = PAGE;
   const more = (since) => {
-    const asked_ = limit;
+    const given = [["room", since ? room : `${room}:${cursor}`], ["since", since], ["limit", String(limit)]];
     limit = Math.max(10, Math.floor(limit / 2)); // for the next try, if this one is too much for the line
-    return get(`feed?${query([["room", since ? room : `${room}:${cursor}`], ["since", since], ["limit", String(asked_)]])}`);
+    return get(`feed?${query(given)}`);
   };
   for (let since = ""; cursor + found.length < end; ) {
     const from = since;

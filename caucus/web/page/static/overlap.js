@@ -16,12 +16,12 @@ function overlap(one, other) {
 
 /** The claims of a board that some others wait for, by their numbers, with how many do. */
 export function waitedFor(claims) {
-  const read_ = new Map(claims.map((one) => [one, one.targets.map(read)]));
+  const targets = new Map(claims.map((one) => [one, one.targets.map(read)]));
   const waiting = claims.filter((one) => one.state === "waiting");
   const found = new Map();
   for (const held of claims) {
     if (held.state !== "held") continue;
-    const behind = waiting.filter((one) => read_.get(one).some((mine) => read_.get(held).some((theirs) => overlap(mine, theirs))));
+    const behind = waiting.filter((one) => targets.get(one).some((mine) => targets.get(held).some((theirs) => overlap(mine, theirs))));
     if (behind.length) found.set(held.claim, behind);
   }
   return found;

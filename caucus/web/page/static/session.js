@@ -71,6 +71,13 @@ function become(given) {
   dispatchEvent(new CustomEvent("caucus:token"));
 }
 
+/** The token is not good any more: nobody speaks, until somebody signs in again. */
+export function refuse() {
+  if (!token) return;
+  become("");
+  showForm("Your token is not good here, or not any more.");
+}
+
 /** Whether the form is to be shown once the dialog is closed that is open. */
 let isWanted = false;
 

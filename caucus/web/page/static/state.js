@@ -1,10 +1,12 @@
 /** What the page knows, and who wants to hear when that changes. */
 
-/** `me` is who speaks, and `session` counts whoever did; `channel` is the room that is open, `log` its messages, and `newFrom` how
- *  far it had been read when it was opened; `sought` is what is to be shown once
- *  it is here, as `{cursor, answers, isPlace}`, and `thread` the one that alone is shown. `board`, `inbox` and `people` are
- *  null where it is not known; `awaited` are the numbers of claims that we wait for, `granted` says
- *  that one was granted while nobody looked, and `missing` is a room that was asked for and is not there. */
+/**
+ * `me` is who speaks, and `session` counts whoever did. `channel` is the room that is open, `log` its messages, and
+ * `newFrom` how far it had been read when it was opened; `sought` is what is to be shown once it is here, as
+ * `{cursor, answers, isPlace}`, and `thread` the one that alone is shown. `board`, `inbox` and `people` are null where it
+ * is not known. `awaited` are the numbers of claims that we wait for, `granted` says that one was granted while nobody
+ * looked, and `missing` is a room that was asked for and is not there.
+ */
 export const state = {
   me: null,
   session: 0,

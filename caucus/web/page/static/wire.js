@@ -126,7 +126,7 @@ export async function write(path, body, { method = "POST", token = bearer } = {}
   } catch (error) {
     if (passes(error)) unanswered.set(same, { key, until: performance.now() + MEANT_MS });
     else unanswered.delete(same);
-    if (error.status === 401) dispatchEvent(new CustomEvent("caucus:unknown"));
+    if (error.status === 401 && token === bearer) dispatchEvent(new CustomEvent("caucus:unknown"));
     throw error;
   }
 }
