@@ -136,6 +136,19 @@ def test_long_runs_of_line_feeds_keep_nobody_waiting(room: Room, sight: Sight) -
     assert "lines more" in Path(download.value.path()).read_text(encoding="utf-8")
 
 
+def test_of_a_long_message_no_more_is_laid_out_than_is_seen_until_it_is_asked_for(
+    room: Room, sight: Sight
+) -> None:
+    room.say("\n".join(f"line {number}" for number in range(1, 1501)), "finding")
+    body = sight.page.locator(".msg .body")
+    expect(body).to_contain_text("line 12")
+    assert "line 40" not in body.inner_text()
+    sight.button("Show all").click()
+    expect(body).to_contain_text("line 1500")
+    sight.button("Show less").click()
+    expect(body).not_to_contain_text("line 1500")
+
+
 def test_a_claim_that_is_granted_elsewhere_is_told(room: Room, sight: Sight) -> None:
     held = room.take("deploy/prod")
     sight.button("Wait for it deploy/prod").click()

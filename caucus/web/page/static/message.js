@@ -1,7 +1,7 @@
 /** One message, as a row of the log. */
 
 import { addressOf } from "./address.js";
-import { body, brief, button, clean, download, el, said, toast } from "./dom.js";
+import { body, brief, button, clean, download, el, said, toast, trimLines } from "./dom.js";
 import { state, isMe, isToMe } from "./state.js";
 import { ago, clockOf, dayOf, instant } from "./time.js";
 import { at, bytes, get } from "./wire.js";
@@ -14,6 +14,8 @@ const GROUPED_MS = 300_000;
 /** From so many characters, or lines, on a body is shown in part. */
 const LONG = 1500;
 const LONG_LINES = 25;
+/** So many characters of a long one are more than its sixteen lines have, on the widest screen. */
+const BEGINNING = 4000;
 const EVIDENCE = /^caucus:\/\/artifact\/([a-z0-9][a-z0-9-]{0,63})\/([0-9a-f]{64})$/;
 
 /** Somebody's name: the human first, then the session. */
@@ -59,10 +61,22 @@ function receipts(channel, cursor) {
 
 /** A body; of one that is long, the beginning, and a button that shows the rest. */
 function bodyOf(text) {
-  const node = el("div", { class: "body" }, body(text));
-  if (text.length < LONG && text.split("\n", LONG_LINES).length < LONG_LINES) return node;
-  node.classList.add("long");
-  const more = button("Show all", () => more.replaceChildren(node.classList.toggle("long") ? "Show all" : "Show less"), { class: "link" });
+  const whole = trimLines(clean(text));
+  const lines = whole.split("\n", LONG_LINES);
+  if (whole.length < LONG && lines.length < LONG_LINES) return el("div", { class: "body" }, body(whole));
+  // What is not seen is not there: a browser lays out thousands of hidden lines as slowly as seen ones.
+  const beginning = lines.join("\n").slice(0, BEGINNING);
+  const node = el("div", {});
+  const show = (isWhole) => {
+    node.className = isWhole ? "body" : "body long";
+    node.replaceChildren(...body(isWhole ? whole : beginning));
+  };
+  show(false);
+  const more = button("Show all", () => {
+    const isWhole = node.classList.contains("long");
+    show(isWhole);
+    more.replaceChildren(isWhole ? "Show less" : "Show all");
+  }, { class: "link" });
   return [node, more];
 }
 
