@@ -27,6 +27,7 @@ from zope.interface import implementer
 from caucus.settings import TRANSPORTS
 from tests.browser import launch
 from tests.daemon import Start
+from tests.postgres import Cluster, binaries
 
 DEADLINE_SECONDS = 20.0
 
@@ -43,6 +44,12 @@ settings.load_profile("caucus")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--http", default=TRANSPORTS[0], choices=TRANSPORTS, help="what the servers speak HTTP with"
+    )
+    parser.addoption(
+        "--postgres",
+        default="embedded",
+        choices=("embedded", "system"),
+        help="whose PostgreSQL it is: the wheel's, or the system's",
     )
     parser.addoption("--cuts", default=1000, type=int, help="how many power cuts a journal has to survive")
     parser.addoption("--kills", default=50, type=int, help="how often a daemon is killed under load")
@@ -107,6 +114,19 @@ def chromium() -> Iterator[Browser]:
         browser = launch(playwright)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The one PostgreSQL of all tests, in which each takes a schema of its own."""
+    programs = binaries(request.config.getoption("--postgres"))
+    if programs is None:
+        pytest.skip("no PostgreSQL is installed")
+    cluster = Cluster(programs)
+    try:
+        yield cluster.make().start()
+    finally:
+        cluster.remove()
 
 
 @pytest.fixture

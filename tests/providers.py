@@ -28,7 +28,7 @@ from caucus.edge.access_log import AccessLog
 from caucus.edge.counts import Counts
 from caucus.edge.crowd import Crowd
 from caucus.edge.door import Door
-from caucus.interfaces import IAlive, IBackbone, IJournal, ITokenKeeper
+from caucus.interfaces import IAlive, IBackbone, IJournal, ISharedJournal, ITokenKeeper
 from caucus.journals.memory import MemoryJournal
 from caucus.limits import Limits
 from caucus.listening import AnySite
@@ -65,6 +65,15 @@ def token_entries(identities: Sequence[Identity]) -> str:
     return ",".join(f"{token_of(one)}:{one.agent_id}:{one.owner}" for one in identities)
 
 
+async def begun(journal: IJournal, clock: Clock, limits: Limits) -> Backbone:
+    """A backbone over a new journal: where others may write, it follows them."""
+    backbone = Backbone(journal, clock, limits)
+    if ISharedJournal.providedBy(journal):
+        await backbone.replay()
+        await backbone.begin_run()
+    return backbone
+
+
 @implementer(IBackboneProvider)
 @define
 class InProcess:
@@ -78,7 +87,7 @@ class InProcess:
 
     async def _open(self, clock: Clock, limits: Limits, identities: Sequence[Identity]) -> list[IBackbone]:
         self.journal = await self.open_journal(clock)
-        backbone: IBackbone = Backbone(self.journal, clock, limits)
+        backbone: IBackbone = await begun(self.journal, clock, limits)
         return [backbone] * len(identities)
 
     def settle(self) -> None:
@@ -172,7 +181,8 @@ class HTTPInMemory:
         if not isinstance(self.journal, MemoryJournal):  # its thread answers when it will
             self.pumping = LoopingCall(self.settle)
             self.pumping.start(0.001)
-        site = make_site(Backbone(self.journal, clock, limits), token_entries(identities), limits, clock)
+        backbone = await begun(self.journal, clock, limits)
+        site = make_site(backbone, token_entries(identities), limits, clock)
         return [client_in_memory(site, self.pumps, clock, identity) for identity in identities]
 
     def settle(self) -> None:

@@ -22,6 +22,7 @@ from caucus.errors import ConfigurationError
 from caucus.interfaces import IJournal, IJournalFactory
 from caucus.journals import installed_journals, open_journal
 from caucus.journals.memory import MemoryJournal, MemoryJournalFactory
+from caucus.journals.postgres.opening import open_postgres
 from caucus.journals.sqlite import open_sqlite
 from caucus.model.events import Event
 from caucus.testing import JOURNAL_CASES, IJournalProvider, JournalKit, run_journal_case
@@ -29,6 +30,8 @@ from caucus.testing.journaling import JournalCase
 from caucus.testing.shared import SharedLog
 from tests.disk import Disk, fail_at, nothing
 from tests.journals import SlowJournal
+from tests.postgres import Cluster
+from tests.proxy import Proxy
 
 
 class Faultless:
@@ -162,6 +165,43 @@ async def test_journal_suite(provider: Callable[[], IJournalProvider], case: Jou
     await run_journal_case(case, provider())
 
 
+@implementer(IJournalProvider)
+@define
+class InPostgres:
+    """The journal in PostgreSQL, behind a wire that can be cut."""
+
+    lasting = fallible = True
+    proxy: Proxy
+    dsn: str
+
+    def open(self, clock: Clock) -> Deferred[IJournal]:
+        return Deferred.fromCoroutine(open_postgres(self.dsn, reactor, clock))
+
+    def settle(self) -> None:
+        """The reactor does it."""
+
+    def turn(self) -> Deferred[None]:
+        return deferLater(reactor, 0.02)
+
+    def fail(self) -> None:
+        self.proxy.cut()
+
+    def stall(self) -> None:
+        self.proxy.hold()
+
+    def heal(self) -> None:
+        self.proxy.heal()
+
+    def close(self) -> Deferred[None]:
+        return self.proxy.close()
+
+
+@pytest.mark.parametrize("case", JOURNAL_CASES, ids=lambda case: case.__name__)
+async def test_journal_suite_over_postgres(case: JournalCase, postgres: Cluster) -> None:
+    proxy = Proxy(postgres.port)
+    await run_journal_case(case, InPostgres(proxy, postgres.dsn(port=proxy.listens_at)))
+
+
 class Forgetful(SlowJournal):
     """A journal that loses its last event when it is closed."""
 
@@ -233,6 +273,6 @@ async def test_two_journals_with_one_scheme_are_an_error(
     import twisted.plugins  # noqa: PLC0415
 
     monkeypatch.setattr(twisted.plugins, "__path__", [*twisted.plugins.__path__, str(plugins)])
-    assert len(list(getPlugins(IJournalFactory))) == 3
+    assert len(list(getPlugins(IJournalFactory))) == 4
     with pytest.raises(ConfigurationError, match="two installed journals have the scheme memory:"):
         await open_journal("memory:", reactor, Clock())

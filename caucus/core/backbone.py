@@ -46,6 +46,7 @@ from caucus.interfaces import (
     IReadiness,
     IRepeatable,
     ISessions,
+    ISharedJournal,
     ITokenKeeper,
     IWatchable,
     IWatchableFeed,
@@ -99,7 +100,12 @@ class Backbone:
         self.journal = journal
         self._asked: Asked | None = None
         self.limits = Limits() if limits is None else limits
-        decisions = DecisionClock(clock.seconds, clock.seconds if wall is None else wall, boot_id)
+        shared = ISharedJournal(journal, None)
+        if shared is not None:  # whose time is everybody's
+            decisions = DecisionClock(shared.seconds, shared.seconds, shared.boot_id)
+        else:
+            decisions = DecisionClock(clock.seconds, clock.seconds if wall is None else wall, boot_id)
+        self._shared = shared
         given = Tokens() if tokens is None else tokens
         self._core = Core(journal, clock, decisions, self.limits, given, writer)
         self._leases = self._core.state.claims.leases
@@ -353,4 +359,4 @@ class Backbone:
         return self._core.write(token_changes.change_tokens, self._asked, minted, digest, agent_id)
 
     def why_not_ready(self) -> CaucusError | None:
-        return self.journal.refusal
+        return self.journal.refusal if self._shared is None else self._shared.why_not_ready()

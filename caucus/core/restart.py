@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from caucus.core import waiting
 from caucus.core.core import Core
 from caucus.core.dues import AT_ONCE
+from caucus.interfaces import ISharedJournal
 from caucus.model.events import (
     ChannelCreated,
     ClaimExtended,
@@ -147,17 +148,20 @@ def _have_begun(core: Core, down: float) -> None:
 
     def begin(now: float) -> None:
         core.begin, core.has_begun = None, True
-        grace = core.limits.restart_grace
+        shared = ISharedJournal(core.journal, None)
+        # Where another backbone runs, whoever has a lease could renew it there.
+        grace = core.limits.restart_grace if shared is None or shared.is_alone else 0
         extended = tuple(
             Moved(channel.name, target, grant, "extended", grace)
             for channel in core.state.channels.values()
             for target, grant in channel.ledger.live_ones(down, now + grace)
+            if grace
         )
         core.record(RunBegan(core.clock.instant(now), core.writer, extended), now)
         core.on_undo(_have_begun, core, down)
         if not core.state.receipts.is_owing:
             core.record(OwingBegan(core.clock.instant(now)), now)
-        leases = iter(core.state.claims.leases.not_extended(down, now + grace))
+        leases = iter(core.state.claims.leases.not_extended(down, now + grace) if grace else ())
         while some := tuple(ClaimExtended(one.claim, one.channel, grace) for one in islice(leases, AT_ONCE)):
             core.record(ClaimsChanged(core.clock.instant(now), changed=some), now)
 

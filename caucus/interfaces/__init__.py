@@ -23,3 +23,4 @@ from caucus.interfaces.presence import (
     IPresence as IPresence,
     ISessions as ISessions,
 )
+from caucus.interfaces.shared import ISharedJournal as ISharedJournal

@@ -24,12 +24,13 @@ class Waits:
     def __len__(self) -> int:
         return len(self._waits)
 
-    def add(self, position: int, answer: Any) -> Deferred[Any]:
+    def add(self, position: int, answer: Any, waiting: Deferred[Any] | None = None) -> Deferred[Any]:
         """Fires with the answer, which may be a ``Failure``, once the position is durable.
 
-        It fails otherwise once it is known that it will not be.
+        It fails otherwise once it is known that it will not be. ``waiting`` is what fires, if that is there.
         """
-        waiting: Deferred[Any] = Deferred()
+        if waiting is None:
+            waiting = Deferred()
         self._waits.append((position, waiting, answer))
         return waiting
 

@@ -1,0 +1,137 @@
+"""Sessions with PostgreSQL: opened on a thread of their own, looked at, and handed to the reactor.
+
+`psycopg.AsyncConnection` resolves names beside libpq, which would hold every thread while it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from secrets import token_hex
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from caucus.journals.postgres.schema import (
+    DEFAULT_NAME,
+    NAME_SETTING,
+    SCHEMA,
+    SETUP_LOCK,
+    TABLES,
+)
+from caucus.model.text import one_line
+
+CONNECT_SECONDS: Final = 5
+"""How long a server may take until a session with it is open."""
+_PARAMETERS: Final[dict[str, Any]] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+    "target_session_attrs": "read-write",
+    "fallback_application_name": "caucus",
+}
+"""What a connection string may say otherwise."""
+_SETTINGS: Final = {
+    "idle_in_transaction_session_timeout": "2s",  # who holds the turn and does not go on loses it
+    "lock_timeout": "4s",
+    "statement_timeout": "0",  # a commit that is cut short while it waits for a standby has happened here
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read committed",
+    "timezone": "UTC",
+    "client_min_messages": "error",
+    "enable_seqscan": "off",  # without statistics a fresh table looks too small for its index
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+Connection = psycopg.AsyncConnection[Any]
+T = TypeVar("T")
+
+
+class Unusable(Exception):
+    """The database cannot be used: not now, if ``may_pass``. Its text is one line, and has no password."""
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
+
+
+def on_this_thread(act: Callable[[], Awaitable[T]]) -> T:
+    """Do something that waits; everything that psycopg's errors say is told as `Unusable`."""
+
+    async def wait() -> T:
+        return await act()
+
+    try:
+        return asyncio.run(wait())
+    except (psycopg.OperationalError, OSError) as error:
+        raise Unusable(one_line(error), may_pass=True) from None
+    except psycopg.Error as error:
+        raise Unusable(one_line(error)) from None
+
+
+def require_readable(dsn: str) -> None:
+    """Raises `Unusable` if it is no connection string; what is wrong with it may be the password."""
+    try:
+        conninfo_to_dict(dsn)
+    except (psycopg.Error, ValueError):
+        raise Unusable("that is no connection string that libpq reads") from None
+
+
+async def connect(dsn: str) -> Connection:
+    """An open session with the settings that it needs, in the schema that it is to use."""
+    given = conninfo_to_dict(dsn)
+    parameters = {**_PARAMETERS, **{name: value for name, value in given.items() if value is not None}}
+    connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+    try:
+        setting = ", ".join("set_config(%s, %s, false)" for _ in _SETTINGS)
+        asking = f"SELECT current_setting(%s, true), {setting}"
+        settings = [part for setting in _SETTINGS.items() for part in setting]
+        schema = await _one(connection, asking, NAME_SETTING, *settings) or DEFAULT_NAME
+        await connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
+        connection.schema_name = schema  # type: ignore[attr-defined]
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def prepare(connection: Connection, *, make: bool = True) -> str:
+    """The journal's name, once the tables are there; ``make`` says whether they may be made."""
+    await _require_safe(connection)
+    schema = connection.schema_name  # type: ignore[attr-defined]
+    if await _one(connection, "SELECT to_regclass('meta')::text") is None:
+        if not make:
+            raise Unusable(f"there is no journal in the schema {schema}")
+        await _make(connection, schema)
+    known = dict(await (await connection.execute("SELECT name, value FROM meta")).fetchall())
+    if known.get("schema") != str(SCHEMA):
+        raise Unusable(f"its tables are of version {known.get('schema')}, and this release knows {SCHEMA}")
+    return str(known["journal_id"])
+
+
+async def _make(connection: Connection, schema: str) -> None:
+    """Make the tables, alone: two that come at once would both find none."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (SETUP_LOCK,))
+        await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        if await _one(connection, "SELECT to_regclass('meta')::text") is None:
+            await connection.execute(TABLES)
+            await connection.execute("INSERT INTO meta VALUES ('schema', %s)", (str(SCHEMA),))
+            await connection.execute("INSERT INTO meta VALUES ('journal_id', %s)", (token_hex(8),))
+
+
+async def _require_safe(connection: Connection) -> None:
+    """Raises `Unusable` for a server that does not keep what it says is kept."""
+    if await _one(connection, "SELECT current_setting('fsync')") == "off":
+        raise Unusable("the server runs with fsync=off: what it says is durable would not be")
+    if await _one(connection, "SELECT pg_is_in_recovery()"):
+        raise Unusable("the server is a standby, which takes no writes", may_pass=True)
+
+
+async def _one(connection: Connection, query: Any, *parameters: Any) -> Any:
+    row = await (await connection.execute(query, parameters or None)).fetchone()
+    return None if row is None else row[0]

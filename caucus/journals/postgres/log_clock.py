@@ -1,0 +1,64 @@
+"""The log's clock: the database's time, which goes on as it did when another server takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+
+BOOT_ID: Final = b"postgres"
+"""Names this clock in events, whatever server it runs on."""
+
+
+def nothing_added(_database_time: float) -> float:
+    return 0.0
+
+
+class LogClock:
+    """Seconds since the epoch by the database: as it told them last, and what has passed here since then.
+
+    While something is decided it stands. It never says less than the last event does, nor less than it
+    said at the decision before.
+
+    :param clock: measures what passes here.
+    :param offset: what is added to a time that the database told; for tests.
+    """
+
+    def __init__(self, clock: IReactorTime, offset: Callable[[float], float] = nothing_added) -> None:
+        self.shift = 0.0
+        """What is added to the time of the server that is asked."""
+        self._clock = clock
+        self._offset = offset
+        self._told = 0.0
+        self.is_set = False
+        """Whether the database has told the time."""
+        self._at = clock.seconds()
+        self._stands = False
+
+    def seconds(self) -> float:
+        """What time it is."""
+        return self._told if self._stands else self._told + (self._clock.seconds() - self._at)
+
+    def heard(self, database_time: float) -> None:
+        """The database has told the time, just now."""
+        now = database_time + self._offset(database_time) + self.shift
+        self._told = max(self._told, now) if self.is_set else now
+        self.is_set = True
+        self._at = self._clock.seconds()
+
+    def not_before(self, when: float) -> None:
+        """Somebody decided an event then, by this clock."""
+        self._told = max(self._told, when)
+
+    def stand(self) -> None:
+        """From now on, until `go_on`, it says what the database has told."""
+        self._stands = True
+
+    def go_on(self) -> None:
+        """What is decided is decided."""
+        self._stands = False
+
+    def move_to(self, database_time: float) -> float:
+        """Another server tells the time now: the shift with which it goes on by what has passed here."""
+        return self.seconds() - (database_time + self._offset(database_time))

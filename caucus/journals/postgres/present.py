@@ -1,0 +1,198 @@
+"""The present: what is durable anywhere, asked for once by all who must know, and looked at each second."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from caucus.errors import (
+    CaucusError,
+    NotFound,
+    StorageUnavailable,
+    Unauthorized,
+    UnknownChannel,
+    UnknownClaim,
+)
+from caucus.journals.postgres.applied import MOST_EVENTS, Applied, Broken, Place, time_of
+from caucus.journals.postgres.link import LinkLost, Results
+from caucus.journals.postgres.log_clock import LogClock
+from caucus.journals.postgres.session import Session
+
+LOOK_SECONDS: Final = 1.0
+"""So often it is looked for what others wrote, whether or not somebody rings."""
+STALE_SECONDS: Final = 0.25
+"""While the database is away, a read waits so long, and then answers from what is known."""
+_ELSEWHERE: Final = (UnknownChannel, UnknownClaim, NotFound, Unauthorized)
+"""Refusals that say that something is not there: elsewhere it may be."""
+
+_log = Logger("caucus.journals")
+Look = tuple[Callable[[], Any], "Deferred[Any]"]
+
+
+class Present:
+    """Reads for one journal: nobody is answered with less than was durable when the question came.
+
+    :param broken: is told, in a line, why nothing of this can be believed any more.
+    :param is_away: says whether the database does not answer now.
+    """
+
+    def __init__(
+        self,
+        applied: Applied,
+        log_clock: LogClock,
+        clock: IReactorTime,
+        broken: Callable[[Broken], None],
+        is_away: Callable[[], bool],
+    ) -> None:
+        self.session: Session
+        self.is_open = False
+        """Whether somebody applies what is found."""
+        self.is_stale = False
+        """Whether the last answer may have been of the past."""
+        self._applied = applied
+        self._log_clock = log_clock
+        self._clock = clock
+        self._broken = broken
+        self._is_away = is_away
+        self._coming: list[Look] = []  # for whom the next question is asked
+        self._asking: list[Look] = []  # and this one
+        self._seen: deque[tuple[int, list[Look]]] = deque()  # who waits until so much is applied
+        self._is_asked = self._is_closed = self._is_wanted = False
+        self._patience: IDelayedCall | None = None
+        self._next: IDelayedCall | None = None
+
+    def read(self, look: Callable[[], Any]) -> Deferred[Any]:
+        """Look once all is applied that is durable anywhere now."""
+        waiting: Deferred[Any] = Deferred()
+        self._coming.append((look, waiting))
+        self.ask()
+        self._be_patient()
+        return waiting
+
+    def catch_up(self) -> Deferred[Any]:
+        """Fires once all is applied that is durable anywhere now."""
+        return self.read(lambda: None)
+
+    def ask(self) -> None:
+        """Ask for what others wrote, now or once the question before is answered."""
+        if self._is_asked or self.session.link is None or not self.is_open:
+            self._is_wanted = True
+            return
+        self._is_asked, self._is_wanted = True, False
+        self._asking += self._coming
+        self._coming = []
+        asked = self._applied.place
+        asking = self.session.run(asked.tail(), ("time", ()))
+        asking.addCallback(self._answered, asked).addErrback(self._failed)
+
+    def began(self) -> None:
+        """There is a session."""
+        self._is_asked = False
+        self.ask()
+        if self._next is None:
+            self._next = self._clock.callLater(LOOK_SECONDS, self._tick)
+
+    def lost(self) -> None:
+        """The session is gone; who waits is answered by the next one, or from what is known."""
+        self._is_asked = False
+        self._coming = self._asking + self._coming
+        self._asking = []
+        self._be_patient()
+
+    def advanced(self) -> None:
+        """More is applied and durable: maybe what somebody waits for."""
+        durable = self._applied.durable
+        while self._seen and self._seen[0][0] <= durable:
+            _tell(self._seen.popleft()[1])
+
+    def close(self, refuse: Callable[[], CaucusError]) -> None:
+        """Nothing is read any more: who waits is refused."""
+        self._is_closed = True
+        for timer in (self._next, self._patience):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._next = self._patience = None
+        looks = [*self._asking, *self._coming, *(one for _at, some in self._seen for one in some)]
+        self._asking, self._coming, self._seen = [], [], deque()
+        for _look, waiting in looks:
+            if not waiting.called:
+                waiting.errback(refuse())
+
+    def _answered(self, results: Results, asked: Place) -> None:
+        applied = self._applied
+        self._is_asked = False
+        rows = applied.rows(asked, results[0])
+        self._log_clock.heard(time_of(results[1]))
+        last = rows[-1].position if rows else asked.position
+        is_all = len(rows) <= MOST_EVENTS
+        if applied.position > applied.durable:
+            # What was decided here is on its way, or is there. What else there is comes after it.
+            if last > applied.position:
+                self._is_wanted = True
+        elif applied.deliver(rows):
+            applied.advanced()
+        if not is_all:
+            self._coming = self._asking + self._coming
+            self._asking = []
+            self._is_wanted = True
+        else:
+            asking, self._asking = self._asking, []
+            self.is_stale = False
+            if last <= applied.durable:
+                _tell(asking)
+            else:
+                self._seen.append((last, asking))
+        if self._is_wanted or self._coming:
+            self.ask()
+
+    def _failed(self, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, Broken):
+            self._broken(error)
+        elif not isinstance(error, LinkLost):
+            _log.failure("What others wrote could not be read", failure=failure)
+            self.session.give_up(str(error))
+
+    def _tick(self) -> None:
+        self._next = self._clock.callLater(LOOK_SECONDS, self._tick)
+        self.ask()
+
+    def _be_patient(self) -> None:
+        """Have whoever waits answered, though the database is away."""
+        if (
+            self._patience is None
+            and self._is_away()
+            and not self._is_closed
+            and (self._coming or self._seen)
+        ):
+            self._patience = self._clock.callLater(STALE_SECONDS, self._answer_anyway)
+
+    def _answer_anyway(self) -> None:
+        """Answer from what is known, unless that does not know what was asked for."""
+        self._patience = None
+        if not self._is_away():
+            return
+        self.is_stale = True
+        looks = [*(one for _at, some in self._seen for one in some), *self._coming]
+        self._seen, self._coming = deque(), []
+        _tell(looks, elsewhere=_ELSEWHERE)
+
+
+def _tell(looks: list[Look], elsewhere: tuple[type[Exception], ...] = ()) -> None:
+    for look, waiting in looks:
+        if waiting.called:
+            continue
+        try:
+            found = look()
+        except elsewhere:
+            waiting.errback(StorageUnavailable("failed"))
+        except Exception:
+            waiting.errback()
+        else:
+            waiting.callback(found)
