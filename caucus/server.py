@@ -22,7 +22,7 @@ from caucus.edge.llhttp.site import FastSite
 from caucus.edge.plain.site import PlainSite
 from caucus.edge.site import Shared
 from caucus.errors import CaucusError, ConfigurationError
-from caucus.interfaces import IAlive, IBackbone, IJournal, IMeasured, ITokenKeeper
+from caucus.interfaces import IAlive, IBackbone, IJournal, IMeasured, ISharedJournal, ITokenKeeper
 from caucus.journals import open_journal
 from caucus.listening import AnySite, Listener, endpoint_of, listen
 from caucus.metrics import Metric
@@ -31,7 +31,7 @@ from caucus.settings import Settings
 from caucus.web.dispatch import Dispatch
 from caucus.web.operation import Gate
 from caucus.web.plain_dispatch import PlainDispatch
-from caucus.web.routes.serving import Serving, tool_calls
+from caucus.web.routes.serving import Serving, following, tool_calls
 from caucus.web.streams import Streams
 
 
@@ -53,6 +53,9 @@ class Server:
         self.bound_host = self.listeners[0].bound_host
         self.port = self.listeners[0].port
         self._journal = journal
+        shared = ISharedJournal(journal, None)
+        self.broken: Deferred[str] | None = None if shared is None else shared.broken
+        """Fires with a line if what is served is not what the journal's store has: only a new start helps."""
         self._access = access
         self._closed: Deferred[None] | None = None
 
@@ -169,7 +172,14 @@ def dispatcher(
     keeper = ITokenKeeper(backbone, None)
     issuer = Issuer(tokens, settings.admin_token, settings.audit, wall, keeper, limits.max_minted_tokens)
     alive = IAlive(backbone, None)
-    gate = Gate(tokens, issuer, limits, alive, read_token=settings.read_token)
+    gate = Gate(
+        tokens,
+        issuer,
+        limits,
+        alive,
+        read_token=settings.read_token,
+        is_following=following(backbone) is not None,
+    )
     tools = tool_calls()
     shown = (*metrics, tools)
     return Dispatch(gate, Serving(backbone, streams, issuer, shown, alive, gate.speaker, tools))

@@ -216,6 +216,8 @@ class CaucusService(Service):
         gc.freeze()
         # A journal's thread that comes back from its disk would wait 5 ms for the reactor's to let it go on.
         sys.setswitchinterval(SWITCH_SECONDS)
+        if server.broken is not None:
+            server.broken.addCallback(self._break)
         settings = self._options.settings
         for listener in server.listeners:
             if self._out is not None:
@@ -239,6 +241,11 @@ class CaucusService(Service):
             _log.warn("CAUCUS_TOKENS is not set: nobody may write")
         return server
 
+    def _break(self, line: str) -> None:
+        """What is served is not what is kept: whoever supervises the process starts another."""
+        self._say_aside(f"caucus-backbone: {line}")
+        self._end_with_failure()
+
     def _give_up(self, failure: Failure) -> None:
         if not self.running:  # it was stopped before it had started
             return
@@ -249,6 +256,9 @@ class CaucusService(Service):
             self._say_aside(f"caucus-backbone: {line}")
         else:
             _log.failure("The backbone cannot start", failure=failure)
+        self._end_with_failure()
+
+    def _end_with_failure(self) -> None:
         self.failed = True
         # twist and twistd have no way to say a status: this speaks once they have cleaned up.
         atexit.register(self._exit_with_failure)

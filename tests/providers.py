@@ -39,7 +39,7 @@ from caucus.testing import IBackboneProvider
 from caucus.testing.shared import SharedLog
 from caucus.web.dispatch import Dispatch
 from caucus.web.operation import Gate
-from caucus.web.routes.serving import Serving, tool_calls
+from caucus.web.routes.serving import Serving, following, tool_calls
 from caucus.web.streams import Streams
 
 OpenJournal = Callable[[Clock], Deferred[IJournal]]
@@ -155,7 +155,9 @@ def make_site(
     streams = Streams(backbone, limits, clock)
     issuer = Issuer(known, admin_token, audit, clock.seconds, keeper, limits.max_minted_tokens)
     alive, tools = IAlive(backbone, None), tool_calls()
-    gate = Gate(known, issuer, limits, alive, read_token=read_token)
+    gate = Gate(
+        known, issuer, limits, alive, read_token=read_token, is_following=following(backbone) is not None
+    )
     dispatch = Dispatch(gate, Serving(backbone, streams, issuer, (tools,), alive, gate.speaker, tools))
     access, crowd = AccessLog(clock, clock.seconds), Crowd(limits, clock)
     site = site_maker(http or transport(), dispatch, clock, access, crowd, Counts(crowd))()

@@ -27,7 +27,9 @@ from tests.providers import begun, client_in_memory, make_site, token_entries
 async def open_at(dsn: str, clock: Clock) -> PostgresJournal:
     """A journal whose time is a clock's, and not the database's."""
     log_clock = LogClock(clock, lambda database_time: clock.seconds() - database_time)
-    return await open_postgres(dsn, reactor, cast("IReactorTime", reactor), log_clock)
+    journal = await open_postgres(dsn, reactor, cast("IReactorTime", reactor), log_clock)
+    journal.spread = 0.0  # what is due at an instant is looked for at that instant
+    return journal
 
 
 @define

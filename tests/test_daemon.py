@@ -180,7 +180,7 @@ WRONG: list[tuple[dict[str, str], list[str], str]] = [
     (
         {},
         ["--journal=tape:"],
-        "--journal 'tape:': no such scheme is installed; installed are memory:, sqlite:",
+        "--journal 'tape:': no such scheme is installed; installed are memory:, postgres:, sqlite:",
     ),
     ({}, ["--listen=unix:/nonexistent/s"], "cannot listen on unix:/nonexistent/s: No such file or directory"),
     ({}, ["--listen=stdio:"], "--listen stdio:: only TCP and Unix sockets are served"),

@@ -68,6 +68,11 @@ class Tokens:
                 return principal
         raise Unauthorized
 
+    def may_come(self, authorization: Sequence[bytes]) -> bool:
+        """Whether it is a bearer that is unknown here, but may be known elsewhere."""
+        digest = bearer_digest(authorization)
+        return digest is not None and digest not in self._seeded and digest not in self._minted
+
     def require(self, digest: bytes) -> None:
         """Raises `Unauthorized` if the token with this digest has been revoked meanwhile."""
         if digest not in self._seeded and digest not in self._minted:

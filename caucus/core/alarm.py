@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from math import inf
 from typing import Final, Protocol
 
@@ -11,7 +12,7 @@ from twisted.python.failure import Failure
 
 from caucus.core.clock import DecisionClock
 from caucus.errors import CaucusError, StorageUnavailable
-from caucus.interfaces import IJournal
+from caucus.interfaces import IJournal, ISharedJournal
 from caucus.rules.claims.leases import Leases
 
 SHORTEST: Final = 0.001
@@ -44,6 +45,7 @@ class Alarm:
     """
 
     def __init__(self, reactor: IReactorTime, core: Due) -> None:
+        self._shared = ISharedJournal(core.journal, None)
         self.at = inf
         """When it rings, in seconds on the core's clock."""
         self._reactor = reactor
@@ -55,7 +57,8 @@ class Alarm:
         """Ring at ``at``, and not only when it would have."""
         if self._is_stopped:
             return
-        delay = min(max(SHORTEST, at - now), LONGEST)
+        late = 0.0 if self._shared is None else random.uniform(0, self._shared.spread)  # noqa: S311
+        delay = min(max(SHORTEST, at - now + late), LONGEST)
         self.at = at
         if self._timer is not None:
             self._timer.cancel()
@@ -84,6 +87,20 @@ class Alarm:
         if refusal is not None:
             self.set(now + AGAIN_SECONDS, now)
             return
+        if self._shared is None:
+            self._carry_out()
+        else:  # another one may have done it
+            core.journal.read(self._carry_out_if_due).addErrback(self._failed)
+
+    def _carry_out_if_due(self) -> None:
+        core = self._core
+        if core.leases.next > core.clock.now():
+            core.set_alarm()
+        else:
+            self._carry_out()
+
+    def _carry_out(self) -> None:
+        core = self._core
         core.journal.write(lambda: core.carry_out(core.clock.now())).addCallbacks(
             lambda _: core.set_alarm(), self._failed
         )

@@ -39,6 +39,7 @@ from caucus.interfaces import (
     IBackbone,
     IClaims,
     IFeed,
+    IFollowing,
     IInbox,
     IJournal,
     IMeasured,
@@ -74,7 +75,7 @@ from caucus.model.wanted import Wanted
 
 
 @implementer(IBackbone, IClaims, IFeed, IPresence, IInbox, IAlive, IWatchable, IWatchableFeed)
-@implementer(IRepeatable, ITokenKeeper, IReadiness, IMeasured, ISessions)
+@implementer(IRepeatable, ITokenKeeper, IReadiness, IMeasured, ISessions, IFollowing)
 class Backbone:
     """Each operation decides, records and applies in one turn of the reactor.
 
@@ -357,6 +358,17 @@ class Backbone:
         agent_id: str | None = None,
     ) -> Deferred[list[bytes]]:
         return self._core.write(token_changes.change_tokens, self._asked, minted, digest, agent_id)
+
+    @property
+    def is_following(self) -> bool:
+        return self._shared is not None
+
+    @property
+    def is_stale(self) -> bool:
+        return self._shared is not None and self._shared.is_stale
+
+    def catch_up(self) -> Deferred[None]:
+        return self.journal.read(lambda: None)
 
     def why_not_ready(self) -> CaucusError | None:
         return self.journal.refusal if self._shared is None else self._shared.why_not_ready()

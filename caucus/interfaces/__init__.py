@@ -2,6 +2,7 @@
 
 from caucus.interfaces.backbone import (
     IBackbone as IBackbone,
+    IFollowing as IFollowing,
     IReadiness as IReadiness,
     IRepeatable as IRepeatable,
     ITokenKeeper as ITokenKeeper,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from caucus.errors import CaucusError
 from caucus.model.answers import Answer
@@ -208,6 +208,18 @@ class ITokenKeeper(Interface):
 
         What it is asked to write fails with `Unauthorized` if the token is revoked at the step of the write.
         """
+
+
+class IFollowing(Interface):
+    """What a backbone may provide beside `IBackbone`: whether others write to its log, too."""
+
+    is_following: bool = Attribute("Whether others write to it: what is not known here may be known there.")
+    is_stale: bool = Attribute(
+        "Whether what is read now may be of the past, since nobody can tell what others wrote."
+    )
+
+    def catch_up() -> Deferred[None]:
+        """Fires once all that was durable anywhere at the time of the call is known here."""
 
 
 class IReadiness(Interface):

@@ -17,6 +17,9 @@ class ISharedJournal(IJournal):
     """
 
     boot_id: bytes = Attribute("Names the log's clock in an `Instant`, whoever's event it is.")
+    spread: float = Attribute(
+        "What is due is carried out up to so many seconds late, at random: by one of them, and not by all."
+    )
     is_alone: bool = Attribute(
         "Whether no other backbone ran when this one came; known within a decision, also the first."
     )

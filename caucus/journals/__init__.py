@@ -34,9 +34,10 @@ def open_journal(description: str, reactor: Any, clock: IReactorTime) -> Deferre
     try:
         installed = installed_journals()
         if not colon or scheme not in installed:
+            shown = f"{scheme}:" if colon else description  # a password may come behind it
             known = ", ".join(f"{name}:" for name in installed)
             raise ConfigurationError(
-                f"--journal {excerpt(description)!r}: no such scheme is installed; installed are {known}"
+                f"--journal {excerpt(shown)!r}: no such scheme is installed; installed are {known}"
             )
     except ConfigurationError as error:
         return fail(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import lru_cache, partial
 from typing import Any, Final, cast
 
@@ -57,6 +57,17 @@ class Dispatch:
 
     def handle(self, request: Request) -> None:
         """Answer a request."""
+        self.once_known(request, self._handle)
+
+    def once_known(self, request: Request, handle: Callable[[Request], None]) -> None:
+        """Go on with a request: where its bearer is not known yet, once it is known whether it is good."""
+        following = self.serving.following
+        if following is not None and self.gate.may_come(request):
+            following.catch_up().addBoth(lambda _: None if request.is_gone else handle(request))
+        else:
+            handle(request)
+
+    def _handle(self, request: Request) -> None:
         try:
             operation = self.gate.judge(request)
             place: Any = request.place
@@ -94,7 +105,7 @@ class Dispatch:
             waiting.addBoth(self._go_on, route, request, ends_with_peer)
             return
         try:
-            request.respond(response)
+            request.respond(self.serving.dated(response) if ends_with_peer else response)
         except Exception:
             request.processingFailed(Failure())
 

@@ -53,12 +53,21 @@ class Gate:
 
     :param tokens: resolves the bearer.
     :param alive: is told whose requests come, and about what.
+    :param is_following: whether a token that is unknown here may have been minted elsewhere.
     :param read_token: whether operations that read need a write token too.
     """
 
     def __init__(
-        self, tokens: Tokens, issuer: Issuer, limits: Limits, alive: IAlive | None, *, read_token: bool
+        self,
+        tokens: Tokens,
+        issuer: Issuer,
+        limits: Limits,
+        alive: IAlive | None,
+        *,
+        read_token: bool,
+        is_following: bool = False,
     ) -> None:
+        self._is_following = is_following
         self._tokens = tokens
         self._issuer = issuer
         self._alive = alive
@@ -79,7 +88,8 @@ class Gate:
     def admit(self, request: Request) -> BodyCap:
         """The cap of a request's body, judged by its path and headers alone.
 
-        Raises `Unauthorized` for an upload without a good token: its bytes are not even read.
+        Raises `Unauthorized` for an upload without a good token: its bytes are not even read, unless
+        the token may be a good one that others have minted.
         """
         place = request.place
         operation = None if place is None else place.routes.get(request.method)
@@ -87,8 +97,13 @@ class Gate:
             return JSON_BODY
         if operation.body != "bytes":
             return _json_cap(operation.most_bytes)
-        self.identify(request)
+        if not self.may_come(request):
+            self.identify(request)
         return self._bytes_cap
+
+    def may_come(self, request: Request) -> bool:
+        """Whether a request's bearer is not known here, but may have been minted elsewhere meanwhile."""
+        return self._is_following and self._tokens.may_come(request.values(b"authorization"))
 
     def hear(self, request: Request) -> None:
         """A request's head has come: a sign of life, if it has a good token, whatever it asks for."""

@@ -21,12 +21,16 @@ class PlainDispatch(Resource):
 
     def __init__(self, dispatch: Dispatch) -> None:
         super().__init__()
-        self._gate = dispatch.gate
+        self._dispatch = dispatch
         self._tree = klein_app(dispatch.serving).resource()
 
     def render(self, request: Any) -> int:
+        self._dispatch.once_known(request, self._render)
+        return NOT_DONE_YET
+
+    def _render(self, request: Any) -> None:
         try:
-            self._gate.judge(request)
+            self._dispatch.gate.judge(request)
         except CaucusError as refusal:
             request.respond(refused(refusal))
         else:
@@ -35,4 +39,3 @@ class PlainDispatch(Resource):
             segments = [quote(segment, safe="").encode() for segment in request.place.segments]
             request.postpath = segments or [b""]
             self._tree.render(request)
-        return NOT_DONE_YET

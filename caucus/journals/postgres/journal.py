@@ -43,6 +43,7 @@ class PostgresJournal:
     """
 
     boot_id = BOOT_ID
+    spread = 0.2
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class PostgresJournal:
         )
         self._sessions = (turns.session, present.session, bell.session)
         self._followed: Callable[[], None] = nobody_to_tell
-        self._is_closing = False
+        self._is_closing = self._is_replayed = False
         applied.advanced = self._advanced
 
     @property
@@ -121,7 +122,10 @@ class PostgresJournal:
     ) -> Deferred[None]:
         self._applied.apply, self._applied.undo = apply, undo
         self._present.is_open = True
-        return self._present.catch_up()
+        return self._present.catch_up().addCallback(self._replayed)
+
+    def _replayed(self, _result: object) -> None:
+        self._is_replayed = True
 
     def follow(self, advanced: Callable[[], None]) -> None:
         self._followed = advanced
@@ -172,6 +176,10 @@ class PostgresJournal:
         """What is applied here is not what the store has: nothing is answered from it any more."""
         if self._is_closing:
             return
-        self._let_go()
+        if not self._is_replayed:
+            self._present.close(lambda: broken)
+            self._let_go()
+            return
         _log.critical("PostgreSQL: {reason}", reason=str(broken))
+        self._let_go()
         self.broken.callback(str(broken))

@@ -12,7 +12,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from caucus.errors import (
-    CaucusError,
     NotFound,
     StorageUnavailable,
     Unauthorized,
@@ -111,7 +110,7 @@ class Present:
         while self._seen and self._seen[0][0] <= durable:
             _tell(self._seen.popleft()[1])
 
-    def close(self, refuse: Callable[[], CaucusError]) -> None:
+    def close(self, refuse: Callable[[], Exception]) -> None:
         """Nothing is read any more: who waits is refused."""
         self._is_closed = True
         for timer in (self._next, self._patience):

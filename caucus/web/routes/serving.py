@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar, cast
 
 from attrs import Factory, frozen
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -15,7 +16,7 @@ from caucus.agents.hooks import Throttle
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import ClaimLost, IdempotencyMismatch
-from caucus.interfaces import IAlive, IBackbone, IClaims, IRepeatable
+from caucus.interfaces import IAlive, IBackbone, IClaims, IFollowing, IRepeatable
 from caucus.metrics import Counter, Metric
 from caucus.model.answers import Answer
 from caucus.model.events import RequestKey
@@ -25,6 +26,8 @@ from caucus.web.streams import Streams
 from caucus.wire.operation import Operation
 
 T = TypeVar("T")
+STALE: Final = {"Warning": '110 - "Response is Stale"'}
+"""Of an answer that may be of the past: RFC 7234, section 5.5.1, which caches and clients still know."""
 
 
 def tool_calls() -> Counter:
@@ -36,12 +39,19 @@ def nobody(_request: Request) -> None:
     """Whoever speaks is not known."""
 
 
+def following(backbone: IBackbone) -> IFollowing | None:
+    """A backbone, if others write to its log."""
+    found = IFollowing(backbone, None)
+    return found if found is not None and found.is_following else None
+
+
 @frozen
 class Serving:
     """What routes work with: the backbone, its streams, who issues tokens, what is counted, who is told.
 
     ``speaker`` says who speaks, if a request has a good token: of one that needs none too. ``tools`` counts
     the calls of agents' tools, by name and outcome; ``throttle`` says how often their sessions are told news.
+    ``following`` is the backbone, if others write to its log.
     """
 
     backbone: IBackbone
@@ -52,6 +62,13 @@ class Serving:
     speaker: Callable[[Request], Principal | None] = nobody
     tools: Counter = Factory(tool_calls)
     throttle: Throttle = Factory(Throttle)
+    following: IFollowing | None = Factory(lambda self: following(self.backbone), takes_self=True)
+
+    def dated(self, response: Response) -> Response:
+        """What a read is answered with, which says so if it may be of the past."""
+        if self.following is None or not self.following.is_stale:
+            return response
+        return replace(response, headers={**(response.headers or {}), **STALE})
 
     def showed(self, request: Request, channel: str, start: int, end: int) -> None:
         """The messages between two cursors are about to be shown to whoever asks."""

@@ -70,7 +70,9 @@ def klein_app(serving: Serving) -> Klein:
 def _endpoint(serving: Serving, operation: Operation[Any], route: Route) -> Any:
     def endpoint(request: Request, **variables: str) -> Deferred[Answer]:
         running = Deferred.fromCoroutine(route(serving, request, **variables))
-        return (_shielded(running) if operation.writes else running).addCallback(Answer)
+        if operation.writes:
+            return _shielded(running).addCallback(Answer)
+        return running.addCallback(serving.dated).addCallback(Answer)
 
     return endpoint
 
