@@ -37,6 +37,11 @@ class _Wire(ProxyServer):
             if end is not None and end.transport is not None:
                 cast("Any", end.transport).pauseProducing()
 
+    def hold_answers(self) -> None:
+        """Carry what is asked, and no answers."""
+        if self.peer is not None and self.peer.transport is not None:
+            cast("Any", self.peer.transport).pauseProducing()
+
     def go_on(self) -> None:
         """Carry what was held, too."""
         for end in (self, self.peer):
@@ -73,6 +78,11 @@ class Proxy(ProxyFactory):
         """Carry nothing, as a switch that lost its power does."""
         for wire in self.wires:
             wire.hold()
+
+    def hold_answers(self) -> None:
+        """Carry what is asked, and no answers."""
+        for wire in self.wires:
+            wire.hold_answers()
 
     def heal(self) -> None:
         """Carry everything again."""
