@@ -11,14 +11,17 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import react
+from twisted.internet.task import deferLater, react
 
 from caucus import HTTPBackbone, Message
 from caucus.client import exchange
+from caucus.errors import StorageUnavailable
 
 LANES = 3
 stopped = threading.Event()
@@ -33,6 +36,15 @@ def stop_when_told() -> None:
     stopped.set()
 
 
+async def patiently(ask: Callable[[], Deferred[Any]]) -> Any:
+    """Ask again while nothing can be written, and nothing was."""
+    while True:
+        try:
+            return await ask()
+        except StorageUnavailable:
+            await deferLater(reactor, 0.1)
+
+
 async def lane(backbone: HTTPBackbone, owner: str, number: int, chance: random.Random) -> None:
     step = 0
     while not stopped.is_set():
@@ -42,15 +54,15 @@ async def lane(backbone: HTTPBackbone, owner: str, number: int, chance: random.R
             case 0:
                 data = name.encode() * chance.randint(1, 50)
                 address = sha256(data).hexdigest()
-                await backbone.put_artifact("room", address, data)
+                await patiently(lambda: backbone.put_artifact("room", address, data))  # noqa: B023
                 tell("artifact", address, len(data))
             case 1:
                 await claims(backbone, owner, f"target {step}", chance)
             case _:
                 message = Message("finding", name)
-                appended = await backbone.append("room", message)
+                appended = await patiently(lambda: backbone.append("room", message))  # noqa: B023
                 tell("append", message.msg_id, appended.cursor, number)
-        tell("head", number, await backbone.subscribe("room"))
+        tell("head", number, await patiently(lambda: backbone.subscribe("room")))
 
 
 async def claims(backbone: HTTPBackbone, owner: str, target: str, chance: random.Random) -> None:
@@ -58,7 +70,7 @@ async def claims(backbone: HTTPBackbone, owner: str, target: str, chance: random
         message = Message("claim", kind, target=target)
         operation = backbone.claim if kind == "claim" else backbone.mark_claim_done
         called = time.monotonic()
-        result: Any = await operation("room", message)
+        result: Any = await patiently(lambda: operation("room", message))  # noqa: B023
         returned = time.monotonic()
         answer = result.by.owner if result.outcome == "already_claimed" else result.outcome
         tell("ledger", target, called, returned, owner, kind, answer)

@@ -56,9 +56,12 @@ def is_linearizable(history: Sequence[Operation]) -> bool:
         met.add((left, holder))
         indices = [index for index in range(len(history)) if left >> index & 1]
         first_return = min(history[index].returned for index in indices)
-        for index in indices:
-            if history[index].called <= first_return:
-                after = step(holder, history[index])
-                if after is not IMPOSSIBLE:
-                    pending.append((left & ~(1 << index), after))  # type: ignore[arg-type]
+        afters = {
+            index: step(holder, history[index]) for index in indices if history[index].called <= first_return
+        }
+        # What can be next and changes nothing may as well be next: no order is lost by that.
+        idle = next((index for index, after in afters.items() if after == holder), None)
+        for index in afters if idle is None else (idle,):
+            if afters[index] is not IMPOSSIBLE:
+                pending.append((left & ~(1 << index), afters[index]))  # type: ignore[arg-type]
     return False

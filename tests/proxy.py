@@ -1,7 +1,13 @@
-"""A wire between a daemon and its database that can be cut, or carry nothing."""
+"""A wire between a daemon and its database that can be cut, or carry nothing.
+
+As a process, ``python -m tests.proxy PORT``, it prints where it listens, and does what the lines on standard
+input say: the names of `Proxy`'s methods.
+"""
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Any, cast
 
 from twisted.internet import reactor
@@ -95,3 +101,22 @@ class Proxy(ProxyFactory):
         self.cut()
         stopping = self._listening.stopListening()
         return succeed(None) if stopping is None else stopping
+
+
+def main(port: int) -> None:
+    """Run one until standard input ends."""
+    running = cast("Any", reactor)
+    proxy = Proxy(port)
+    print(proxy.listens_at, flush=True)
+
+    def obey() -> None:
+        for line in sys.stdin:
+            running.callFromThread(getattr(proxy, line.strip()))
+        running.callFromThread(running.stop)
+
+    threading.Thread(target=obey, daemon=True).start()
+    running.run()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
