@@ -53,6 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--cuts", default=1000, type=int, help="how many power cuts a journal has to survive")
     parser.addoption("--storm", default=60, type=int, help="how many seconds daemons over PostgreSQL are hit")
+    parser.addoption("--failovers", default=10, type=int, help="how often a standby takes over")
     parser.addoption("--kills", default=50, type=int, help="how often a daemon is killed under load")
     parser.addoption("--seeds", default=10, type=int, help="how many orders several backbones take turns in")
     parser.addoption("--histories", default=100, type=int, help="how many histories of claims are tried")

@@ -11,8 +11,10 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +25,7 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "log_min_messages": "fatal",
 }
+NONE: Mapping[str, str] = MappingProxyType({})
 _names = itertools.count(1)
 
 
@@ -47,7 +50,7 @@ def _user() -> str | None:
 class Cluster:
     """One server, with its data."""
 
-    def __init__(self, programs: Path, **settings: str) -> None:
+    def __init__(self, programs: Path, port: int = 0, settings: Mapping[str, str] = NONE) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="caucus-pg-"))
         self.data = self.folder / "data"
         self.user = _user()
@@ -55,8 +58,9 @@ class Cluster:
         self._settings = {**_SETTINGS, **settings}
         self.process: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            self.port: int = probe.getsockname()[1]
         if self.user is not None:
             shutil.chown(self.folder, self.user)
 
@@ -64,6 +68,16 @@ class Cluster:
         """A new, empty one."""
         self.run("initdb", "-D", str(self.data), "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
         return self
+
+    def make_standby(self, port: int) -> Cluster:
+        """A copy of the server at a port, which it follows."""
+        source = f"host=127.0.0.1 port={port} user=postgres"
+        self.run("pg_basebackup", "-D", str(self.data), "-d", source, "-R", "-X", "stream", "-c", "fast")
+        return self
+
+    def promote(self) -> None:
+        """Be a primary from now on."""
+        self.ask("SELECT pg_promote()")
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of its programs."""

@@ -120,6 +120,12 @@ class Sea:
         time.sleep(0.3)
         self.wires[number].say("heal")
 
+    def lose_answers(self, number: int) -> None:
+        """What was sent arrives, and nobody hears so."""
+        self.wires[number].say("hold_answers")
+        time.sleep(0.1)
+        self.cut(number)
+
     def hold(self, number: int) -> None:
         self.wires[number].say("hold")
         time.sleep(1)
@@ -160,7 +166,7 @@ def test_nothing_is_lost_in_a_storm(
 ) -> None:
     chance, sea = random.Random(seed), Sea(cluster, start, count)
     ask(f"{sea.url}/channels", {"channel": "room"}, OWNERS[0])
-    blows = [sea.kill, sea.stop_for_a_while, sea.cut, sea.hold, sea.terminate, sea.restart]
+    blows = [sea.kill, sea.stop_for_a_while, sea.cut, sea.lose_answers, sea.hold, sea.terminate, sea.restart]
     writers = [Process("kill_worker", sea.url, owner, out=(tmp_path / owner).open("w")) for owner in OWNERS]
     readers = [
         Process("stream_worker", url, out=(tmp_path / f"stream{number}").open("w"))
