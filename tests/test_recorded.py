@@ -26,8 +26,8 @@ def test_recorded_session(name: str) -> None:
     session = SESSIONS[name]
     steps = [step for step in session["steps"] if "sleep" not in step]
     for number, (step, answer) in enumerate(zip(steps, play_session(session), strict=True)):
-        differences = _differences(step["expect"], answer, stamps)
-        assert not differences, f"step {number}, {step['method']} {step['path']}"
+        found = differences(step["expect"], answer, stamps)
+        assert not found, f"step {number}, {step['method']} {step['path']}"
 
 
 def play_session(session: dict[str, Any], http: str | None = None) -> Iterator[Answer]:
@@ -51,8 +51,17 @@ def play_session(session: dict[str, Any], http: str | None = None) -> Iterator[A
 
 def _play(edge: Edge, step: dict[str, Any], minted: list[str]) -> Answer:
     """Send a step, with the tokens in it that earlier steps were given."""
-    filled = re.sub(r"\$\{token:(\d+)\}", lambda found: minted[int(found[1])], json.dumps(step))
-    step = json.loads(filled)
+    method, path, body, headers = filled(step, minted)
+    answer = edge.ask(method, path, body, headers=tuple(headers.items()))
+    if b'"token":' in answer.body:
+        minted.append(answer.json["token"])
+    return answer
+
+
+def filled(step: dict[str, Any], minted: list[str]) -> tuple[str, str, bytes | None, dict[str, str]]:
+    """A step's method, path, body and headers, with the tokens in it that earlier steps were given."""
+    text = re.sub(r"\$\{token:(\d+)\}", lambda found: minted[int(found[1])], json.dumps(step))
+    step = json.loads(text)
     body: bytes | None = None
     if "json" in step:
         body = json.dumps(step["json"]).encode()
@@ -63,13 +72,10 @@ def _play(edge: Edge, step: dict[str, Any], minted: list[str]) -> Answer:
         body = unit.encode() * count
     elif "base64" in step:
         body = base64.b64decode(step["base64"])
-    answer = edge.ask(step["method"], step["path"], body, headers=tuple(step["headers"].items()))
-    if b'"token":' in answer.body:
-        minted.append(answer.json["token"])
-    return answer
+    return step["method"], step["path"], body, step["headers"]
 
 
-def _differences(expected: dict[str, Any], answer: Answer, stamps: set[str]) -> list[str]:
+def differences(expected: dict[str, Any], answer: Answer, stamps: set[str]) -> list[str]:
     """What differs, each as ``what: expected, got``."""
     content_type = answer.headers["content-type"].partition(";")[0]
     pairs = [("status", expected["status"], answer.status), ("type", expected["type"], content_type)]
