@@ -132,6 +132,19 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 @pytest.fixture
+def own_postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A PostgreSQL of the test's own, since it is stopped or killed."""
+    programs = binaries(request.config.getoption("--postgres"))
+    if programs is None:
+        pytest.skip("no PostgreSQL is installed")
+    cluster = Cluster(programs)
+    try:
+        yield cluster.make().start()
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
 def logged_failures() -> Iterator[list[Failure]]:
     """The failures logged during the test; one that expects some takes them out."""
     failures: list[Failure] = []

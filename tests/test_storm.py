@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -22,7 +22,7 @@ import pytest
 
 from tests.daemon import Daemon, Start, ask
 from tests.linearizability import Operation, is_linearizable
-from tests.postgres import Cluster, binaries
+from tests.postgres import Cluster
 from tests.test_kill import ROOMY, whole_log
 
 ROOT = Path(__file__).parent.parent
@@ -146,25 +146,12 @@ class Sea:
             one.end()
 
 
-@pytest.fixture
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """A server of one's own, since it is killed."""
-    programs = binaries(request.config.getoption("--postgres"))
-    if programs is None:
-        pytest.skip("no PostgreSQL is installed")
-    cluster = Cluster(programs)
-    try:
-        yield cluster.make().start()
-    finally:
-        cluster.remove()
-
-
 @pytest.mark.deadline(7200)
 @pytest.mark.parametrize(("seed", "count"), [(1, 2), (2, 3)])
 def test_nothing_is_lost_in_a_storm(
-    seed: int, count: int, cluster: Cluster, start: Start, tmp_path: Path, pytestconfig: pytest.Config
+    seed: int, count: int, own_postgres: Cluster, start: Start, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    chance, sea = random.Random(seed), Sea(cluster, start, count)
+    chance, sea = random.Random(seed), Sea(own_postgres, start, count)
     ask(f"{sea.url}/channels", {"channel": "room"}, OWNERS[0])
     blows = [sea.kill, sea.stop_for_a_while, sea.cut, sea.lose_answers, sea.hold, sea.terminate, sea.restart]
     writers = [Process("kill_worker", sea.url, owner, out=(tmp_path / owner).open("w")) for owner in OWNERS]

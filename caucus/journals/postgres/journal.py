@@ -7,7 +7,7 @@ from functools import partial
 from secrets import token_hex
 from typing import Any, Final, TypeVar, TypeVarTuple, Unpack
 
-from twisted.internet.defer import Deferred, TimeoutError, fail, gatherResults, succeed  # noqa: A004
+from twisted.internet.defer import Deferred, TimeoutError, fail, gatherResults  # noqa: A004
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -60,11 +60,8 @@ class PostgresJournal:
         self._present = present = Present(applied, log_clock, clock, self._break, lambda: self._is_away)
         bell = Bell(token_hex(4), present.ask)
         self._turns = turns = Turns(applied, log_clock, clock, present.catch_up, self._break, bell.ring)
-        nothing = partial(succeed, None)
         turns.session = Session("turns", dsn, reactor, TURNS, turns.begin, turns.began, turns.lost)
-        present.session = Session(
-            "reads", dsn, reactor, READING, lambda _: nothing(), present.began, present.lost
-        )
+        present.session = Session("reads", dsn, reactor, READING, present.begin, present.began, present.lost)
         bell.session = Session(
             "bell", dsn, reactor, BELL, bell.begin, present.ask, nobody_to_tell, bell.heard
         )

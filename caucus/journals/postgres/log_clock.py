@@ -26,8 +26,9 @@ class LogClock:
     """
 
     def __init__(self, clock: IReactorTime, offset: Callable[[float], float] = nothing_added) -> None:
+        self.server = b""
         self.shift = 0.0
-        """What is added to the time of the server that is asked."""
+        """What is added to the time of this server; that of another one means nothing."""
         self._clock = clock
         self._offset = offset
         self._told = 0.0
@@ -41,7 +42,7 @@ class LogClock:
         return self._told if self._stands else self._told + (self._clock.seconds() - self._at)
 
     def heard(self, database_time: float) -> None:
-        """The database has told the time, just now."""
+        """The server has told the time, just now."""
         now = database_time + self._offset(database_time) + self.shift
         self._told = max(self._told, now) if self.is_set else now
         self.is_set = True
@@ -59,6 +60,15 @@ class LogClock:
         """What is decided is decided."""
         self._stands = False
 
-    def move_to(self, database_time: float) -> float:
-        """Another server tells the time now: the shift with which it goes on by what has passed here."""
-        return self.seconds() - (database_time + self._offset(database_time))
+    def move_to(self, server: bytes, database_time: float, known: bytes, shift: float) -> None:
+        """A server tells the time now, which may be another one.
+
+        ``known`` is the server that the log knows a shift for. Any other one goes on by what has passed here,
+        as far as anything is known of that.
+        """
+        if server == known or not self.is_set:
+            self.shift = shift
+        else:
+            self.shift = self.seconds() - (database_time + self._offset(database_time))
+        self.server = server
+        self.heard(database_time)

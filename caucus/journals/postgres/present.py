@@ -19,7 +19,7 @@ from caucus.errors import (
     UnknownClaim,
 )
 from caucus.journals.postgres.applied import MOST_EVENTS, Applied, Broken, Place, time_of
-from caucus.journals.postgres.link import LinkLost, Results
+from caucus.journals.postgres.link import Link, LinkLost, Results
 from caucus.journals.postgres.log_clock import LogClock
 from caucus.journals.postgres.session import Session
 
@@ -63,6 +63,7 @@ class Present:
         self._asking: list[Look] = []  # and this one
         self._seen: deque[tuple[int, list[Look]]] = deque()  # who waits until so much is applied
         self._is_asked = self._is_closed = self._is_wanted = False
+        self._server = b""
         self._patience: IDelayedCall | None = None
         self._next: IDelayedCall | None = None
 
@@ -89,6 +90,14 @@ class Present:
         asked = self._applied.place
         asking = self.session.run(asked.tail(), ("time", ()))
         asking.addCallback(self._answered, asked).addErrback(self._failed)
+
+    def begin(self, link: Link) -> Deferred[Any]:
+        """Whose time it will be that is told."""
+
+        def know(results: Results) -> None:
+            self._server = results[0].get_value(0, 0) or b""
+
+        return link.run(("server", ())).addCallback(know)
 
     def began(self) -> None:
         """There is a session."""
@@ -127,7 +136,8 @@ class Present:
         applied = self._applied
         self._is_asked = False
         rows = applied.rows(asked, results[0])
-        self._log_clock.heard(time_of(results[1]))
+        if self._server == self._log_clock.server:
+            self._log_clock.heard(time_of(results[1]))
         last = rows[-1].position if rows else asked.position
         is_all = len(rows) <= MOST_EVENTS
         if applied.position > applied.durable:

@@ -41,7 +41,7 @@ SELECT position, CASE WHEN position > $1::bigint THEN body END, digest,
 FROM event WHERE position >= $1::bigint ORDER BY position LIMIT $2::bigint
 """
 
-READING: Final = {"tail": _TAIL, "time": f"SELECT {TIME}"}
+READING: Final = {"tail": _TAIL, "time": f"SELECT {TIME}", "server": f"SELECT {SERVER}"}
 """The statements of a session that reads."""
 TURNS: Final = {
     **READING,

@@ -170,8 +170,7 @@ class Turns:
         clock, shown = self._log_clock, results[2].get_value
         known, server = shown(0, 0) or b"", shown(0, 2) or b""
         shift, now = time_of(results[2], 1), time_of(results[2], 3)
-        clock.shift = clock.move_to(now) if clock.is_set and server != known else shift
-        clock.heard(now)
+        clock.move_to(server, now, known, shift)
         await link.run(("fence", (server, double(clock.shift))), ("commit", ()))
 
     def began(self) -> None:
