@@ -119,7 +119,7 @@ def test_the_audit_says_who_was_minted_rotated_and_revoked(start: Start, tmp_pat
         (["check", "nowhere.db"], "nowhere.db: No such file or directory"),
         (["check", __file__], f"{__file__}: file is not a database"),
         (["check"], "Wrong number of arguments."),
-        ([], "an action is needed: check, backup, restore, export or audit"),
+        ([], "an action is needed: check, backup, restore, export, audit or copy"),
     ],
 )
 def test_what_is_wrong_is_one_line(arguments: list[str], line: str) -> None:

@@ -1,4 +1,4 @@
-"""``caucus-journal``: check, back up, export and audit a SQLite journal, also while a daemon uses it."""
+"""``caucus-journal``: check, back up, export, audit and move a journal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted.python import usage
 
 from caucus.journals.database import CopyError
 from caucus.journals.files import DatabaseError
-from caucus.journals.reader import Reader, sound
+from caucus.journals.logs import back_up, is_postgres, move, postgres_log, rows_of, shown, sound
 from caucus.journals.restoring import restore
 from caucus.journals.shown import audited, exported
 from caucus.model.text import one_line
@@ -62,10 +62,20 @@ class RestoreOptions(usage.Options):
         self["copy"], self["file"] = copy, file
 
 
+class CopyOptions(usage.Options):
+    """``copy JOURNAL EMPTY``."""
+
+    synopsis = "JOURNAL EMPTY"
+
+    def parseArgs(self, file: str, target: str) -> None:  # type: ignore[override]  # Twisted calls it so
+        self["file"], self["target"] = file, target
+
+
 class Options(usage.Options):
     """The options before the action."""
 
-    synopsis = "check|backup|restore|export|audit FILE ..."
+    synopsis = "check|backup|restore|export|audit|copy|upgrade JOURNAL ..."
+    longdesc = "A journal is the path of a SQLite file, also as sqlite:PATH, or postgres:DSN."
     subCommands = [  # noqa: RUF012
         [
             "check",
@@ -77,38 +87,61 @@ class Options(usage.Options):
         ["restore", None, RestoreOptions, "put a copy in the place of a journal that no daemon is using"],
         ["audit", None, FileOptions, "who was minted, rotated and revoked, and when, as JSON Lines"],
         ["export", None, FileOptions, "the log as JSON Lines on standard output, an event each"],
+        ["copy", None, CopyOptions, "move a journal that no daemon is using into one that is empty"],
+        ["upgrade", None, FileOptions, "let daemons write what only new releases read, once all are new"],
     ]
 
     def postOptions(self) -> None:
         if self.subCommand is None:
-            raise usage.UsageError("an action is needed: check, backup, restore, export or audit")
+            raise usage.UsageError("an action is needed: check, backup, restore, export, audit or copy")
 
 
 def run(action: str, given: Mapping[str, Any]) -> None:
     """Do what was asked. Ends with `SystemExit`, whose text says what is wrong."""
-    reader = Reader(Path(given["file"]))
+    file = given["file"]
     try:
         if action == "check":
-            _check(given["file"], given.get("head"))
+            _check(file, given.get("head"))
         elif action == "backup":
-            reader.copy_to(Path(given["copy"]))
+            back_up(file, Path(given["copy"]))
         elif action == "restore":
-            _restore(given["copy"], given["file"])
+            _restore(given["copy"], file)
+        elif action == "copy":
+            _copy(file, given["target"])
+        elif action == "upgrade":
+            _upgrade(file)
         elif action == "audit":
-            _print(audited(row.event for row in reader.rows()))
+            _print(audited(row.event for row in rows_of(file)))
         else:
-            _print(exported(row) for row in reader.rows())
+            _print(exported(row) for row in rows_of(file))
     except CopyError as error:
         raise SystemExit(f"caucus-journal: {error}") from None
     except BrokenPipeError:
         raise SystemExit(1) from None  # whoever reads it has had enough
     except (DatabaseError, apsw.Error, OSError) as error:
-        raise SystemExit(f"caucus-journal: {given['file']}: {one_line(error)}") from None
+        raise SystemExit(f"caucus-journal: {shown(file)}: {one_line(error)}") from None
+
+
+def _copy(source: str, target: str) -> None:
+    try:
+        count = move(source, target)
+    except DatabaseError as error:
+        both = f"{shown(source)} to {shown(target)}"
+        raise SystemExit(f"caucus-journal: {both}: {one_line(error)}") from None
+    print(f"{shown(target)}: {count} events, from {shown(source)}")  # noqa: T201
+
+
+def _upgrade(name: str) -> None:
+    if not is_postgres(name):
+        raise DatabaseError("a file is its daemon's alone, which writes what it can")
+    before, now = postgres_log(name).upgrade()
+    since = "as before" if before >= now else f"from now on, and not {before}"
+    print(f"{shown(name)}: daemons write version {max(before, now)}, {since}")  # noqa: T201
 
 
 def _restore(copy: str, file: str) -> None:
     try:
-        count = sound(Path(copy)).events
+        count = sound(copy).events
     except (DatabaseError, apsw.Error, OSError) as error:
         raise SystemExit(f"caucus-journal: {copy}: {one_line(error)}") from None
     aside = restore(Path(copy), Path(file))
@@ -123,7 +156,7 @@ def _print(lines: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _check(file: str, wanted: str | None) -> None:
-    found = sound(Path(file), None if wanted is None else bytes.fromhex(wanted))
+    found = sound(file, None if wanted is None else bytes.fromhex(wanted))
     if wanted is not None and found.found is None:
         raise DatabaseError(f"no event in it has the digest {wanted}")
     head = (
@@ -132,7 +165,7 @@ def _check(file: str, wanted: str | None) -> None:
         else f", head {found.head.hex()}"
     )
     until = "" if found.found is None else f"; the head that was asked for is event {found.found}"
-    print(f"{file}: sound, {found.events} events{head if found.events else ''}{until}")  # noqa: T201
+    print(f"{shown(file)}: sound, {found.events} events{head if found.events else ''}{until}")  # noqa: T201
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ SCHEMA: Final = 2
 HEADER_BYTES: Final = 100
 LOG_PAGES: Final = 1000
 """With so many pages the write-ahead log is copied into the file, as SQLite does by itself."""
+ID_BYTES: Final = 16
 ID_DIGITS: Final = 16
 """So many hexadecimal digits of the file's own name are told: enough to tell it from others."""
 BUSY_MS: Final = 2000
@@ -66,7 +67,7 @@ class Database:
                 raise _foreign_log(path)
             _prepare(self._connection, path)
             self._journal_id = _journal_id(self._connection)
-            self.journal_id = bytes(self._journal_id).hex()[:ID_DIGITS]
+            self.journal_id = journal_id_of(self._connection)
             self._head = tables.head(self._connection)
             self._identity = _identity(self.name)
         except BaseException:
@@ -312,6 +313,45 @@ def copy_to(connection: apsw.Connection, copy: Path) -> None:
         if isinstance(error, apsw.Error | OSError):
             raise CopyError(f"{copy}: {one_line(error)}") from error
         raise
+
+
+def copy_of(copy: Path, journal_id: str, rows: Iterable[tables.Row]) -> int:
+    """Events in a new file, as `copy_to` leaves it; how many it were. Raises `CopyError`."""
+    count = 0
+    try:
+        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise CopyError(f"{copy}: {error.strerror}") from error
+    try:
+        connection = apsw.Connection(str(copy), apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.pragma("auto_vacuum", "incremental")
+            with connection:
+                connection.execute(tables.TABLES)
+                named = bytes.fromhex(journal_id).ljust(ID_BYTES, b"\0")
+                connection.execute("UPDATE meta SET value = ?1 WHERE name = 'journal_id'", (named,))
+                connection.pragma("application_id", APPLICATION_ID)
+                connection.pragma("user_version", SCHEMA)
+                for row in rows:
+                    connection.execute(tables.ADD_EVENT, (row.position, row.body, row.digest))
+                    if row.evidence:
+                        connection.execute(tables.ADD_EVIDENCE, (row.position, row.evidence))
+                    count = row.position
+        finally:
+            connection.close(True)
+        sync(copy)
+        sync(copy.parent)
+    except BaseException as error:
+        copy.unlink()
+        if isinstance(error, apsw.Error):
+            raise CopyError(f"{copy}: {one_line(error)}") from error
+        raise
+    return count
+
+
+def journal_id_of(connection: apsw.Connection) -> str:
+    """What names the log in a file, in hexadecimal digits."""
+    return bytes(_journal_id(connection)).hex()[:ID_DIGITS]
 
 
 def _journal_id(connection: apsw.Connection) -> Any:

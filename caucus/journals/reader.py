@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -148,8 +148,13 @@ def sound(path: Path, wanted: bytes | None = None) -> Sound:
     problems = reader.problems()
     if problems:
         raise DatabaseError("; ".join(problems))
+    return sound_rows(reader.rows(), wanted)
+
+
+def sound_rows(rows: Iterable[tables.Row], wanted: bytes | None = None) -> Sound:
+    """What events are, of which each follows from the one before."""
     count, head, found = 0, None, None
-    for row in reader.rows():
+    for row in rows:
         count, head = row.position, row.digest
         if wanted is not None and head == wanted:
             found = row.position

@@ -26,6 +26,7 @@ INSERT INTO event (position, body, digest)
 SELECT ?1 + rowid, value, substr(?3, rowid * 32 - 31, 32) FROM carray(?2)
 """
 """Adds events after a position, given as their bytes, and as their digests in one."""
+ADD_EVENT: Final = "INSERT INTO event (position, body, digest) VALUES (?1, ?2, ?3)"
 ADD_EVIDENCE: Final = "INSERT INTO evidence (position, data) VALUES (?1, ?2)"
 _READ: Final = """
 SELECT position, body, digest, data FROM {table} LEFT JOIN evidence USING (position)

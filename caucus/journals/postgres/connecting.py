@@ -20,12 +20,13 @@ from caucus.journals.postgres.schema import (
     SCHEMA,
     SETUP_LOCK,
     TABLES,
+    WRITES,
 )
 from caucus.model.text import one_line
 
 CONNECT_SECONDS: Final = 5
 """How long a server may take until a session with it is open."""
-_PARAMETERS: Final[dict[str, Any]] = {
+PARAMETERS: Final[dict[str, Any]] = {
     "connect_timeout": CONNECT_SECONDS,
     "keepalives_idle": 2,
     "keepalives_interval": 1,
@@ -84,7 +85,7 @@ def require_readable(dsn: str) -> None:
 async def connect(dsn: str) -> Connection:
     """An open session with the settings that it needs, in the schema that it is to use."""
     given = conninfo_to_dict(dsn)
-    parameters = {**_PARAMETERS, **{name: value for name, value in given.items() if value is not None}}
+    parameters = {**PARAMETERS, **{name: value for name, value in given.items() if value is not None}}
     connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
     try:
         setting = ", ".join("set_config(%s, %s, false)" for _ in _SETTINGS)
@@ -110,6 +111,10 @@ async def prepare(connection: Connection, *, make: bool = True) -> str:
     known = dict(await (await connection.execute("SELECT name, value FROM meta")).fetchall())
     if known.get("schema") != str(SCHEMA):
         raise Unusable(f"its tables are of version {known.get('schema')}, and this release knows {SCHEMA}")
+    if int(known["writes"]) > WRITES:
+        raise Unusable(
+            f"its daemons write events of version {known['writes']}, and this release knows {WRITES}"
+        )
     return str(known["journal_id"])
 
 
@@ -121,6 +126,7 @@ async def _make(connection: Connection, schema: str) -> None:
         if await _one(connection, "SELECT to_regclass('meta')::text") is None:
             await connection.execute(TABLES)
             await connection.execute("INSERT INTO meta VALUES ('schema', %s)", (str(SCHEMA),))
+            await connection.execute("INSERT INTO meta VALUES ('writes', %s)", (str(WRITES),))
             await connection.execute("INSERT INTO meta VALUES ('journal_id', %s)", (token_hex(8),))
 
 

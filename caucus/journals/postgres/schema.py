@@ -10,6 +10,13 @@ NAME_SETTING: Final = "caucus.schema"
 """A setting of the session, the role or the database: the PostgreSQL schema that the tables lie in."""
 DEFAULT_NAME: Final = "caucus"
 
+WRITES: Final = 1
+"""The version of the kinds of events that this release can write.
+
+What a log says is the version that its daemons do write: a release reads a new kind before any daemon writes
+it, and ``caucus-journal upgrade`` raises it once all of them are new.
+"""
+
 # Advisory locks are of a database: their first key is one of these, the second the schema's number.
 SETUP_LOCK: Final = 0x43617500
 TURN_LOCK: Final = 0x43617501
@@ -32,7 +39,7 @@ SERVER: Final = (
     "pg_postmaster_start_time()::text || ' ' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)"
 )
 """Names the running server, and the timeline that it writes."""
-_KEY: Final = "(SELECT oid::bigint::bit(32)::int FROM pg_namespace WHERE nspname = current_schema)"
+KEY: Final = "(SELECT oid::bigint::bit(32)::int FROM pg_namespace WHERE nspname = current_schema)"
 
 # The event at the position asked from comes with its digest alone: it must be there, and be the same.
 _TAIL: Final = """
@@ -46,10 +53,10 @@ READING: Final = {"tail": _TAIL, "time": f"SELECT {TIME}", "server": f"SELECT {S
 TURNS: Final = {
     **READING,
     "begin": "BEGIN",
-    "lock": f"SELECT pg_advisory_xact_lock({TURN_LOCK}, {_KEY}), {TIME}",
-    "alone": f"SELECT pg_try_advisory_lock({RUN_LOCK}, {_KEY})",
-    "run": f"SELECT pg_advisory_lock_shared({RUN_LOCK}, {_KEY})",
-    "not alone": f"SELECT pg_advisory_unlock({RUN_LOCK}, {_KEY})",
+    "lock": f"SELECT pg_advisory_xact_lock({TURN_LOCK}, {KEY}), {TIME}",
+    "alone": f"SELECT pg_try_advisory_lock({RUN_LOCK}, {KEY})",
+    "run": f"SELECT pg_advisory_lock_shared({RUN_LOCK}, {KEY})",
+    "not alone": f"SELECT pg_advisory_unlock({RUN_LOCK}, {KEY})",
     "clock": f"SELECT server, shift, {SERVER}, {TIME} FROM clock",  # noqa: S608  # of our own constants
     "fence": """
         UPDATE clock SET server = convert_from($1::bytea, 'UTF8'), shift = $2::float8, fence = fence + 1
