@@ -92,6 +92,8 @@ def start_server(reactor: Any, settings: Settings | None = None, **given: Any) -
     :param port: 0 for any that is free.
     :param tokens: who may write: ``token:agent_id:owner`` entries, comma-separated, or `Tokens`.
     :param journal: an `IJournal`, or the ``scheme:rest`` of one.
+    :param require_sync_standby: whether to write only where each commit waits for a standby; the journal
+        must be one that can have one.
     :param backbone: an `IBackbone` to serve instead of one of the server's own; then ``journal``
         is not used, and of ``limits`` only what belongs to HTTP is. It has live streams if it
         provides `IWatchable` too.
@@ -134,6 +136,8 @@ async def _start(reactor: Any, settings: Settings) -> Server:
         if backbone is None:
             asked = settings.journal
             journal = await open_journal(asked, reactor, clock) if isinstance(asked, str) else asked
+            if settings.require_sync_standby:
+                _require_standby(journal)
             writer = f"{gethostname()}:{getpid()}"
             mine = Backbone(journal, clock, settings.limits, wall, settings.boot_id, tokens, writer)
             backbone = await _replayed(mine)
@@ -194,6 +198,13 @@ def site_maker(
         return lambda: FastSite(dispatch.handle, shared)
     plain = PlainDispatch(dispatch)
     return lambda: PlainSite(plain, shared)
+
+
+def _require_standby(journal: IJournal) -> None:
+    shared = ISharedJournal(journal, None)
+    if shared is None:
+        raise ConfigurationError("--require-sync-standby needs a journal that has one, such as postgres:")
+    shared.require_standby()
 
 
 async def _replayed(backbone: Backbone) -> Backbone:

@@ -77,6 +77,7 @@ class Settings:
     backbone: IBackbone | None = None
     allowed_hosts: Sequence[str] = field(factory=tuple, converter=_hosts)
     read_token: bool = False
+    require_sync_standby: bool = False
     admin_token: str = field(default="", repr=False)
     audit: Callable[[str], None] | None = None
     access_log: bool = True

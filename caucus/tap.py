@@ -60,8 +60,8 @@ Reading is open to whoever reaches the listener, unless --read-token asks for a 
 CAUCUS_ADMIN_TOKEN set, tokens can be minted and revoked over loopback; each use writes an audit
 line to standard error unless CAUCUS_ADMIN_AUDIT is 0. Each option below can also be given in the
 environment: HOST, PORT, CAUCUS_HTTP, CAUCUS_JOURNAL, CAUCUS_METRICS, CAUCUS_ALLOWED_HOSTS
-(comma-separated), CAUCUS_REQUIRE_READ_TOKEN=1, CAUCUS_ACCESS_LOG=0, and for a cap CAUCUS_ and its
-name in capitals, as in CAUCUS_MAX_STREAMS. The option wins.
+(comma-separated), CAUCUS_REQUIRE_READ_TOKEN=1, CAUCUS_REQUIRE_SYNC_STANDBY=1, CAUCUS_ACCESS_LOG=0,
+and for a cap CAUCUS_ and its name in capitals, as in CAUCUS_MAX_STREAMS. The option wins.
 """
 
     optParameters = [  # noqa: RUF012
@@ -79,6 +79,7 @@ name in capitals, as in CAUCUS_MAX_STREAMS. The option wins.
         self["listen"] = []
         self["allowed-host"] = []
         self["read-token"] = False
+        self["require-sync-standby"] = False
         self["no-access-log"] = False
 
     def opt_listen(self, description: str) -> None:
@@ -94,6 +95,10 @@ name in capitals, as in CAUCUS_MAX_STREAMS. The option wins.
     def opt_read_token(self) -> None:
         """ask for a token on reads as well"""
         self["read-token"] = True
+
+    def opt_require_sync_standby(self) -> None:
+        """write only where a commit waits until a standby of the database has it, too"""
+        self["require-sync-standby"] = True
 
     def opt_no_access_log(self) -> None:
         """write no line for each request"""
@@ -143,6 +148,8 @@ name in capitals, as in CAUCUS_MAX_STREAMS. The option wins.
             tokens=self._environment.get("CAUCUS_TOKENS", ""),
             allowed_hosts=self["allowed-host"] or _names(self._environment.get("CAUCUS_ALLOWED_HOSTS", "")),
             read_token=self["read-token"] or self._switch("CAUCUS_REQUIRE_READ_TOKEN", default=False),
+            require_sync_standby=self["require-sync-standby"]
+            or self._switch("CAUCUS_REQUIRE_SYNC_STANDBY", default=False),
             admin_token=self._environment.get("CAUCUS_ADMIN_TOKEN", ""),
             access_log=not self["no-access-log"] and self._switch("CAUCUS_ACCESS_LOG", default=True),
         )

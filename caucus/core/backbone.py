@@ -106,7 +106,6 @@ class Backbone:
             decisions = DecisionClock(shared.seconds, shared.seconds, shared.boot_id)
         else:
             decisions = DecisionClock(clock.seconds, clock.seconds if wall is None else wall, boot_id)
-        self._shared = shared
         given = Tokens() if tokens is None else tokens
         self._core = Core(journal, clock, decisions, self.limits, given, writer)
         self._leases = self._core.state.claims.leases
@@ -361,14 +360,15 @@ class Backbone:
 
     @property
     def is_following(self) -> bool:
-        return self._shared is not None
+        return self._core.shared is not None
 
     @property
     def is_stale(self) -> bool:
-        return self._shared is not None and self._shared.is_stale
+        return self._core.is_stale
 
     def catch_up(self) -> Deferred[None]:
         return self.journal.read(lambda: None)
 
     def why_not_ready(self) -> CaucusError | None:
-        return self.journal.refusal if self._shared is None else self._shared.why_not_ready()
+        shared = self._core.shared
+        return self.journal.refusal if shared is None else shared.why_not_ready()

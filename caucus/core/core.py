@@ -20,7 +20,7 @@ from caucus.core.feeds import Feeds
 from caucus.core.patience import Patience
 from caucus.core.step import Step
 from caucus.errors import CaucusError, ClaimLost, IdempotencyMismatch, OutcomeUnknown
-from caucus.interfaces import IJournal
+from caucus.interfaces import IJournal, ISharedJournal
 from caucus.limits import Limits
 from caucus.metrics import Reading
 from caucus.model.answers import Answer
@@ -67,6 +67,7 @@ class Core:
         writer: str,
     ) -> None:
         self.journal = journal
+        self.shared = ISharedJournal(journal, None)
         self.clock = clock
         self.limits = limits
         self.writer = writer
@@ -191,6 +192,11 @@ class Core:
         if known.position > self.journal.durable:
             return fail(OutcomeUnknown())
         return succeed(self.state.answer_at(known.place))
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether more may be durable elsewhere than is known here, and nobody can tell."""
+        return self.shared is not None and self.shared.is_stale
 
     def durable_channel(self, name: str) -> Channel:
         """The channel, if it is durable. Raises `InvalidChannelName` or `UnknownChannel`."""

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from caucus.core.core import Core
 from caucus.core.feeds import Kind
 from caucus.core.waiting import wait_for
-from caucus.errors import CaucusError, InvalidRequest
+from caucus.errors import CaucusError, InvalidRequest, StorageUnavailable
 from caucus.model.feed import FEED_LIMIT, Begun, FeedPage, FeedSlice, Place
 from caucus.model.fields import as_integer
 from caucus.model.places import LAST, end_of, place_of
@@ -97,6 +97,8 @@ def begin(core: Core, view: View, since: str | None) -> Begun:
         place = Place(0) if known is None else known
         if known is None:
             reset = tuple(room.name for room in _rooms_of(core, view))
+    if reset is not None and core.is_stale:
+        raise StorageUnavailable("failed")  # it may be a position that is known elsewhere
     return Begun(place, text_of(core, place), end, reset)
 
 

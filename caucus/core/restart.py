@@ -13,7 +13,6 @@ from twisted.internet.defer import Deferred
 from caucus.core import waiting
 from caucus.core.core import Core
 from caucus.core.dues import AT_ONCE
-from caucus.interfaces import ISharedJournal
 from caucus.model.events import (
     ChannelCreated,
     ClaimExtended,
@@ -148,7 +147,7 @@ def _have_begun(core: Core, down: float) -> None:
 
     def begin(now: float) -> None:
         core.begin, core.has_begun = None, True
-        shared = ISharedJournal(core.journal, None)
+        shared = core.shared
         # Where another backbone runs, whoever has a lease could renew it there.
         grace = core.limits.restart_grace if shared is None or shared.is_alone else 0
         extended = tuple(

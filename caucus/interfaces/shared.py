@@ -29,6 +29,9 @@ class ISharedJournal(IJournal):
         "answered any more, and only a new start helps."
     )
 
+    def require_standby() -> None:
+        """Refuse, from now on, to write where a commit does not wait until a standby has it, too."""
+
     def seconds() -> float:
         """Seconds since the epoch by the log's clock; within a decision it stands still."""
 

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from caucus.errors import CaucusError, StorageUnavailable
-from caucus.interfaces import ISharedJournal
+from caucus.interfaces import IMeasured, ISharedJournal
 from caucus.journals.doors import nobody_to_tell, refuse_to_record
 from caucus.journals.postgres.applied import Applied, Broken
 from caucus.journals.postgres.bell import Bell
@@ -32,7 +32,7 @@ Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
-@implementer(ISharedJournal)
+@implementer(ISharedJournal, IMeasured)
 class PostgresJournal:
     """One of the journals that extend a log in PostgreSQL.
 
@@ -65,6 +65,7 @@ class PostgresJournal:
         bell.session = Session(
             "bell", dsn, reactor, BELL, bell.begin, present.ask, nobody_to_tell, bell.heard
         )
+        self.metrics = turns.metrics
         self._sessions = (turns.session, present.session, bell.session)
         self._followed: Callable[[], None] = nobody_to_tell
         self._is_closing = self._is_replayed = False
@@ -97,7 +98,11 @@ class PostgresJournal:
 
     def why_not_ready(self) -> CaucusError | None:
         refusal = self.refusal
-        return StorageUnavailable("failed") if refusal is None and self._is_away else refusal
+        is_missing = self._is_away or self._turns.lacks_standby
+        return StorageUnavailable("failed") if refusal is None and is_missing else refusal
+
+    def require_standby(self) -> None:
+        self._turns.needs_standby = True
 
     @property
     def _is_away(self) -> bool:
@@ -130,6 +135,7 @@ class PostgresJournal:
     def write(self, decide: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
         refusal = self.refusal
         if refusal is not None:
+            self._turns.refused.add()
             return fail(refusal)
         return self._turns.write(partial(decide, *args))
 

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from caucus.errors import (
+    InvalidCursor,
     NotFound,
     StorageUnavailable,
     Unauthorized,
@@ -27,7 +28,7 @@ LOOK_SECONDS: Final = 1.0
 """So often it is looked for what others wrote, whether or not somebody rings."""
 STALE_SECONDS: Final = 0.25
 """While the database is away, a read waits so long, and then answers from what is known."""
-_ELSEWHERE: Final = (UnknownChannel, UnknownClaim, NotFound, Unauthorized)
+_ELSEWHERE: Final = (InvalidCursor, UnknownChannel, UnknownClaim, NotFound, Unauthorized)
 """Refusals that say that something is not there: elsewhere it may be."""
 
 _log = Logger("caucus.journals")

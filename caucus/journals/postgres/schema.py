@@ -53,7 +53,10 @@ READING: Final = {"tail": _TAIL, "time": f"SELECT {TIME}", "server": f"SELECT {S
 TURNS: Final = {
     **READING,
     "begin": "BEGIN",
-    "lock": f"SELECT pg_advisory_xact_lock({TURN_LOCK}, {KEY}), {TIME}",
+    "lock": f"""
+        SELECT pg_advisory_xact_lock({TURN_LOCK}, {KEY}), {TIME},
+            current_setting('synchronous_standby_names') <> ''
+    """,
     "alone": f"SELECT pg_try_advisory_lock({RUN_LOCK}, {KEY})",
     "run": f"SELECT pg_advisory_lock_shared({RUN_LOCK}, {KEY})",
     "not alone": f"SELECT pg_advisory_unlock({RUN_LOCK}, {KEY})",

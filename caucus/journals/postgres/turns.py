@@ -33,6 +33,7 @@ from caucus.journals.postgres.link import (
 from caucus.journals.postgres.log_clock import LogClock
 from caucus.journals.postgres.session import Session
 from caucus.journals.waits import Waits
+from caucus.metrics import SECONDS, SIZES, Counter, Histogram, Reading
 from caucus.model.events import Event
 
 MOST_DECIDED: Final = 256
@@ -80,6 +81,10 @@ class Turns:
         broken: Callable[[Broken], None],
         kept: Callable[[], None],
     ) -> None:
+        self.needs_standby = False
+        """Whether nothing is written unless commits wait for a standby."""
+        self.lacks_standby = False
+        """Whether it was found that they do not."""
         self.is_alone = True
         """Whether no other backbone ran when the session of this one took its first turn."""
         self.session: Session
@@ -99,6 +104,23 @@ class Turns:
         self._is_deciding = self._is_taking = self._is_registered = False
         self._timer: IDelayedCall | None = None
         self._idle: Deferred[None] | None = None
+        self._turn_seconds = Histogram(
+            "caucus_turn_seconds", "How long a turn was waited for, with what others wrote.", SECONDS
+        )
+        self._commit_seconds = Histogram(
+            "caucus_commit_seconds", "How long the store took for a commit.", SECONDS
+        )
+        self._commit_events = Histogram("caucus_commit_events", "How many events a commit had.", SIZES)
+        commits = Reading(
+            "caucus_commits_total",
+            "Commits that were durable.",
+            lambda: self._commit_events.counts()[()],
+            kind="counter",
+        )
+        self.refused = Counter(
+            "caucus_writes_not_taken_total", "Writes that were refused, since storage had failed or stalled."
+        )
+        self.metrics = (commits, self._commit_seconds, self._commit_events, self._turn_seconds, self.refused)
 
     # What a journal asks for
 
@@ -210,6 +232,8 @@ class Turns:
 
     def _granted(self, results: Results, asked: Place) -> Deferred[Any] | None:
         applied = self._applied
+        if self._since is not None:
+            self._turn_seconds.observe(self._clock.seconds() - self._since)
         rows = applied.rows(asked, results[-1])
         self._log_clock.heard(time_of(results[1], 1))
         settled = self._settle(rows[0].digest if rows else b"")
@@ -223,6 +247,9 @@ class Turns:
         if applied.deliver(rows) or settled:
             applied.advanced()
             self._waits.fire(applied.durable)
+        self.lacks_standby = self.needs_standby and results[1].get_value(0, 2) != b"\1"
+        if self.lacks_standby:
+            self._refuse_queued(StorageUnavailable)
         self._decide()
         return self._send(registering)
 
@@ -299,6 +326,8 @@ class Turns:
             raise AssertionError("a transaction in which nothing failed was not committed")
         applied = self._applied
         applied.durable, applied.head = applied.position, self._flight.digests[-1]
+        self._commit_seconds.observe(self._clock.seconds() - self._sent_at)
+        self._commit_events.observe(len(self._flight.digests))
         self._flight = Flight()
         self._end_turn()
         applied.advanced()
@@ -334,6 +363,7 @@ class Turns:
         past = self._clock.seconds() - PATIENCE_SECONDS
         while self._queue and self._queue[0].since <= past:
             queued = self._queue.popleft()
+            self.refused.add()
             if not queued.waiting.called:
                 queued.waiting.errback(self._refusal())
         if self._flight.digests and self._sent_at <= past:
@@ -350,6 +380,7 @@ class Turns:
     def _refuse_queued(self, refuse: Callable[[], CaucusError]) -> None:
         queue, self._queue = self._queue, deque()
         for queued in queue:
+            self.refused.add()
             if not queued.waiting.called:
                 queued.waiting.errback(refuse())
 

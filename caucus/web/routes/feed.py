@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sys import intern
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 
 from caucus.edge.request import Request
 from caucus.edge.response import Response
@@ -54,7 +54,7 @@ async def _live(on: Serving, request: Request, rooms: list[str], since: str | No
     _hear(on, request, view)
     last = request.values(b"last-event-id")
     where = last[0].decode("latin-1") if last else since
-    opening = live.begin_feed(view, where)
+    opening = Deferred.fromCoroutine(on.once_known(lambda: live.begin_feed(view, where)))
     named = (*(view.rooms or ()), *(name for name, _cursor in view.starts))
     if where is None or not on.streams.knows(*named):
         begun = await opening

@@ -15,7 +15,7 @@ from caucus.access.principals import Principal
 from caucus.agents.hooks import Throttle
 from caucus.edge.request import Request
 from caucus.edge.response import Response
-from caucus.errors import ClaimLost, IdempotencyMismatch
+from caucus.errors import ClaimLost, IdempotencyMismatch, StorageUnavailable
 from caucus.interfaces import IAlive, IBackbone, IClaims, IFollowing, IRepeatable
 from caucus.metrics import Counter, Metric
 from caucus.model.answers import Answer
@@ -69,6 +69,15 @@ class Serving:
         if self.following is None or not self.following.is_stale:
             return response
         return replace(response, headers={**(response.headers or {}), **STALE})
+
+    async def once_known(self, ask: Callable[[], Deferred[T]]) -> T:
+        """What is found, as soon as it is known whether it is there: for whoever can wait."""
+        while True:
+            try:
+                return await ask()
+            except StorageUnavailable as error:
+                if error.trouble == "closed" or self.following is None or not self.following.is_stale:
+                    raise
 
     def showed(self, request: Request, channel: str, start: int, end: int) -> None:
         """The messages between two cursors are about to be shown to whoever asks."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 
 from caucus.edge.request import Request
 from caucus.edge.response import Response
-from caucus.errors import InvalidCursor, InvalidRequest
+from caucus.errors import InvalidCursor, InvalidRequest, StorageUnavailable
 from caucus.web.routes.serving import Serving, serves
 from caucus.web.streams import HEADERS
 from caucus.wire.operations import STREAM
@@ -25,13 +25,24 @@ async def stream(on: Serving, request: Request, channel: str) -> Response:
     request.principal = on.speaker(request)
     resumed = request.values(b"last-event-id")
     since = None if resumed else _since(request.args)
-    reading = on.backbone.subscribe(channel)
     if resumed and on.streams.knows(channel):
-        opening = reading.addCallback(partial(_resume, resumed[0]))
+        finding = on.once_known(partial(_find, on, channel, resumed[0]))
+        opening = Deferred.fromCoroutine(finding).addCallback(partial(_resume, resumed[0]))
     else:
-        head = await reading
+        head = await on.backbone.subscribe(channel)
         opening = succeed(_resume(resumed[0], head) if resumed else _begin(since, head))
     return Response(STREAM.status, on.streams.stream(channel, opening), HEADERS, STREAM.answer.content_type)
+
+
+def _find(on: Serving, channel: str, last_event_id: bytes) -> Deferred[int]:
+    """The head. Fails with `StorageUnavailable` if the last event may be known elsewhere."""
+
+    def judge(head: int) -> int:
+        if on.following is not None and on.following.is_stale and (_number(last_event_id) or 0) > head:
+            raise StorageUnavailable("failed")
+        return head
+
+    return on.backbone.subscribe(channel).addCallback(judge)
 
 
 def _begin(since: int | None, head: int) -> tuple[int, int, str]:
