@@ -7,6 +7,10 @@ OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadli
 	issuer limits mcp hooks guard page_files recorded routes server strangers stream stream_turns token_command waiting)
 # Those that look at the page with a browser, which waits much, too: they run after the ones above.
 IN_BROWSER := $(patsubst %,tests/test_page%.py,_room _acts _faults _hostile _long _looks _timeline)
+# Those of several daemons over PostgreSQL, beside the conformance matrix: they run after the browser's. And what of them
+# runs once more on the system's server, where there is one.
+OVER_POSTGRES := $(patsubst %,tests/test_%.py,failover log_clock moving postgres recorded_postgres several_daemons storm)
+ON_ITS_OWN := --postgres=system --storm=10 --failovers=1 $(filter-out %recorded_postgres.py,$(OVER_POSTGRES))
 
 .PHONY: help run demo test test-oldest check bench clean
 
@@ -28,11 +32,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@$(MAKE) --no-print-directory $(VENV)/npm/.installed || echo "what is on npm could not be installed: its tests are skipped"
 	@$(MAKE) --no-print-directory $(VENV)/.browser || echo "there is no Chromium: the tests of the page are skipped"
+	@$(MAKE) --no-print-directory $(VENV)/.postgres || echo "there is no PostgreSQL of the system: only the wheel's is tested"
 	@$(MAKE) --no-print-directory $(VENV)/harnesses/.installed || echo "the harnesses could not be installed: their tests are skipped"
 	$(BIN)/coverage erase
 	( $(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP); twisted=$$?; \
-		$(BIN)/coverage run -m pytest $(IN_BROWSER); exit $$((twisted + $$?)) ) > .beside.log 2>&1 & other=$$!; \
-		$(BIN)/coverage run -m pytest $(patsubst %,--ignore=%,$(IN_BROWSER)); mine=$$?; \
+		$(BIN)/coverage run -m pytest $(IN_BROWSER); page=$$?; \
+		$(BIN)/coverage run -m pytest $(OVER_POSTGRES); postgres=$$?; \
+		$(BIN)/coverage run -m pytest $(ON_ITS_OWN); exit $$((twisted + page + postgres + $$?)) ) > .beside.log 2>&1 & other=$$!; \
+		$(BIN)/coverage run -m pytest $(patsubst %,--ignore=%,$(IN_BROWSER) $(OVER_POSTGRES)); mine=$$?; \
 		wait $$other; others=$$?; cat .beside.log; \
 		exit $$((mine + others))
 	$(BIN)/coverage combine -q
@@ -84,6 +91,13 @@ $(VENV)/.browser: | $(VENV)/bin/python
 	@command -v chromium > /dev/null || command -v google-chrome > /dev/null || { apt-get update --quiet --quiet && \
 		DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends \
 		chromium fonts-dejavu-core > /dev/null; }
+	@touch $@
+
+# The system's PostgreSQL, beside the one that comes as a wheel.
+$(VENV)/.postgres: | $(VENV)/bin/python
+	@ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || { apt-get update --quiet --quiet && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends \
+		postgresql > /dev/null; }
 	@touch $@
 
 bench: $(VENV)/.installed

@@ -55,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--storm", default=60, type=int, help="how many seconds daemons over PostgreSQL are hit")
     parser.addoption("--failovers", default=10, type=int, help="how often a standby takes over")
     parser.addoption("--kills", default=50, type=int, help="how often a daemon is killed under load")
-    parser.addoption("--seeds", default=10, type=int, help="how many orders several backbones take turns in")
+    parser.addoption("--seeds", default=5, type=int, help="how many orders several backbones take turns in")
     parser.addoption("--histories", default=100, type=int, help="how many histories of claims are tried")
     parser.addoption("--pictures", help="the folder for pictures of the page, which are not kept without")
     parser.addoption(
@@ -71,6 +71,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish() -> None:
     """Leave what was imported so far out of the collections after each test."""
     gc.freeze()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What speaks no HTTP needs no second run, on another transport."""
+    if config.getoption("--http") != TRANSPORTS[0]:
+        items[:] = [one for one in items if "in_process" not in one.name]
 
 
 @pytest.hookimpl(tryfirst=True)

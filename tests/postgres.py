@@ -55,7 +55,7 @@ class Cluster:
         self.data = self.folder / "data"
         self.user = _user()
         self._programs = self._reachable(programs)
-        self._settings = {**_SETTINGS, **settings}
+        self.settings = {**_SETTINGS, **settings}
         self.process: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -92,7 +92,7 @@ class Cluster:
 
     def start(self) -> Cluster:
         """Start it, and wait until it answers."""
-        options = {**self._settings, "port": str(self.port), "unix_socket_directories": str(self.folder)}
+        options = {**self.settings, "port": str(self.port), "unix_socket_directories": str(self.folder)}
         log = (self.folder / "log").open("ab")
         self.process = subprocess.Popen(
             [

@@ -14,7 +14,7 @@ from caucus.core.backbone import Backbone
 from caucus.journals.postgres.log_clock import LogClock
 from caucus.journals.postgres.opening import open_postgres
 from tests.postgres import Cluster
-from tests.test_postgres import claim
+from tests.test_postgres import claim, soon
 
 
 def test_between_two_times_that_were_told_it_goes_on_with_what_passes_here() -> None:
@@ -80,6 +80,7 @@ async def test_a_server_whose_clock_is_off_lapses_no_lease_early_or_late(ahead: 
     began = opened[0][0].seconds()
     await one.claim("room", claim("alice", lease_ttl=5))
     own.stop("fast")
+    await soon(lambda: all(backbone.why_not_ready() is not None for backbone in (one, two)))
     added[0] = ahead  # as if another server had come in its place
     own.start()
     for _ in range(2):

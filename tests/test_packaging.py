@@ -48,6 +48,7 @@ def test_the_wheel_holds_the_package_and_the_plugins_and_nothing_that_hides_twis
         "caucus/web/page/static/page.css",
         "twisted/plugins/caucus_service.py",
         "twisted/plugins/caucus_journals.py",
+        "twisted/plugins/caucus_postgres.py",
     } <= names
     assert not {"twisted/__init__.py", "twisted/plugins/__init__.py", "twisted/plugins/dropin.cache"} & names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"caucus", "twisted", "caucus_backbone"}
@@ -70,6 +71,23 @@ def test_twist_caucus_starts_from_the_wheel(clean_bin: Path, tmp_path: Path) -> 
         assert json.load(answer) == {"ok": True}
     daemon.send_signal(signal.SIGTERM)
     daemon.communicate(timeout=20)
+
+
+def test_without_the_extra_a_start_on_postgres_says_in_a_line_what_to_install(
+    clean_bin: Path, tmp_path: Path
+) -> None:
+    for command in (["caucus-backbone", "--journal=postgres:x"], ["caucus-journal", "check", "postgres:x"]):
+        ended = subprocess.run(
+            [str(clean_bin / command[0]), *command[1:]],
+            cwd=tmp_path,
+            env={**os.environ, "PORT": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 1
+        (line,) = [one for one in ended.stderr.splitlines() if one.startswith("caucus-")]
+        assert "psycopg is not installed; pip install 'caucus-backbone[postgres]' installs it" in line
 
 
 def test_every_journal_is_found_in_the_wheel(clean_bin: Path, tmp_path: Path) -> None:

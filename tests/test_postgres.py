@@ -361,3 +361,18 @@ async def test_a_start_that_fails_says_why_without_the_password(dsn: str, line: 
     assert line in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+async def test_a_server_that_keeps_nothing_is_refused(own_postgres: Cluster) -> None:
+    own_postgres.stop("fast")
+    own_postgres.settings["fsync"] = "off"
+    own_postgres.start()
+    with pytest.raises(ConfigurationError, match="fsync=off"):
+        await open_postgres(own_postgres.dsn(), reactor, reactor)
+
+
+async def test_a_release_that_does_not_know_what_is_written_does_not_start(house: House) -> None:
+    await house.build(1)
+    house.ask("UPDATE LOGmeta SET value = '99' WHERE name = 'writes'")
+    with pytest.raises(ConfigurationError, match="write events of version 99"):
+        await open_postgres(house.dsn, reactor, reactor)
