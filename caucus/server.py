@@ -182,7 +182,7 @@ def dispatcher(
         limits,
         alive,
         read_token=settings.read_token,
-        is_following=following(backbone) is not None,
+        following=following(backbone),
     )
     tools = tool_calls()
     shown = (*metrics, tools)

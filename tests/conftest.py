@@ -11,11 +11,12 @@ import gc
 import inspect
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_twisted
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 from twisted.internet import reactor
@@ -27,6 +28,7 @@ from zope.interface import implementer
 from caucus.settings import TRANSPORTS
 from tests.browser import launch
 from tests.daemon import Start
+from tests.house import House
 from tests.postgres import Cluster, binaries
 
 DEADLINE_SECONDS = 20.0
@@ -148,6 +150,14 @@ def own_postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield cluster.make().start()
     finally:
         cluster.remove()
+
+
+@pytest_twisted.async_yield_fixture
+async def house(postgres: Cluster) -> AsyncIterator[House]:
+    """Backbones over one PostgreSQL."""
+    house = House(postgres)
+    yield house
+    await house.close()
 
 
 @pytest.fixture

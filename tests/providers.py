@@ -155,9 +155,7 @@ def make_site(
     streams = Streams(backbone, limits, clock)
     issuer = Issuer(known, admin_token, audit, clock.seconds, keeper, limits.max_minted_tokens)
     alive, tools = IAlive(backbone, None), tool_calls()
-    gate = Gate(
-        known, issuer, limits, alive, read_token=read_token, is_following=following(backbone) is not None
-    )
+    gate = Gate(known, issuer, limits, alive, read_token=read_token, following=following(backbone))
     dispatch = Dispatch(gate, Serving(backbone, streams, issuer, (tools,), alive, gate.speaker, tools))
     access, crowd = AccessLog(clock, clock.seconds), Crowd(limits, clock)
     site = site_maker(http or transport(), dispatch, clock, access, crowd, Counts(crowd))()

@@ -13,8 +13,8 @@ from twisted.internet.task import Clock, deferLater
 from caucus.core.backbone import Backbone
 from caucus.journals.postgres.log_clock import LogClock
 from caucus.journals.postgres.opening import open_postgres
+from tests.house import claim, soon
 from tests.postgres import Cluster
-from tests.test_postgres import claim, soon
 
 
 def test_between_two_times_that_were_told_it_goes_on_with_what_passes_here() -> None:

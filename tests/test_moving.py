@@ -16,8 +16,8 @@ from caucus.interfaces import IJournal
 from caucus.journals import open_journal
 from caucus.model.events import Event, EvidenceAdded
 from caucus.testing.events import EVENTS, evidence_of
+from tests.house import note
 from tests.postgres import Cluster
-from tests.test_postgres import note
 
 
 def _true(event: Event) -> Event:

@@ -16,10 +16,10 @@ from twisted.internet.threads import deferToThread
 
 from caucus.errors import ConfigurationError
 from caucus.server import Server
+from tests.house import soon
 from tests.postgres import Cluster
 from tests.providers import start_server
 from tests.proxy import Proxy
-from tests.test_postgres import soon
 
 TOKENS = "tok-alice:alice:alice,tok-bob:bob:bob"
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -148,6 +148,8 @@ async def test_while_the_database_is_away_an_answer_of_the_past_says_so(town: To
     ready = [await town.ask(at, "GET", "/readyz") for at in range(2)]
     assert [(one.status, one.json.get("ready")) for one in ready] == [(503, None), (200, True)]
     assert (await town.ask(0, "GET", "/channels/elsewhere")).status == 503
+    unknown = await town.ask(0, "POST", "/channels/room/append", NOTE, "minted-elsewhere")
+    assert (unknown.status, unknown.json["error"]["code"]) == (503, "storage_unavailable")
     beyond = await town.ask(0, "POST", "/channels/room/read", {"cursor": 1})
     assert beyond.status == 503
 

@@ -14,8 +14,15 @@ from caucus.edge.parts import LONG, Parts
 from caucus.edge.place import Place, Reading
 from caucus.edge.request import Request
 from caucus.edge.response import Response
-from caucus.errors import ArtifactTooLarge, InvalidRequest, NotFound, PayloadTooLarge, Unauthorized
-from caucus.interfaces import IAlive
+from caucus.errors import (
+    ArtifactTooLarge,
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    StorageUnavailable,
+    Unauthorized,
+)
+from caucus.interfaces import IAlive, IFollowing
 from caucus.limits import Limits
 from caucus.model.drafts import Draft, read_draft
 from caucus.model.evidence import Hashed
@@ -53,7 +60,7 @@ class Gate:
 
     :param tokens: resolves the bearer.
     :param alive: is told whose requests come, and about what.
-    :param is_following: whether a token that is unknown here may have been minted elsewhere.
+    :param following: the backbone, if a token that is unknown here may have been minted elsewhere.
     :param read_token: whether operations that read need a write token too.
     """
 
@@ -65,9 +72,9 @@ class Gate:
         alive: IAlive | None,
         *,
         read_token: bool,
-        is_following: bool = False,
+        following: IFollowing | None = None,
     ) -> None:
-        self._is_following = is_following
+        self._following = following
         self._tokens = tokens
         self._issuer = issuer
         self._alive = alive
@@ -103,7 +110,7 @@ class Gate:
 
     def may_come(self, request: Request) -> bool:
         """Whether a request's bearer is not known here, but may have been minted elsewhere meanwhile."""
-        return self._is_following and self._tokens.may_come(request.values(b"authorization"))
+        return self._following is not None and self._tokens.may_come(request.values(b"authorization"))
 
     def hear(self, request: Request) -> None:
         """A request's head has come: a sign of life, if it has a good token, whatever it asks for."""
@@ -207,6 +214,9 @@ class Gate:
         try:
             principal = request.principal = self._tokens.identify(request.values(b"authorization"))
         except Unauthorized:
+            following = self._following
+            if following is not None and following.is_stale and self.may_come(request):
+                raise StorageUnavailable("failed") from None  # it may be good
             raise Unauthorized(hint) from None
         return principal
 

@@ -8,17 +8,19 @@ from typing import Final, NamedTuple
 
 from attrs import frozen
 from psycopg import pq
+from twisted.logger import Logger
 
 from caucus.journals.chain import BEGINNING, link
 from caucus.journals.codec import decode_event
 from caucus.journals.doors import nobody_to_tell, nothing_to_undo
 from caucus.journals.postgres.link import Statement, integer
 from caucus.journals.postgres.log_clock import BOOT_ID, LogClock
-from caucus.model.events import Event
+from caucus.model.events import Event, EvidenceAdded
 
 MOST_EVENTS: Final = 1000
 """So many events are asked for at once, while others run."""
 
+_log = Logger("caucus.journals")
 _position = Struct("!q").unpack
 _time = Struct("!d").unpack
 
@@ -109,9 +111,15 @@ class Applied:
                 raise Broken(f"event {row.position} cannot be read by this release: {error}") from error
             if event.when.boot_id == BOOT_ID:
                 clock.not_before(event.when.wall)
+            if isinstance(event, EvidenceAdded) and event.size and not row.evidence:
+                raise Broken(f"the evidence of event {row.position} is missing")
             self.position = self.durable = row.position
             self.head = row.digest
-            self.apply(event, row.evidence, row.position)
+            try:
+                self.apply(event, row.evidence, row.position)
+            except Exception as error:
+                _log.failure("Event {position} could not be applied", position=row.position)
+                raise Broken(f"event {row.position} could not be applied") from error
         return self.durable > before
 
 

@@ -26,7 +26,7 @@ from caucus.model.text import one_line
 
 CONNECT_SECONDS: Final = 5
 """How long a server may take until a session with it is open."""
-PARAMETERS: Final[dict[str, Any]] = {
+_PARAMETERS: Final[dict[str, Any]] = {
     "connect_timeout": CONNECT_SECONDS,
     "keepalives_idle": 2,
     "keepalives_interval": 1,
@@ -48,6 +48,8 @@ _SETTINGS: Final = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
+_ENDLESS: Final = ("idle_session_timeout", "transaction_timeout")
+"""Of which an older server has only some."""
 Connection = psycopg.AsyncConnection[Any]
 T = TypeVar("T")
 
@@ -82,12 +84,19 @@ def require_readable(dsn: str) -> None:
         raise Unusable("that is no connection string that libpq reads") from None
 
 
+def parameters_of(dsn: str) -> dict[str, Any]:
+    """What a session is opened with: what the connection string says, and else ours."""
+    given = conninfo_to_dict(dsn)
+    return {**_PARAMETERS, **{name: value for name, value in given.items() if value is not None}}
+
+
 async def connect(dsn: str) -> Connection:
     """An open session with the settings that it needs, in the schema that it is to use."""
-    given = conninfo_to_dict(dsn)
-    parameters = {**PARAMETERS, **{name: value for name, value in given.items() if value is not None}}
-    connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+    connection = await psycopg.AsyncConnection.connect(**parameters_of(dsn), autocommit=True)
     try:
+        await connection.execute(
+            "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = ANY(%s)", (list(_ENDLESS),)
+        )
         setting = ", ".join("set_config(%s, %s, false)" for _ in _SETTINGS)
         asking = f"SELECT current_setting(%s, true), {setting}"
         settings = [part for setting in _SETTINGS.items() for part in setting]
@@ -122,7 +131,8 @@ async def _make(connection: Connection, schema: str) -> None:
     """Make the tables, alone: two that come at once would both find none."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (SETUP_LOCK,))
-        await connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        if await _one(connection, "SELECT to_regnamespace(quote_ident(%s))::text", schema) is None:
+            await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         if await _one(connection, "SELECT to_regclass('meta')::text") is None:
             await connection.execute(TABLES)
             await connection.execute("INSERT INTO meta VALUES ('schema', %s)", (str(SCHEMA),))

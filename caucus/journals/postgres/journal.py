@@ -60,7 +60,7 @@ class PostgresJournal:
         self._present = present = Present(applied, log_clock, clock, self._break, lambda: self._is_away)
         bell = Bell(token_hex(4), present.ask)
         self._turns = turns = Turns(applied, log_clock, clock, present.catch_up, self._break, bell.ring)
-        turns.session = Session("turns", dsn, reactor, TURNS, turns.begin, turns.began, turns.lost)
+        turns.session = Session("turns", dsn, reactor, TURNS, turns.begin, turns.began, self._lost)
         present.session = Session("reads", dsn, reactor, READING, present.begin, present.began, present.lost)
         bell.session = Session(
             "bell", dsn, reactor, BELL, bell.begin, present.ask, nobody_to_tell, bell.heard
@@ -69,6 +69,7 @@ class PostgresJournal:
         self._sessions = (turns.session, present.session, bell.session)
         self._followed: Callable[[], None] = nobody_to_tell
         self._is_closing = self._is_replayed = False
+        self._closing: Deferred[None] | None = None
         applied.advanced = self._advanced
 
     @property
@@ -83,6 +84,8 @@ class PostgresJournal:
     def refusal(self) -> CaucusError | None:
         if self._is_closing:
             return StorageUnavailable("closed")
+        if self._turns.needs_standby and not self._present.has_standby:
+            return StorageUnavailable("failed")
         return self._turns.trouble
 
     @property
@@ -98,8 +101,7 @@ class PostgresJournal:
 
     def why_not_ready(self) -> CaucusError | None:
         refusal = self.refusal
-        is_missing = self._is_away or self._turns.lacks_standby
-        return StorageUnavailable("failed") if refusal is None and is_missing else refusal
+        return StorageUnavailable("failed") if refusal is None and self._is_away else refusal
 
     def require_standby(self) -> None:
         self._turns.needs_standby = True
@@ -150,7 +152,11 @@ class PostgresJournal:
         return self._turns.record(event, evidence)
 
     def close(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._close())
+        if self._closing is None:
+            self._closing = Deferred.fromCoroutine(self._close())
+        waiting: Deferred[None] = Deferred()
+        self._closing.addBoth(waiting.callback)
+        return waiting
 
     async def _close(self) -> None:
         if self._is_closing:
@@ -174,6 +180,10 @@ class PostgresJournal:
     def _advanced(self) -> None:
         self._followed()
         self._present.advanced()
+
+    def _lost(self) -> None:
+        self._turns.lost()
+        self._present.be_patient()
 
     def _break(self, broken: Broken) -> None:
         """What is applied here is not what the store has: nothing is answered from it any more."""

@@ -68,6 +68,8 @@ def byte_strings(items: Sequence[bytes]) -> bytes:
 class Link:
     """An open connection in pipeline mode.
 
+    Raises `LinkLost` or ``psycopg.Error`` if the connection is gone already.
+
     :param connection: is open, and is used by nobody else from now on.
     :param statements: what `run` may be asked for, by name.
     :param lost: is called once when the connection is gone, before the batches that wait for it fail;
@@ -92,13 +94,16 @@ class Link:
         self._is_writing = self._is_open = False
         pgconn.nonblocking = 1
         pgconn.enter_pipeline_mode()
-        # libpq may close its socket by itself, and its number would then be another file's.
-        self._descriptor = os.dup(pgconn.socket)
-        self._is_open = True
-        reactor.addReader(self)
         for name, text in statements.items():
             pgconn.send_prepare(name.encode(), text.encode())
-        self._sync().addErrback(lambda _: None)  # what cannot be prepared cannot be run
+        # libpq may close its socket by itself, and its number would then be another file's.
+        self._descriptor = os.dup(pgconn.socket)
+        self.heard_at: float = reactor.seconds()
+        """When something came last, on the reactor's clock."""
+        self._is_open = True
+        reactor.addReader(self)
+        self.prepared: Deferred[Results] = self._asked()
+        """Fires once the statements can be run."""
 
     def run(self, *statements: Statement) -> Deferred[Results]:
         """Have statements run, one after the other; fires with their results.
@@ -111,10 +116,10 @@ class Link:
             for name, parameters in statements:
                 formats = _BINARY[: len(parameters)]
                 self._pgconn.send_query_prepared(name.encode(), parameters, formats, 1)
-            return self._sync()
         except psycopg.Error as error:
             self._end(error)
             return fail(LinkLost(one_line(error)))
+        return self._asked()
 
     @property
     def is_waiting(self) -> bool:
@@ -137,6 +142,7 @@ class Link:
 
     def doRead(self) -> None:
         try:
+            self.heard_at = self._reactor.seconds()
             self._pgconn.consume_input()
             self._take_results()
             while self._is_open and (notification := self._pgconn.notifies()) is not None:
@@ -153,11 +159,16 @@ class Link:
         except psycopg.Error as error:
             self._end(error)
 
-    def _sync(self) -> Deferred[Results]:
-        self._pgconn.pipeline_sync()
+    def _asked(self) -> Deferred[Results]:
+        """End a batch and send it."""
+        try:
+            self._pgconn.pipeline_sync()
+            self._flush()
+        except psycopg.Error as error:
+            self._end(error)
+            return fail(LinkLost(one_line(error)))
         waiting: Deferred[Results] = Deferred()
         self._batches.append((waiting, []))
-        self._flush()
         return waiting
 
     def _flush(self) -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -20,7 +21,7 @@ from caucus.errors import (
     UnknownClaim,
 )
 from caucus.journals.postgres.applied import MOST_EVENTS, Applied, Broken, Place, time_of
-from caucus.journals.postgres.link import Link, LinkLost, Results
+from caucus.journals.postgres.link import Link, LinkLost, Results, StatementFailed
 from caucus.journals.postgres.log_clock import LogClock
 from caucus.journals.postgres.session import Session
 
@@ -32,7 +33,15 @@ _ELSEWHERE: Final = (InvalidCursor, UnknownChannel, UnknownClaim, NotFound, Unau
 """Refusals that say that something is not there: elsewhere it may be."""
 
 _log = Logger("caucus.journals")
-Look = tuple[Callable[[], Any], "Deferred[Any]"]
+
+
+@frozen
+class Look:
+    """Who wants to look: with the past if need be, or with nothing but the present."""
+
+    look: Callable[[], Any]
+    waiting: Deferred[Any]
+    takes_past: bool
 
 
 class Present:
@@ -55,6 +64,8 @@ class Present:
         """Whether somebody applies what is found."""
         self.is_stale = False
         """Whether the last answer may have been of the past."""
+        self.has_standby = True
+        """Whether commits wait for a standby, as far as is known."""
         self._applied = applied
         self._log_clock = log_clock
         self._clock = clock
@@ -64,21 +75,23 @@ class Present:
         self._asking: list[Look] = []  # and this one
         self._seen: deque[tuple[int, list[Look]]] = deque()  # who waits until so much is applied
         self._is_asked = self._is_closed = self._is_wanted = False
+        self.has_answered = False
+        """Whether the log could be read at all."""
         self._server = b""
         self._patience: IDelayedCall | None = None
         self._next: IDelayedCall | None = None
 
-    def read(self, look: Callable[[], Any]) -> Deferred[Any]:
-        """Look once all is applied that is durable anywhere now."""
+    def read(self, look: Callable[[], Any], *, takes_past: bool = True) -> Deferred[Any]:
+        """Look once all is applied that is durable anywhere now; or else at the past, if that will do."""
         waiting: Deferred[Any] = Deferred()
-        self._coming.append((look, waiting))
+        self._coming.append(Look(look, waiting, takes_past))
         self.ask()
-        self._be_patient()
+        self.be_patient()
         return waiting
 
     def catch_up(self) -> Deferred[Any]:
-        """Fires once all is applied that is durable anywhere now."""
-        return self.read(lambda: None)
+        """Fires once all is applied that is durable anywhere now, and not before."""
+        return self.read(lambda: None, takes_past=False)
 
     def ask(self) -> None:
         """Ask for what others wrote, now or once the question before is answered."""
@@ -112,13 +125,15 @@ class Present:
         self._is_asked = False
         self._coming = self._asking + self._coming
         self._asking = []
-        self._be_patient()
+        self.be_patient()
 
     def advanced(self) -> None:
         """More is applied and durable: maybe what somebody waits for."""
         durable = self._applied.durable
         while self._seen and self._seen[0][0] <= durable:
             _tell(self._seen.popleft()[1])
+        if self._seen and self._applied.position == durable:
+            self.ask()
 
     def close(self, refuse: Callable[[], Exception]) -> None:
         """Nothing is read any more: who waits is refused."""
@@ -129,35 +144,35 @@ class Present:
         self._next = self._patience = None
         looks = [*self._asking, *self._coming, *(one for _at, some in self._seen for one in some)]
         self._asking, self._coming, self._seen = [], [], deque()
-        for _look, waiting in looks:
-            if not waiting.called:
-                waiting.errback(refuse())
+        for one in looks:
+            if not one.waiting.called:
+                one.waiting.errback(refuse())
 
     def _answered(self, results: Results, asked: Place) -> None:
         applied = self._applied
-        self._is_asked = False
+        self.has_answered = True
+        self.has_standby = results[1].get_value(0, 1) == b"\1"
         rows = applied.rows(asked, results[0])
         if self._server == self._log_clock.server:
             self._log_clock.heard(time_of(results[1]))
         last = rows[-1].position if rows else asked.position
         is_all = len(rows) <= MOST_EVENTS
-        if applied.position > applied.durable:
-            # What was decided here is on its way, or is there. What else there is comes after it.
-            if last > applied.position:
-                self._is_wanted = True
-        elif applied.deliver(rows):
+        # While what was decided here is on its way, nothing is applied that may come after it.
+        is_new = applied.position == applied.durable and applied.deliver(rows)
+        # From here on whoever asks is answered by another question.
+        self._is_asked = False
+        asking, self._asking = self._asking, []
+        if is_new:
             applied.advanced()
-        if not is_all:
-            self._coming = self._asking + self._coming
-            self._asking = []
+        if not is_all and applied.position == applied.durable:
+            self._coming = asking + self._coming
             self._is_wanted = True
-        else:
-            asking, self._asking = self._asking, []
+        elif last <= applied.durable:
             self.is_stale = False
-            if last <= applied.durable:
-                _tell(asking)
-            else:
-                self._seen.append((last, asking))
+            _tell(asking)
+        elif asking:
+            self._seen.append((last, asking))
+            self.be_patient()
         if self._is_wanted or self._coming:
             self.ask()
 
@@ -165,15 +180,20 @@ class Present:
         error = failure.value
         if isinstance(error, Broken):
             self._broken(error)
+        elif isinstance(error, StatementFailed):
+            if not self.has_answered and error.state.startswith("42"):  # it may not be read, or is not there
+                self._broken(Broken(str(error)))
+            else:
+                self.session.give_up(str(error))
         elif not isinstance(error, LinkLost):
             _log.failure("What others wrote could not be read", failure=failure)
-            self.session.give_up(str(error))
+            self.session.give_up("what others wrote could not be read")
 
     def _tick(self) -> None:
         self._next = self._clock.callLater(LOOK_SECONDS, self._tick)
         self.ask()
 
-    def _be_patient(self) -> None:
+    def be_patient(self) -> None:
         """Have whoever waits answered, though the database is away."""
         if (
             self._patience is None
@@ -188,18 +208,20 @@ class Present:
         self._patience = None
         if not self._is_away():
             return
-        self.is_stale = True
         looks = [*(one for _at, some in self._seen for one in some), *self._coming]
-        self._seen, self._coming = deque(), []
-        _tell(looks, elsewhere=_ELSEWHERE)
+        self._seen, self._coming = deque(), [one for one in looks if not one.takes_past]
+        if len(self._coming) < len(looks):
+            self.is_stale = True
+            _tell([one for one in looks if one.takes_past], elsewhere=_ELSEWHERE)
 
 
 def _tell(looks: list[Look], elsewhere: tuple[type[Exception], ...] = ()) -> None:
-    for look, waiting in looks:
+    for one in looks:
+        waiting = one.waiting
         if waiting.called:
             continue
         try:
-            found = look()
+            found = one.look()
         except elsewhere:
             waiting.errback(StorageUnavailable("failed"))
         except Exception:

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from caucus.journals.codec import decode_event
 from caucus.journals.files import DatabaseError
-from caucus.journals.postgres.connecting import PARAMETERS, require_readable
+from caucus.journals.postgres.connecting import Unusable, parameters_of, require_readable
 from caucus.journals.postgres.schema import (
     DEFAULT_NAME,
     KEY,
@@ -45,14 +45,14 @@ class PostgresLog:
         """A transaction that sees everything as of its first look."""
         try:
             require_readable(self._dsn)
-            with psycopg.connect(self._dsn, **PARAMETERS) as connection:
+            with psycopg.connect(**parameters_of(self._dsn)) as connection:
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 found = connection.execute("SELECT current_setting(%s, true)", (NAME_SETTING,)).fetchone()
                 schema = (found and found[0]) or DEFAULT_NAME
                 connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
                 connection.commit()
                 yield connection
-        except psycopg.Error as error:
+        except (psycopg.Error, Unusable) as error:
             raise DatabaseError(one_line(error)) from None
 
     def rows(self) -> Iterator[list[Row]]:
@@ -126,8 +126,9 @@ def require_ours(connection: psycopg.Connection[Any]) -> dict[str, str]:
 def _make(connection: psycopg.Connection[Any]) -> None:
     """Make the tables, if there are none; the setup lock is held."""
     if _one(connection, "SELECT to_regclass('meta')::text") is None:
-        schema = _one(connection, "SELECT current_setting('search_path')")
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        if _one(connection, "SELECT current_schema") is None:
+            schema = _one(connection, "SELECT current_setting('search_path')")
+            connection.execute(f"CREATE SCHEMA {schema}")
         connection.execute(TABLES)
         for name, value in (("schema", SCHEMA), ("writes", WRITES), ("journal_id", os.urandom(8).hex())):
             connection.execute("INSERT INTO meta VALUES (%s, %s)", (name, str(value)))

@@ -35,6 +35,8 @@ INSERT INTO clock VALUES (true, '', 0, 0);
 """``clock`` says what is added to the time of which server, and how often a session for turns has begun."""
 
 TIME: Final = "extract(epoch FROM clock_timestamp())::float8"
+STANDBY: Final = "current_setting('synchronous_standby_names') <> ''"
+"""Whether a commit waits for a standby."""
 SERVER: Final = (
     "pg_postmaster_start_time()::text || ' ' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)"
 )
@@ -48,14 +50,14 @@ SELECT position, CASE WHEN position > $1::bigint THEN body END, digest,
 FROM event WHERE position >= $1::bigint ORDER BY position LIMIT $2::bigint
 """
 
-READING: Final = {"tail": _TAIL, "time": f"SELECT {TIME}", "server": f"SELECT {SERVER}"}
+READING: Final = {"tail": _TAIL, "time": f"SELECT {TIME}, {STANDBY}", "server": f"SELECT {SERVER}"}
 """The statements of a session that reads."""
 TURNS: Final = {
     **READING,
     "begin": "BEGIN",
     "lock": f"""
         SELECT pg_advisory_xact_lock({TURN_LOCK}, {KEY}), {TIME},
-            current_setting('synchronous_standby_names') <> ''
+            {STANDBY}
     """,
     "alone": f"SELECT pg_try_advisory_lock({RUN_LOCK}, {KEY})",
     "run": f"SELECT pg_advisory_lock_shared({RUN_LOCK}, {KEY})",

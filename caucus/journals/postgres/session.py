@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
+import psycopg
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -14,6 +15,7 @@ from twisted.python.failure import Failure
 from caucus.journals.postgres.connecting import Connection, Unusable, connect, on_this_thread, prepare
 from caucus.journals.postgres.link import Link, LinkLost, Results, Statement, StatementFailed
 from caucus.journals.worker import Worker
+from caucus.model.text import one_line
 
 AGAIN_SECONDS: Final = 0.25
 """How long after an attempt to open it the next one is made."""
@@ -79,7 +81,7 @@ class Session:
         opened = self._opened
         if opened is not None:
             opened.close()
-            self._on_lost(opened, LinkLost(reason))
+            self._on_lost(opened, LinkLost(reason), AGAIN_SECONDS)
 
     def close(self) -> None:
         """Let go of it for good."""
@@ -104,15 +106,19 @@ class Session:
         if self._is_closed:
             connection.pgconn.finish()
             raise Unusable("it was closed meanwhile")
-        link: Link = Link(
-            self._reactor,
-            connection,
-            self._statements,
-            lambda lost: self._on_lost(link, lost),
-            self._notified,
-        )
+        try:
+            link: Link = Link(
+                self._reactor,
+                connection,
+                self._statements,
+                lambda lost: self._on_lost(link, lost),
+                self._notified,
+            )
+        except psycopg.Error as error:
+            connection.pgconn.finish()
+            raise LinkLost(one_line(error)) from None
         self._opened = link
-        began = self._watched(link, self._begin(link))
+        began = self._watched(link, link.prepared.addCallback(lambda _: self._begin(link)))
 
         def go_on(_result: object) -> str:
             if self._opened is link:
@@ -144,10 +150,13 @@ class Session:
 
     def _has_no_answer(self, link: Link) -> None:
         self._timers.pop(link, None)
-        if self._opened is link:
+        left = link.heard_at + ANSWER_SECONDS - self._reactor.seconds()
+        if left > 0:  # it is a long answer
+            self._timers[link] = self._reactor.callLater(left, self._has_no_answer, link)
+        elif self._opened is link:
             self.give_up(f"no answer for {ANSWER_SECONDS:.0f} s")
 
-    def _on_lost(self, link: Link, lost: LinkLost) -> None:
+    def _on_lost(self, link: Link, lost: LinkLost, pause: float = 0) -> None:
         if self._opened is not link:
             return
         self._opened = self.link = None
@@ -156,7 +165,7 @@ class Session:
             timer.cancel()
         self._tell(str(lost))
         self._lost()
-        self._try_again(0)
+        self._try_again(pause)
 
     def _try_again(self, seconds: float = AGAIN_SECONDS) -> None:
         if not self._is_closed and self._again is None:

@@ -83,10 +83,8 @@ class Turns:
     ) -> None:
         self.needs_standby = False
         """Whether nothing is written unless commits wait for a standby."""
-        self.lacks_standby = False
-        """Whether it was found that they do not."""
         self.is_alone = True
-        """Whether no other backbone ran when the session of this one took its first turn."""
+        """Whether no other backbone ran when the session of this one began."""
         self.session: Session
         self._applied = applied
         self._log_clock = log_clock
@@ -101,7 +99,7 @@ class Turns:
             None  # when a turn was asked for that has not ended, or the session was lost
         )
         self._sent_at = 0.0
-        self._is_deciding = self._is_taking = self._is_registered = False
+        self._is_deciding = self._is_taking = False
         self._timer: IDelayedCall | None = None
         self._idle: Deferred[None] | None = None
         self._turn_seconds = Histogram(
@@ -159,7 +157,8 @@ class Turns:
     @property
     def is_settled(self) -> bool:
         """Whether nothing waits, and nothing is on its way."""
-        return not (self._queue or self._flight.digests or self._is_taking)
+        is_taking = self._is_taking and self.session.link is not None
+        return not (self._queue or self._flight.digests or is_taking)
 
     def settled(self) -> Deferred[None]:
         """Fires once nothing waits and nothing is on its way."""
@@ -184,16 +183,17 @@ class Turns:
         Once the lock is granted no transaction of an earlier session is under way; the commit waits for the
         standby, if there is one; and a server that was none yet for this log goes on with the log's time.
         """
-        self._is_registered = False
         return Deferred.fromCoroutine(self._begin(link))
 
     async def _begin(self, link: Link) -> None:
-        results = await link.run(("begin", ()), ("lock", ()), ("clock", ()))
+        results = await link.run(("begin", ()), ("lock", ()), ("clock", ()), ("alone", ()), ("run", ()))
         clock, shown = self._log_clock, results[2].get_value
         known, server = shown(0, 0) or b"", shown(0, 2) or b""
         shift, now = time_of(results[2], 1), time_of(results[2], 3)
         clock.move_to(server, now, known, shift)
-        await link.run(("fence", (server, double(clock.shift))), ("commit", ()))
+        self.is_alone = results[3].get_value(0, 0) == b"\1"
+        free: tuple[Statement, ...] = (("not alone", ()),) if self.is_alone else ()
+        await link.run(("fence", (server, double(clock.shift))), *free, ("commit", ()))
 
     def began(self) -> None:
         """There is a session: go on with it."""
@@ -214,8 +214,7 @@ class Turns:
             return
         self._begin_turn()
         asked = self._applied.place
-        registering: tuple[Statement, ...] = () if self._is_registered else (("alone", ()), ("run", ()))
-        statements = (("begin", ()), ("lock", ()), *registering, asked.tail())
+        statements = (("begin", ()), ("lock", ()), asked.tail())
         self.session.run(*statements).addCallback(self._granted, asked).addErrback(self._not_granted)
         self._watch()
 
@@ -238,20 +237,17 @@ class Turns:
         self._log_clock.heard(time_of(results[1], 1))
         settled = self._settle(rows[0].digest if rows else b"")
         if len(rows) > MOST_EVENTS:
+            if settled:
+                applied.advanced()
+                self._waits.fire(applied.durable)
             return self._catch_up_outside()
-        registering: tuple[Statement, ...] = ()
-        if not self._is_registered:
-            self._is_registered = True
-            self.is_alone = results[2].get_value(0, 0) == b"\1"
-            registering = (("not alone", ()),) if self.is_alone else ()
         if applied.deliver(rows) or settled:
             applied.advanced()
             self._waits.fire(applied.durable)
-        self.lacks_standby = self.needs_standby and results[1].get_value(0, 2) != b"\1"
-        if self.lacks_standby:
+        if self.needs_standby and results[1].get_value(0, 2) != b"\1":
             self._refuse_queued(StorageUnavailable)
         self._decide()
-        return self._send(registering)
+        return self._send()
 
     def _catch_up_outside(self) -> Deferred[Any]:
         link = self.session.link
@@ -304,11 +300,11 @@ class Turns:
         self._is_deciding = False
         self._log_clock.go_on()
 
-    def _send(self, more: tuple[Statement, ...]) -> Deferred[Any] | None:
+    def _send(self) -> Deferred[Any] | None:
         """End the turn with what was decided in it."""
         flight, applied = self._flight, self._applied
         if not flight.bodies:
-            self.session.run(("commit", ()), *more).addErrback(lambda _: None)  # what is lost is seen next
+            self.session.run(("commit", ())).addErrback(lambda _: None)  # what is lost is seen next
             self._end_turn()
             self._waits.fire(applied.durable)
             self._go_on()
@@ -317,7 +313,7 @@ class Turns:
         self._sent_at = self._clock.seconds()
         events = (integer(applied.durable), byte_strings(flight.bodies), byte_strings(digests))
         evidence = [("evidence", (integer(position), data)) for position, data in flight.evidence]
-        sending = self.session.run(("append", events), *evidence, ("commit", ()), *more)
+        sending = self.session.run(("append", events), *evidence, ("commit", ()))
         commit = len(evidence) + 1
         return sending.addCallbacks(self._committed, self._not_committed, (commit,), {}, (commit,))
 
@@ -368,11 +364,11 @@ class Turns:
                 queued.waiting.errback(self._refusal())
         if self._flight.digests and self._sent_at <= past:
             self._waits.fail(OutcomeUnknown)
-        oldest = self._queue[0].since if self._queue else self._clock.seconds()
-        if self._queue or self._flight.digests:
-            self._timer = self._clock.callLater(
-                max(0.1, oldest + PATIENCE_SECONDS - self._clock.seconds()), self._look
-            )
+        waiting = [self._queue[0].since] if self._queue else []
+        if self._flight.digests and self._sent_at > past:
+            waiting.append(self._sent_at)
+        if waiting:
+            self._timer = self._clock.callLater(max(0.01, min(waiting) - past), self._look)
 
     def _refusal(self) -> StorageUnavailable:
         return StorageUnavailable("failed" if self.session.link is None else "stalled")
