@@ -161,6 +161,20 @@ async def test_what_daemons_write_is_raised_once(
         main(["upgrade", "room.db"])
 
 
+@pytest.mark.parametrize("action", ["restore", "backup"])
+def test_a_database_is_not_taken_for_a_file(
+    action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("postgres:host=h password=s3cret", "postgresql://me:s3cret@h/x", "memory:"):
+        with pytest.raises(
+            SystemExit, match="that is no file; copy puts a journal into a database"
+        ) as caught:
+            main([action, "a.db", name])
+        assert "s3cret" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_goes_wrong_is_said_without_the_password(tmp_path: Path) -> None:
     for action in (["check"], ["export"], ["upgrade"], ["backup"]):
         arguments = [

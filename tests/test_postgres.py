@@ -122,6 +122,8 @@ async def test_evidence_is_whole_at_another_daemon(house: House) -> None:
         ("postgresql://me:s3cret@127.0.0.1:1/x", "port 1 failed"),
         ("//me:s3cret@127.0.0.1:1/x", "port 1 failed"),
         ("host=127.0.0.1 s3cret", "no connection string"),
+        ("postgresql://me:not@s3cret@127.0.0.1/x", "an @ in the host"),
+        ("host=127.0.0.1 port=s3cret", "the port is no number"),
         ("postgresql://me:s3cret@[127.0.0.1/x", "no connection string"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -14,7 +13,7 @@ from twisted.python import usage
 
 from caucus.journals.database import CopyError
 from caucus.journals.files import DatabaseError
-from caucus.journals.logs import back_up, is_postgres, move, postgres_log, rows_of, shown, sound
+from caucus.journals.logs import back_up, is_postgres, move, path_of, postgres_log, rows_of, shown, sound
 from caucus.journals.restoring import restore
 from caucus.journals.shown import audited, exported
 from caucus.model.text import one_line
@@ -103,7 +102,7 @@ def run(action: str, given: Mapping[str, Any]) -> None:
         if action == "check":
             _check(file, given.get("head"))
         elif action == "backup":
-            back_up(file, Path(given["copy"]))
+            back_up(file, given["copy"])
         elif action == "restore":
             _restore(given["copy"], file)
         elif action == "copy":
@@ -114,7 +113,7 @@ def run(action: str, given: Mapping[str, Any]) -> None:
             _print(audited(row.event for row in rows_of(file)))
         else:
             _print(exported(row) for row in rows_of(file))
-    except CopyError as error:
+    except CopyError as error:  # which names the copy, and that is a file
         raise SystemExit(f"caucus-journal: {error}") from None
     except BrokenPipeError:
         raise SystemExit(1) from None  # whoever reads it has had enough
@@ -140,11 +139,13 @@ def _upgrade(name: str) -> None:
 
 
 def _restore(copy: str, file: str) -> None:
+    target = path_of(file)
     try:
+        source = path_of(copy)
         count = sound(copy).events
     except (DatabaseError, apsw.Error, OSError) as error:
-        raise SystemExit(f"caucus-journal: {copy}: {one_line(error)}") from None
-    aside = restore(Path(copy), Path(file))
+        raise SystemExit(f"caucus-journal: {shown(copy)}: {one_line(error)}") from None
+    aside = restore(source, target)
     before = "" if aside is None else f"; what was there is {aside}"
     print(f"{file}: restored, {count} events{before}")  # noqa: T201
 

@@ -30,7 +30,9 @@ def shown(name: str) -> str:
 
 
 def path_of(name: str) -> Path:
-    """The file of a log that lies in one."""
+    """The file of a log that lies in one. Raises `DatabaseError` for what names no file."""
+    if is_postgres(name) or name == "memory:":
+        raise DatabaseError("that is no file; copy puts a journal into a database")
     return Path(name.removeprefix("sqlite:"))
 
 
@@ -64,8 +66,9 @@ def sound(name: str, wanted: bytes | None = None) -> Sound:
     return sound_rows(rows_of(name), wanted) if is_postgres(name) else reader.sound(path_of(name), wanted)
 
 
-def back_up(name: str, copy: Path) -> None:
+def back_up(name: str, target: str) -> None:
     """A consistent copy as of now in a new SQLite file."""
+    copy = path_of(target)
     if is_postgres(name):
         copy_of(copy, postgres_log(name).journal_id(), rows_of(name))
     else:

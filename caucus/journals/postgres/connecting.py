@@ -50,6 +50,8 @@ _SETTINGS: Final = {
 }
 _ENDLESS: Final = ("idle_session_timeout", "transaction_timeout")
 """Of which an older server has only some."""
+_SCHEMA: Final = "SELECT count(*) FROM pg_namespace WHERE nspname = %s"
+"""Whether a schema is there: ``to_regnamespace`` may remember that it was not."""
 Connection = psycopg.AsyncConnection[Any]
 T = TypeVar("T")
 
@@ -79,9 +81,13 @@ def on_this_thread(act: Callable[[], Awaitable[T]]) -> T:
 def require_readable(dsn: str) -> None:
     """Raises `Unusable` if it is no connection string; what is wrong with it may be the password."""
     try:
-        conninfo_to_dict(dsn)
+        given = conninfo_to_dict(dsn)
     except (psycopg.Error, ValueError):
         raise Unusable("that is no connection string that libpq reads") from None
+    if "@" in str(given.get("host") or ""):
+        raise Unusable("there is an @ in the host: one in a password has to be written as %40 in a URI")
+    if not all(port.isdigit() for port in str(given.get("port") or 0).split(",")):
+        raise Unusable("the port is no number")
 
 
 def parameters_of(dsn: str) -> dict[str, Any]:
@@ -113,6 +119,7 @@ async def prepare(connection: Connection, *, make: bool = True) -> str:
     """The journal's name, once the tables are there; ``make`` says whether they may be made."""
     await _require_safe(connection)
     schema = connection.schema_name  # type: ignore[attr-defined]
+    await _require_usable(connection, schema)
     if await _one(connection, "SELECT to_regclass('meta')::text") is None:
         if not make:
             raise Unusable(f"there is no journal in the schema {schema}")
@@ -127,11 +134,18 @@ async def prepare(connection: Connection, *, make: bool = True) -> str:
     return str(known["journal_id"])
 
 
+async def _require_usable(connection: Connection, schema: str) -> None:
+    """Raises `Unusable` if there is a schema that may not be used: it looks as if there were none."""
+    is_there = await _one(connection, _SCHEMA, schema)
+    if is_there and await _one(connection, "SELECT current_schema") is None:
+        raise Unusable(f"the role may not use the schema {schema}")
+
+
 async def _make(connection: Connection, schema: str) -> None:
     """Make the tables, alone: two that come at once would both find none."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (SETUP_LOCK,))
-        if await _one(connection, "SELECT to_regnamespace(quote_ident(%s))::text", schema) is None:
+        if not await _one(connection, _SCHEMA, schema):
             await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         if await _one(connection, "SELECT to_regclass('meta')::text") is None:
             await connection.execute(TABLES)

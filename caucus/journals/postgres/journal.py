@@ -24,6 +24,8 @@ from caucus.journals.postgres.session import Session
 from caucus.journals.postgres.turns import Turns
 from caucus.model.events import Event
 
+REFUSED_SECONDS: Final = 10.0
+"""For so long after the database has refused to keep something, load balancers are told to ask others."""
 CLOSE_SECONDS: Final = 1.5
 """How long `PostgresJournal.close` waits for what is under way."""
 
@@ -55,9 +57,12 @@ class PostgresJournal:
         self.journal_id = ""
         self.broken: Deferred[str] = Deferred()
         self._reactor = reactor
+        self._clock = clock
         self._log_clock = log_clock
         self._applied = applied = Applied(log_clock)
-        self._present = present = Present(applied, log_clock, clock, self._break, lambda: self._is_away)
+        self._present = present = Present(
+            applied, log_clock, clock, self._break, lambda: self._is_away, self._standby_changed
+        )
         bell = Bell(token_hex(4), present.ask)
         self._turns = turns = Turns(applied, log_clock, clock, present.catch_up, self._break, bell.ring)
         turns.session = Session("turns", dsn, reactor, TURNS, turns.begin, turns.began, self._lost)
@@ -101,7 +106,10 @@ class PostgresJournal:
 
     def why_not_ready(self) -> CaucusError | None:
         refusal = self.refusal
-        return StorageUnavailable("failed") if refusal is None and self._is_away else refusal
+        if refusal is not None:
+            return refusal
+        was_refused = self._clock.seconds() - self._turns.refused_at < REFUSED_SECONDS
+        return StorageUnavailable("failed") if was_refused or self._is_away else None
 
     def require_standby(self) -> None:
         self._turns.needs_standby = True
@@ -180,6 +188,14 @@ class PostgresJournal:
     def _advanced(self) -> None:
         self._followed()
         self._present.advanced()
+
+    def _standby_changed(self) -> None:
+        if not self._turns.needs_standby:
+            return
+        if self._present.has_standby:
+            _log.info("PostgreSQL: commits wait for a standby again")
+        else:
+            _log.error("PostgreSQL: commits wait for no standby, and so nothing is written")
 
     def _lost(self) -> None:
         self._turns.lost()

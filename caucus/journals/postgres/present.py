@@ -49,6 +49,7 @@ class Present:
 
     :param broken: is told, in a line, why nothing of this can be believed any more.
     :param is_away: says whether the database does not answer now.
+    :param standby_changed: is called when commits begin or cease to wait for a standby.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Present:
         clock: IReactorTime,
         broken: Callable[[Broken], None],
         is_away: Callable[[], bool],
+        standby_changed: Callable[[], None],
     ) -> None:
         self.session: Session
         self.is_open = False
@@ -71,6 +73,7 @@ class Present:
         self._clock = clock
         self._broken = broken
         self._is_away = is_away
+        self._standby_changed = standby_changed
         self._coming: list[Look] = []  # for whom the next question is asked
         self._asking: list[Look] = []  # and this one
         self._seen: deque[tuple[int, list[Look]]] = deque()  # who waits until so much is applied
@@ -151,7 +154,10 @@ class Present:
     def _answered(self, results: Results, asked: Place) -> None:
         applied = self._applied
         self.has_answered = True
-        self.has_standby = results[1].get_value(0, 1) == b"\1"
+        has_standby = results[1].get_value(0, 1) == b"\1"
+        if has_standby is not self.has_standby:
+            self.has_standby = has_standby
+            self._standby_changed()
         rows = applied.rows(asked, results[0])
         if self._server == self._log_clock.server:
             self._log_clock.heard(time_of(results[1]))

@@ -18,7 +18,8 @@ from caucus.journals.worker import Worker
 from caucus.model.text import one_line
 
 AGAIN_SECONDS: Final = 0.25
-"""How long after an attempt to open it the next one is made."""
+MOST_AGAIN_SECONDS: Final = 2.0
+"""How long after an attempt to open it the next one is made: at first, and after many in vain."""
 ANSWER_SECONDS: Final = 5.0
 """A batch that has no answer after so long has lost its session."""
 
@@ -65,6 +66,7 @@ class Session:
         self._again: IDelayedCall | None = None
         self._is_closed = False
         self._told = ""
+        self._next_pause = AGAIN_SECONDS
 
     def open(self, *, make: bool = False) -> Deferred[str]:
         """Open it, for the first time; fires with the journal's name, or fails with `Unusable`."""
@@ -74,14 +76,23 @@ class Session:
         """As `Link.run`; the link is lost if there is no answer in time."""
         if self.link is None:
             return fail(LinkLost(self.trouble or "it is not open"))
-        return self._watched(self.link, self.link.run(*statements))
+        running = self._watched(self.link, self.link.run(*statements))
+        return running.addCallback(self._go_well) if self._told else running
+
+    def _go_well(self, results: Results) -> Results:
+        """Something was done since the trouble that was told, and not only begun."""
+        if self._told and self.link is not None:
+            _log.info("PostgreSQL ({name}): goes on", name=self.name)
+            self._told = ""
+            self._next_pause = AGAIN_SECONDS
+        return results
 
     def give_up(self, reason: str) -> None:
-        """The link is of no use any more: open another one."""
+        """The link is of no use any more: open another one, before long."""
         opened = self._opened
         if opened is not None:
             opened.close()
-            self._on_lost(opened, LinkLost(reason), AGAIN_SECONDS)
+            self._on_lost(opened, LinkLost(reason), self._pause())
 
     def close(self) -> None:
         """Let go of it for good."""
@@ -123,9 +134,6 @@ class Session:
         def go_on(_result: object) -> str:
             if self._opened is link:
                 self.link, self.trouble = link, ""
-                if self._told:
-                    _log.info("PostgreSQL ({name}): connected again", name=self.name)
-                    self._told = ""
                 self._began()
             return journal_id
 
@@ -167,7 +175,12 @@ class Session:
         self._lost()
         self._try_again(pause)
 
-    def _try_again(self, seconds: float = AGAIN_SECONDS) -> None:
+    def _pause(self) -> float:
+        """How long to wait until the next attempt, which is longer each time."""
+        pause, self._next_pause = self._next_pause, min(1.5 * self._next_pause, MOST_AGAIN_SECONDS)
+        return pause
+
+    def _try_again(self, seconds: float) -> None:
         if not self._is_closed and self._again is None:
             self._again = self._reactor.callLater(seconds, self._reopen)
 
@@ -182,7 +195,7 @@ class Session:
         if self._opened is not None:  # what begins it was refused
             opened, self._opened = self._opened, None
             opened.close()
-        self._try_again()
+        self._try_again(self._pause())
 
     def _tell(self, reason: str) -> None:
         """Log why there is no link, unless that is known."""

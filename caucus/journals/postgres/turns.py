@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final
 
 from attrs import define, field
@@ -83,6 +84,8 @@ class Turns:
     ) -> None:
         self.needs_standby = False
         """Whether nothing is written unless commits wait for a standby."""
+        self.refused_at = -inf
+        """When the database refused to keep something, if it has kept nothing since then."""
         self.is_alone = True
         """Whether no other backbone ran when the session of this one began."""
         self.session: Session
@@ -322,6 +325,7 @@ class Turns:
             raise AssertionError("a transaction in which nothing failed was not committed")
         applied = self._applied
         applied.durable, applied.head = applied.position, self._flight.digests[-1]
+        self.refused_at = -inf
         self._commit_seconds.observe(self._clock.seconds() - self._sent_at)
         self._commit_events.observe(len(self._flight.digests))
         self._flight = Flight()
@@ -334,7 +338,7 @@ class Turns:
     def _not_committed(self, failure: Failure, commit: int) -> None:
         error = failure.value
         if isinstance(error, StatementFailed) and error.number < commit:
-            _log.error("PostgreSQL refused what was to be written: {reason}", reason=str(error))
+            self.refused_at = self._clock.seconds()
             self._take_back()
         failure.raiseException()
 
