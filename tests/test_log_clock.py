@@ -59,6 +59,43 @@ def test_another_server_goes_on_where_the_first_one_was(ahead: float) -> None:
     assert clock.seconds() == 1017.0
 
 
+def test_a_clock_that_was_set_back_is_told_and_goes_on_once_it_is_shifted() -> None:
+    here = Clock()
+    clock = LogClock(here)
+    clock.move_to(b"one", 1000.0, b"one", 0.0)
+    here.advance(5)
+    assert not clock.heard(1005.0 - 3600)
+    assert clock.seconds() == 1005.0
+    clock.move_to(b"one", 1005.0 - 3600, b"one", 0.0)
+    assert clock.seconds() == 1005.0
+    assert clock.shift == 3600
+    assert clock.heard(1010.0 - 3600)
+    assert clock.seconds() == 1010.0
+
+
+async def test_a_lease_ends_also_where_the_servers_clock_was_set_back(postgres: Cluster) -> None:
+    dsn, added = postgres.dsn(), [0.0]
+    opened: list[tuple[Any, Backbone]] = []
+    for _ in range(2):
+        journal = await open_postgres(dsn, reactor, reactor, LogClock(reactor, lambda _time: added[0]))
+        backbone = Backbone(journal, reactor)
+        await backbone.replay()
+        await backbone.begin_run()
+        opened.append((journal, backbone))
+    one, two = (backbone for _journal, backbone in opened)
+    await one.create_channel("room")
+    await one.claim("room", claim("alice", lease_ttl=2))
+    added[0] = -3600.0
+    await deferLater(reactor, 3.2)
+    claims = [await backbone.list_claims("room") for backbone in (one, two)]
+    assert claims == [[], []]
+    assert (await two.claim("room", claim("bob"))).outcome == "granted"
+    assert abs(opened[0][0].seconds() - opened[1][0].seconds()) < 0.2
+    for journal, backbone in opened:
+        await backbone.end_run()
+        await journal.close()
+
+
 @pytest_twisted.async_yield_fixture
 async def own(own_postgres: Cluster) -> AsyncIterator[Cluster]:
     yield own_postgres

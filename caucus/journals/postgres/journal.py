@@ -61,7 +61,13 @@ class PostgresJournal:
         self._log_clock = log_clock
         self._applied = applied = Applied(log_clock)
         self._present = present = Present(
-            applied, log_clock, clock, self._break, lambda: self._is_away, self._standby_changed
+            applied,
+            log_clock,
+            clock,
+            self._break,
+            lambda: self._is_away,
+            self._standby_changed,
+            self._set_back,
         )
         bell = Bell(token_hex(4), present.ask)
         self._turns = turns = Turns(applied, log_clock, clock, present.catch_up, self._break, bell.ring)
@@ -188,6 +194,9 @@ class PostgresJournal:
     def _advanced(self) -> None:
         self._followed()
         self._present.advanced()
+
+    def _set_back(self) -> None:
+        self._turns.set_back()
 
     def _standby_changed(self) -> None:
         if not self._turns.needs_standby:

@@ -7,6 +7,8 @@ from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 
+BACK_SECONDS: Final = 1.0
+"""A clock that falls back by more than that was set back; by less, it is waited for."""
 BOOT_ID: Final = b"postgres"
 """Names this clock in events, whatever server it runs on."""
 
@@ -41,12 +43,15 @@ class LogClock:
         """What time it is."""
         return self._told if self._stands else self._told + (self._clock.seconds() - self._at)
 
-    def heard(self, database_time: float) -> None:
-        """The server has told the time, just now."""
+    def heard(self, database_time: float) -> bool:
+        """The server has told the time, just now. False says that its clock was set back: `move_to` helps."""
         now = database_time + self._offset(database_time) + self.shift
+        if self.is_set and now < self._told - BACK_SECONDS:
+            return False
         self._told = max(self._told, now) if self.is_set else now
         self.is_set = True
         self._at = self._clock.seconds()
+        return True
 
     def not_before(self, when: float) -> None:
         """Somebody decided an event then, by this clock."""
@@ -63,12 +68,11 @@ class LogClock:
     def move_to(self, server: bytes, database_time: float, known: bytes, shift: float) -> None:
         """A server tells the time now, which may be another one.
 
-        ``known`` is the server that the log knows a shift for. Any other one goes on by what has passed here,
-        as far as anything is known of that.
+        ``known`` is the server that the log knows a shift for. Any other one, and one whose clock was set
+        back, goes on by what has passed here, as far as anything is known of that.
         """
-        if server == known or not self.is_set:
-            self.shift = shift
-        else:
-            self.shift = self.seconds() - (database_time + self._offset(database_time))
+        now = database_time + self._offset(database_time)
+        is_behind = now + shift < self._told - BACK_SECONDS
+        self.shift = self.seconds() - now if self.is_set and (server != known or is_behind) else shift
         self.server = server
         self.heard(database_time)

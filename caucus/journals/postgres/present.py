@@ -49,6 +49,7 @@ class Present:
 
     :param broken: is told, in a line, why nothing of this can be believed any more.
     :param is_away: says whether the database does not answer now.
+    :param set_back: is called when the server's clock was set back.
     :param standby_changed: is called when commits begin or cease to wait for a standby.
     """
 
@@ -60,6 +61,7 @@ class Present:
         broken: Callable[[Broken], None],
         is_away: Callable[[], bool],
         standby_changed: Callable[[], None],
+        set_back: Callable[[], None],
     ) -> None:
         self.session: Session
         self.is_open = False
@@ -74,6 +76,7 @@ class Present:
         self._broken = broken
         self._is_away = is_away
         self._standby_changed = standby_changed
+        self._set_back = set_back
         self._coming: list[Look] = []  # for whom the next question is asked
         self._asking: list[Look] = []  # and this one
         self._seen: deque[tuple[int, list[Look]]] = deque()  # who waits until so much is applied
@@ -159,8 +162,8 @@ class Present:
             self.has_standby = has_standby
             self._standby_changed()
         rows = applied.rows(asked, results[0])
-        if self._server == self._log_clock.server:
-            self._log_clock.heard(time_of(results[1]))
+        if self._server == self._log_clock.server and not self._log_clock.heard(time_of(results[1])):
+            self._set_back()
         last = rows[-1].position if rows else asked.position
         is_all = len(rows) <= MOST_EVENTS
         # While what was decided here is on its way, nothing is applied that may come after it.

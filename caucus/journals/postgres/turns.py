@@ -198,6 +198,11 @@ class Turns:
         free: tuple[Statement, ...] = (("not alone", ()),) if self.is_alone else ()
         await link.run(("fence", (server, double(clock.shift))), *free, ("commit", ()))
 
+    def set_back(self) -> None:
+        """The server's clock was set back: begin again, with another shift."""
+        if self.session.link is not None:  # else it is about to begin
+            self.session.give_up("the server's clock was set back; the log's goes on")
+
     def began(self) -> None:
         """There is a session: go on with it."""
         self._end_turn()
@@ -237,7 +242,9 @@ class Turns:
         if self._since is not None:
             self._turn_seconds.observe(self._clock.seconds() - self._since)
         rows = applied.rows(asked, results[-1])
-        self._log_clock.heard(time_of(results[1], 1))
+        if not self._log_clock.heard(time_of(results[1], 1)):
+            self.set_back()
+            return None
         settled = self._settle(rows[0].digest if rows else b"")
         if len(rows) > MOST_EVENTS:
             if settled:
