@@ -12,11 +12,12 @@ IN_BROWSER := $(patsubst %,tests/test_page%.py,_room _acts _faults _hostile _lon
 OVER_POSTGRES := $(patsubst %,tests/test_%.py,failover log_clock moving postgres postgres_away recorded_postgres several_daemons storm)
 ON_ITS_OWN := --postgres=system --storm=10 --failovers=1 $(filter-out %recorded_postgres.py,$(OVER_POSTGRES))
 
-.PHONY: help run demo test test-oldest check bench clean
+.PHONY: help run demo cluster test test-oldest check bench clean
 
 help:
 	@echo "make run     start a backbone on http://127.0.0.1:4317 and print how to use it"
 	@echo "make demo    play the war-room story against a backbone; exit 0 if all of it happened"
+	@echo "make cluster   start a PostgreSQL and two daemons over it, and play the story across both"
 	@echo "make test    run every test, those over HTTP on both transports, with branch coverage"
 	@echo "make test-oldest   run those of HTTP on the oldest Twisted that is allowed"
 	@echo "make check   lint, format, types, import direction"
@@ -28,6 +29,9 @@ run: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	@$(BIN)/python scripts/demo.py
+
+cluster: $(VENV)/.installed-dev
+	@$(BIN)/python -m scripts.cluster
 
 test: $(VENV)/.installed-dev
 	@$(MAKE) --no-print-directory $(VENV)/npm/.installed || echo "what is on npm could not be installed: its tests are skipped"

@@ -1,7 +1,8 @@
 """`make demo`: the war-room story, told against a running backbone.
 
 With CAUCUS_URL and CAUCUS_TOKENS (which must name alice, bob and carol as owners) it uses that
-backbone, else it starts one and stops it again. It exits 0 only if all of the story happened.
+backbone, else it starts one and stops it again. Of several URLs, with commas between them, each of the
+three takes another. It exits 0 only if all of the story happened.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -57,7 +59,8 @@ async def backbone(reactor: Any) -> AsyncIterator[tuple[str, dict[str, str]]]:
 
 async def story(reactor: Any) -> None:
     async with backbone(reactor) as (url, tokens):
-        alice, bob, carol = people = [HTTPBackbone(reactor, url, tokens[owner]) for owner in OWNERS]
+        urls = cycle(url.split(","))
+        alice, bob, carol = people = [HTTPBackbone(reactor, next(urls), tokens[owner]) for owner in OWNERS]
         room = f"war-room-{secrets.token_hex(4)}"
         await alice.create_channel(room, purpose="login 500s since the deploy")
         tell(f"{url} has a new channel, {room}:")

@@ -40,6 +40,15 @@ def test_the_demo_tells_its_story_on_a_running_backbone(start: Start) -> None:
         assert (told.returncode, told.stdout.splitlines()[0][: len(url)]) == (0, url)
 
 
+def test_the_demo_tells_its_story_across_two_daemons_over_one_database() -> None:
+    command = [sys.executable, "-m", "scripts.cluster", "--once"]
+    told = subprocess.run(
+        command, cwd=SCRIPTS.parent, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 0, told.stderr
+    assert "  the log tells it in this order" in told.stdout
+
+
 def test_the_demo_fails_when_its_story_cannot_happen(start: Start) -> None:
     tokens = "a:al:alice,b:bo:bob,c:ca:carol"
     (url,) = start("caucus-backbone", CAUCUS_TOKENS=tokens, CAUCUS_MAX_POSTS_PER_MINUTE="1").until_listening()
