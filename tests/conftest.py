@@ -192,10 +192,11 @@ def _clean_reactor() -> Iterator[None]:
     selectables |= running._internalReaders  # its own wakers come with the first test
     late = [call for call in running.getDelayedCalls() if call not in calls]
     left = [one for one in running.getReaders() + running.getWriters() if one not in selectables]
+    named = [f"{call.func} in {call.getTime() - running.seconds():.2f} s" for call in late]
     for call in late:
         call.cancel()
     for one in left:
         running.removeReader(one)
         running.removeWriter(one)
     if late or left:
-        pytest.fail(f"the reactor is dirty: {late} {left}")
+        pytest.fail(f"the reactor is dirty: {named} {left}")

@@ -12,8 +12,9 @@ import pytest
 
 from tests.daemon import Daemon, Start, ask
 from tests.postgres import Cluster, binaries
+from tests.sea import LEFT_SECONDS, OWNERS, TOKENS, Process, free_port
 from tests.test_kill import ROOMY, whole_log
-from tests.test_storm import LEFT_SECONDS, OWNERS, TOKENS, Process, check, free_port
+from tests.test_storm import check
 
 
 class Pair:

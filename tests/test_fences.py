@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -49,41 +50,50 @@ class Resource:
 def test_who_is_told_granted_is_alone_with_the_target_over_kills_of_the_daemon(
     start: Start, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
-    kills, chance = pytestconfig.getoption("--kills") // 10, random.Random(7)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     tokens = ",".join(f"{owner}:{owner}-agent:{owner}" for owner in OWNERS)
     arguments = [*ROOMY, f"--port={port}", f"--journal=sqlite:{tmp_path / 'room.db'}"]
+    daemons: list[Daemon] = []
 
-    def live() -> Daemon:
-        daemon = start("caucus-backbone", *arguments, CAUCUS_TOKENS=tokens)
-        daemon.until_listening()
-        return daemon
+    def live() -> None:
+        daemons.append(start("caucus-backbone", *arguments, CAUCUS_TOKENS=tokens))
+        daemons[-1].until_listening()
 
-    daemon = live()
+    def kill() -> None:
+        daemon = daemons.pop()
+        daemon.process.kill()
+        daemon.process.communicate()
+        start.started.remove(daemon)
+        live()
+
+    live()
+    be_alone(url, kill, tmp_path, pytestconfig.getoption("--kills") // 10)
+
+
+def be_alone(url: str, kill: Callable[[], None], folder: Path, kills: int) -> None:
+    """Hold a room, in which eight take and give back, to what its claims promise, over so many kills."""
+    chance = random.Random(7)
     ask(f"{url}/channels", {"channel": "room"}, OWNERS[0])
     workers = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.fence_worker", url, owner],
             stdin=subprocess.PIPE,
-            stdout=(tmp_path / owner).open("w"),
-            stderr=(tmp_path / f"{owner}.err").open("w"),
+            stdout=(folder / owner).open("w"),
+            stderr=(folder / f"{owner}.err").open("w"),
             text=True,
             cwd=Path(__file__).parent.parent,
         )
         for owner in OWNERS
     ]
     try:
-        while not all((tmp_path / owner).stat().st_size for owner in OWNERS):
+        while not all((folder / owner).stat().st_size for owner in OWNERS):
             assert all(worker.poll() is None for worker in workers)
             time.sleep(0.1)  # each has had its turn once
         for _ in range(kills):
             time.sleep(chance.uniform(0.1, 0.6))
-            daemon.process.kill()
-            daemon.process.communicate()
-            start.started.remove(daemon)
-            daemon = live()
+            kill()
         time.sleep(1)
         for worker in workers:
             worker.communicate("stop\n", timeout=60)
@@ -91,9 +101,9 @@ def test_who_is_told_granted_is_alone_with_the_target_over_kills_of_the_daemon(
         for worker in workers:
             worker.kill()
     assert [worker.returncode for worker in workers] == [0] * len(workers), [
-        (tmp_path / f"{owner}.err").read_text()[-2000:] for owner in OWNERS
+        (folder / f"{owner}.err").read_text()[-2000:] for owner in OWNERS
     ]
-    holdings = [json.loads(line) for owner in OWNERS for line in (tmp_path / owner).open()]
+    holdings = [json.loads(line) for owner in OWNERS for line in (folder / owner).open()]
     assert len(holdings) > 10 * len(OWNERS)
     assert {owner for _, _, _, owner, _, _ in holdings} == set(OWNERS)
     holdings.sort(key=lambda one: one[1])
