@@ -2,7 +2,7 @@
 
     python -m bench [--against COMMAND-OR-URL] [--only PART,PART...] [--json FILE]
 
-The parts are rates, loaded, claims, memory, strangers, start, streams, following, durable and page.
+The parts are rates, loaded, claims, memory, strangers, start, streams, following, durable, postgres and page.
 
 The daemon is started here, in a process of its own; so is the other server, by default the same
 daemon on Twisted's own site (``--http twisted``). A command must print its URL as the last word of
@@ -38,6 +38,7 @@ PARTS = (
     "streams",
     "following",
     "durable",
+    "postgres",
     "page",
 )
 
@@ -92,6 +93,10 @@ def main() -> None:
         result[part] = {name: _told(part, target) for name, target in programs[part].items()}
     if "durable" in only:
         result["durable"] = durable.measure(options.messages, [1, *crowds], options.rounds, options.seconds)
+    if "postgres" in only:
+        from bench import postgres  # noqa: PLC0415  # which needs what an installed daemon does not
+
+        result["postgres"] = postgres.measure(options.messages, crowds, options.rounds, options.seconds)
     options.json.write_text(json.dumps(result, indent=2) + "\n")
     print(f"all of it is in {options.json}")
 

@@ -119,7 +119,8 @@ def _read(name: str, cursor: int) -> Scenario:
     return Scenario(name, f"/channels/{channel}/read", body, prepare, has_id=False)
 
 
-ALL = (append(), claim_won(), _claim_lost(), _read("page of 100", 0), _read("head", 100))
+READS = (_read("page of 100", 0), _read("head", 100))
+ALL = (append(), claim_won(), _claim_lost(), *READS)
 """The scenarios of the comparison; the head is what an idle agent polls."""
 TOKEN = TOKENS["alice"]
 """Whoever asks."""

@@ -69,6 +69,11 @@ class Server:
                 return
         raise SystemExit(f"{shlex.join(self._command)}: it ended without a URL")
 
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+
     @property
     def port(self) -> int:
         return int(self.url.rstrip("/").rpartition(":")[2])

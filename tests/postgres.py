@@ -50,8 +50,10 @@ def _user() -> str | None:
 class Cluster:
     """One server, with its data."""
 
-    def __init__(self, programs: Path, port: int = 0, settings: Mapping[str, str] = NONE) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="caucus-pg-"))
+    def __init__(
+        self, programs: Path, port: int = 0, settings: Mapping[str, str] = NONE, under: Path | None = None
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="caucus-pg-", dir=under))
         self.data = self.folder / "data"
         self.user = _user()
         self._programs = self._reachable(programs)

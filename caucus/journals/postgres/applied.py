@@ -49,6 +49,12 @@ class Place:
         """What asks for the events after it."""
         return "tail", (integer(self.position), integer(most + 1))
 
+    def fresh(self) -> tuple[Statement, ...]:
+        """What asks for them, for the time, and whether there is a standby, beside the one that is there."""
+        if not self.position:
+            return self.tail(), ("time", ())
+        return (("fresh", (integer(self.position), integer(MOST_EVENTS + 2))),)
+
 
 def time_of(result: pq.abc.PGresult, column: int = 0) -> float:
     """A time that was asked for."""
@@ -68,7 +74,7 @@ class Applied:
         self.advanced: Callable[[], None] = nobody_to_tell
         self.apply: Callable[[Event, bytes, int], None] = _nobody_applies
         self.undo: Callable[[int], None] = nothing_to_undo
-        self._clock = clock
+        self.clock = clock
 
     @property
     def place(self) -> Place:
@@ -90,12 +96,23 @@ class Applied:
             raise Broken(f"event {asked.position} is not the one that was there")
         return rows[1:]
 
+    def take(self, event: Event, evidence: bytes, position: int) -> None:
+        """Apply the next event. Raises `Broken` if that cannot be done, or its evidence is missing."""
+        if isinstance(event, EvidenceAdded) and event.size and not evidence:
+            raise Broken(f"the evidence of event {position} is missing")
+        self.position = self.durable = position
+        try:
+            self.apply(event, evidence, position)
+        except Exception as error:
+            _log.failure("Event {position} could not be applied", position=position)
+            raise Broken(f"event {position} could not be applied") from error
+
     def deliver(self, rows: Sequence[Row]) -> bool:
         """Apply what is not applied yet; nothing that was decided here may be on its way.
 
         Says whether there was any. Raises `Broken` if they do not follow from what is applied.
         """
-        before, clock = self.durable, self._clock
+        before = self.durable
         for row in rows:
             if row.position <= self.durable:
                 if row.position == self.durable and row.digest != self.head:
@@ -109,18 +126,16 @@ class Applied:
                 event = decode_event(row.body)
             except ValueError as error:
                 raise Broken(f"event {row.position} cannot be read by this release: {error}") from error
-            if event.when.boot_id == BOOT_ID:
-                clock.not_before(event.when.wall)
-            if isinstance(event, EvidenceAdded) and event.size and not row.evidence:
-                raise Broken(f"the evidence of event {row.position} is missing")
-            self.position = self.durable = row.position
+            note_time(self, event)
             self.head = row.digest
-            try:
-                self.apply(event, row.evidence, row.position)
-            except Exception as error:
-                _log.failure("Event {position} could not be applied", position=row.position)
-                raise Broken(f"event {row.position} could not be applied") from error
+            self.take(event, row.evidence, row.position)
         return self.durable > before
+
+
+def note_time(applied: Applied, event: Event) -> None:
+    """It is not earlier than when an event was decided by the log's clock."""
+    if event.when.boot_id == BOOT_ID:
+        applied.clock.not_before(event.when.wall)
 
 
 def _nobody_applies(_event: Event, _evidence: bytes, _position: int) -> None:

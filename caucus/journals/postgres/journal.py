@@ -19,6 +19,7 @@ from caucus.journals.postgres.applied import Applied, Broken
 from caucus.journals.postgres.bell import Bell
 from caucus.journals.postgres.log_clock import BOOT_ID, LogClock
 from caucus.journals.postgres.present import Present
+from caucus.journals.postgres.replaying import replay
 from caucus.journals.postgres.schema import BELL, READING, TURNS
 from caucus.journals.postgres.session import Session
 from caucus.journals.postgres.turns import Turns
@@ -63,6 +64,7 @@ class PostgresJournal:
         self._present = present = Present(
             applied,
             log_clock,
+            reactor,
             clock,
             self._break,
             lambda: self._is_away,
@@ -139,10 +141,16 @@ class PostgresJournal:
         self, apply: Callable[[Event, bytes, int], None], undo: Callable[[int], None]
     ) -> Deferred[None]:
         self._applied.apply, self._applied.undo = apply, undo
-        self._present.is_open = True
-        return self._present.catch_up().addCallback(self._replayed)
+        return Deferred.fromCoroutine(self._replay())
 
-    def _replayed(self, _result: object) -> None:
+    async def _replay(self) -> None:
+        try:
+            await replay(self._present.session, self._applied, self._reactor, lambda: self._is_closing)
+        except Broken:
+            self._let_go()
+            raise
+        self._present.is_open = True
+        await self._present.catch_up()
         self._is_replayed = True
 
     def follow(self, advanced: Callable[[], None]) -> None:

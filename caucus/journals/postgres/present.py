@@ -57,6 +57,7 @@ class Present:
         self,
         applied: Applied,
         log_clock: LogClock,
+        reactor: Any,
         clock: IReactorTime,
         broken: Callable[[Broken], None],
         is_away: Callable[[], bool],
@@ -72,6 +73,7 @@ class Present:
         """Whether commits wait for a standby, as far as is known."""
         self._applied = applied
         self._log_clock = log_clock
+        self._reactor = reactor
         self._clock = clock
         self._broken = broken
         self._is_away = is_away
@@ -80,7 +82,7 @@ class Present:
         self._coming: list[Look] = []  # for whom the next question is asked
         self._asking: list[Look] = []  # and this one
         self._seen: deque[tuple[int, list[Look]]] = deque()  # who waits until so much is applied
-        self._is_asked = self._is_closed = self._is_wanted = False
+        self._is_asked = self._is_closed = self._is_wanted = self._is_about_to_ask = False
         self.has_answered = False
         """Whether the log could be read at all."""
         self._server = b""
@@ -91,13 +93,22 @@ class Present:
         """Look once all is applied that is durable anywhere now; or else at the past, if that will do."""
         waiting: Deferred[Any] = Deferred()
         self._coming.append(Look(look, waiting, takes_past))
-        self.ask()
+        if not (
+            self._is_asked or self._is_about_to_ask
+        ):  # whoever comes in this turn of the reactor is in it
+            self._is_about_to_ask = True
+            self._reactor.callLater(0, self._ask_now)
         self.be_patient()
         return waiting
 
     def catch_up(self) -> Deferred[Any]:
         """Fires once all is applied that is durable anywhere now, and not before."""
         return self.read(lambda: None, takes_past=False)
+
+    def _ask_now(self) -> None:
+        self._is_about_to_ask = False
+        if not self._is_closed:
+            self.ask()
 
     def ask(self) -> None:
         """Ask for what others wrote, now or once the question before is answered."""
@@ -108,7 +119,7 @@ class Present:
         self._asking += self._coming
         self._coming = []
         asked = self._applied.place
-        asking = self.session.run(asked.tail(), ("time", ()))
+        asking = self.session.run(*asked.fresh())
         asking.addCallback(self._answered, asked).addErrback(self._failed)
 
     def begin(self, link: Link) -> Deferred[Any]:
@@ -157,12 +168,13 @@ class Present:
     def _answered(self, results: Results, asked: Place) -> None:
         applied = self._applied
         self.has_answered = True
-        has_standby = results[1].get_value(0, 1) == b"\1"
+        rows = applied.rows(asked, results[0])
+        told, column = (results[0], 4) if asked.position else (results[1], 0)
+        has_standby = told.get_value(0, column + 1) == b"\1"
         if has_standby is not self.has_standby:
             self.has_standby = has_standby
             self._standby_changed()
-        rows = applied.rows(asked, results[0])
-        if self._server == self._log_clock.server and not self._log_clock.heard(time_of(results[1])):
+        if self._server == self._log_clock.server and not self._log_clock.heard(time_of(told, column)):
             self._set_back()
         last = rows[-1].position if rows else asked.position
         is_all = len(rows) <= MOST_EVENTS

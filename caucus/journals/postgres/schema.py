@@ -50,7 +50,30 @@ SELECT position, CASE WHEN position > $1::bigint THEN body END, digest,
 FROM event WHERE position >= $1::bigint ORDER BY position LIMIT $2::bigint
 """
 
-READING: Final = {"tail": _TAIL, "time": f"SELECT {TIME}, {STANDBY}", "server": f"SELECT {SERVER}"}
+_FRESH: Final = f"""
+SELECT position, CASE WHEN position > $1::bigint THEN body END, digest,
+    (SELECT data FROM evidence WHERE evidence.position = event.position AND event.position > $1::bigint),
+    CASE WHEN position = $1::bigint THEN {TIME} END, CASE WHEN position = $1::bigint THEN {STANDBY} END
+FROM event WHERE position >= $1::bigint ORDER BY position LIMIT $2::bigint
+"""  # noqa: S608  # of our own constants
+_HISTORY: Final = "SELECT position, body, digest FROM event WHERE position > $1 ORDER BY position LIMIT $2"
+_HISTORY_EVIDENCE: Final = """
+SELECT position, data FROM evidence WHERE position > $1::bigint AND position <= (
+    SELECT max(position) FROM (
+        SELECT position FROM event WHERE position > $1::bigint ORDER BY position LIMIT $2::bigint
+    ) AS piece
+)
+"""
+
+READING: Final = {
+    "tail": _TAIL,
+    "fresh": _FRESH,
+    "history": _HISTORY,
+    "history evidence": _HISTORY_EVIDENCE,
+    "last": "SELECT max(position) FROM event",
+    "time": f"SELECT {TIME}, {STANDBY}",
+    "server": f"SELECT {SERVER}",
+}
 """The statements of a session that reads."""
 TURNS: Final = {
     **READING,

