@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from caucus import errors
-from caucus.interfaces import IBackbone, IMeasured, IReadiness, IRepeatable, ITokenKeeper, IWatchable
+from caucus.interfaces import (
+    IBackbone,
+    IFollowing,
+    IMeasured,
+    IReadiness,
+    IRepeatable,
+    ITokenKeeper,
+    IWatchable,
+)
 from caucus.model.events import RequestKey
 from caucus.model.records import Identity
 from caucus.testing.kit import Agent, Kit, refused, same
@@ -193,6 +201,17 @@ async def a_backbone_that_works_is_ready(kit: Kit) -> None:
         same(IReadiness(kit.alice.backbone).why_not_ready(), None)
 
 
+async def whoever_has_caught_up_sees_what_was_durable_before(kit: Kit) -> None:
+    await kit.open_room()
+    if not (IFollowing.providedBy(kit.carol.backbone) and IWatchable.providedBy(kit.carol.backbone)):
+        return
+    following, watchable = IFollowing(kit.carol.backbone), IWatchable(kit.carol.backbone)
+    await kit.alice.post("hello")
+    await kit.carol.wait(following.catch_up())
+    same(watchable.look("room", 0, 10).cursor, 1)
+    same(following.is_stale, False)
+
+
 async def what_is_counted_has_names_of_its_own(kit: Kit) -> None:
     await kit.open_room()
     if not IMeasured.providedBy(kit.alice.backbone):
@@ -214,5 +233,6 @@ CASES = [
     a_revoked_token_gets_no_answer_that_it_had,
     a_token_takes_the_place_of_those_that_are_named,
     a_backbone_that_works_is_ready,
+    whoever_has_caught_up_sees_what_was_durable_before,
     what_is_counted_has_names_of_its_own,
 ]

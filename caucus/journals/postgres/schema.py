@@ -76,7 +76,7 @@ READING: Final = {
 }
 """The statements of a session that reads."""
 TURNS: Final = {
-    **READING,
+    "tail": _TAIL,
     "begin": "BEGIN",
     "lock": f"""
         SELECT pg_advisory_xact_lock({TURN_LOCK}, {KEY}), {TIME},
