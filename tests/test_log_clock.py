@@ -134,6 +134,30 @@ async def test_a_server_whose_clock_is_off_lapses_no_lease_early_or_late(ahead: 
         await journal.close()
 
 
+async def test_who_comes_to_another_server_first_lets_those_go_first_who_know_the_time(own: Cluster) -> None:
+    added = [0.0]
+    dsn = own.dsn()
+
+    def ahead(_time: float) -> float:
+        return added[0]
+
+    known = await open_postgres(dsn, reactor, reactor, LogClock(reactor, ahead))
+    backbone = Backbone(known, reactor)
+    await backbone.replay()
+    await backbone.begin_run()
+    began = known.seconds()
+    own.stop("fast")
+    await soon(lambda: backbone.why_not_ready() is not None)
+    added[0] = 3600.0
+    own.start()
+    fresh = await open_postgres(dsn, reactor, reactor, LogClock(reactor, ahead))
+    assert 0 < fresh.seconds() - began < 10
+    assert abs(fresh.seconds() - known.seconds()) < 0.5
+    await fresh.close()
+    await backbone.end_run()
+    await known.close()
+
+
 class OffClock(Clock):
     """The reactor's timers, on a clock that is an hour off."""
 

@@ -21,14 +21,13 @@ from caucus.errors import CaucusError, OutcomeUnknown, StorageUnavailable
 from caucus.journals.chain import links
 from caucus.journals.codec import encode_event
 from caucus.journals.postgres.applied import MOST_EVENTS, Applied, Broken, Place, time_of
+from caucus.journals.postgres.beginning import begin_session
 from caucus.journals.postgres.link import (
     Link,
     LinkLost,
     Results,
-    Statement,
     StatementFailed,
     byte_strings,
-    double,
     integer,
 )
 from caucus.journals.postgres.log_clock import LogClock
@@ -181,22 +180,13 @@ class Turns:
     # A session
 
     def begin(self, link: Link) -> Deferred[Any]:
-        """Take the turn, and have whatever this server has kept: only then what it says can be believed.
+        """Take the first turn of a session: see `begin_session`."""
 
-        Once the lock is granted no transaction of an earlier session is under way; the commit waits for the
-        standby, if there is one; and a server that was none yet for this log goes on with the log's time.
-        """
-        return Deferred.fromCoroutine(self._begin(link))
+        def know(is_alone: bool) -> None:
+            self.is_alone = is_alone
 
-    async def _begin(self, link: Link) -> None:
-        results = await link.run(("begin", ()), ("lock", ()), ("clock", ()), ("alone", ()), ("run", ()))
-        clock, shown = self._log_clock, results[2].get_value
-        known, server = shown(0, 0) or b"", shown(0, 2) or b""
-        shift, now = time_of(results[2], 1), time_of(results[2], 3)
-        clock.move_to(server, now, known, shift)
-        self.is_alone = results[3].get_value(0, 0) == b"\1"
-        free: tuple[Statement, ...] = (("not alone", ()),) if self.is_alone else ()
-        await link.run(("fence", (server, double(clock.shift))), *free, ("commit", ()))
+        beginning = begin_session(link, self._log_clock, self._clock)
+        return Deferred.fromCoroutine(beginning).addCallback(know)
 
     def set_back(self) -> None:
         """The server's clock was set back: begin again, with another shift."""
