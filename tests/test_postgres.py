@@ -172,3 +172,14 @@ async def test_what_may_not_be_read_stops_a_start_in_one_line(house: House) -> N
     house.ask(f"GRANT SELECT ON LOGmeta TO {house.schema}_none")
     with pytest.raises(ConfigurationError, match="permission denied"):
         await open_postgres(house.dsn.replace("postgres@", f"{house.schema}_none@"), reactor, reactor)
+
+
+async def test_evidence_that_is_gone_stops_a_start_in_one_line(house: House) -> None:
+    from hashlib import sha256  # noqa: PLC0415
+
+    (one,) = await house.build(1)
+    await one.put_artifact("room", sha256(b"evidence").hexdigest(), b"evidence")
+    house.ask("DELETE FROM LOGevidence")
+    journal = await open_postgres(house.dsn, reactor, reactor)
+    with pytest.raises(Exception, match="the evidence of event 4 is not what was written"):
+        await Backbone(journal, reactor).replay()

@@ -97,9 +97,9 @@ class Applied:
         return rows[1:]
 
     def take(self, event: Event, evidence: bytes, position: int) -> None:
-        """Apply the next event. Raises `Broken` if that cannot be done, or its evidence is missing."""
-        if isinstance(event, EvidenceAdded) and event.size and not evidence:
-            raise Broken(f"the evidence of event {position} is missing")
+        """Apply the next event. Raises `Broken` if that cannot be done, or its evidence is not as long."""
+        if isinstance(event, EvidenceAdded) and event.size != len(evidence):
+            raise Broken(f"the evidence of event {position} is not what was written")
         self.position = self.durable = position
         try:
             self.apply(event, evidence, position)
