@@ -9,8 +9,8 @@ OVER_HTTP := $(patsubst %,tests/test_%.py,client conformance crowd daemon deadli
 IN_BROWSER := $(patsubst %,tests/test_page%.py,_room _acts _faults _hostile _long _looks _timeline)
 # Those of several daemons over PostgreSQL, beside the conformance matrix: they run after the browser's. And what of them
 # runs once more on the system's server, where there is one.
-OVER_POSTGRES := $(patsubst %,tests/test_%.py,between_daemons failover log_clock moving postgres postgres_away recorded_postgres several_daemons storm)
-ON_ITS_OWN := --postgres=system --storm=10 --failovers=1 $(filter-out %recorded_postgres.py,$(OVER_POSTGRES))
+OVER_POSTGRES := $(patsubst %,tests/test_%.py,conformance_postgres between_daemons failover log_clock moving postgres postgres_away recorded_postgres several_daemons storm)
+ON_ITS_OWN := --postgres=system --storm=10 --failovers=1 $(filter-out %conformance_postgres.py %recorded_postgres.py %between_daemons.py,$(OVER_POSTGRES))
 
 .PHONY: help run demo cluster test test-oldest check bench clean
 
