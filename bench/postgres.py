@@ -40,14 +40,18 @@ def measure(events: int, connections: Sequence[int], rounds: int, seconds: float
         folder = Path(name)
         with ExitStack() as running:
             sqlite = Server("sqlite", [DAEMON, f"--journal=sqlite:{folder}/rates.db"])
-            shared = [over(alone, "rates", f"postgres {number}") for number in range(4)]
-            opened = [running.enter_context(one) for one in (sqlite, *shared)]
+            running.enter_context(sqlite)
+            shared = [running.enter_context(over(alone, "rates", "postgres"))]
             crowds = sorted({1, *connections})
-            result["appends"] = compare([opened[1], sqlite], crowds, rounds, seconds, [append()])
+            result["appends"] = compare([shared[0], sqlite], crowds, rounds, seconds, [append()])
             others = [claim_won(), *READS]
-            result["others"] = compare([opened[1], sqlite], [32], rounds, seconds, others)
-            result["together"] = together(opened[1:], 32, rounds, seconds)
-            result["frames"] = frames(opened[1], opened[2])
+            result["others"] = compare([shared[0], sqlite], [32], rounds, seconds, others)
+            result["together"] = {1: together(shared, 32, rounds, seconds)}
+            for count in (2, 4):
+                while len(shared) < count:
+                    shared.append(running.enter_context(over(alone, "rates", f"postgres {len(shared)}")))
+                result["together"][count] = together(shared, 32, rounds, seconds)
+            result["frames"] = frames(shared[0], shared[1])
         with standby(programs, alone), ExitStack() as running:
             sqlite = running.enter_context(Server("sqlite", [DAEMON, f"--journal=sqlite:{folder}/twice.db"]))
             safe = running.enter_context(over(alone, "safe", "with a standby"))
@@ -87,15 +91,13 @@ def over(made: Cluster, schema: str, name: str) -> Server:
     return Server(name, [DAEMON, f"--journal=postgres:{made.dsn(schema)}"])
 
 
-def together(servers: Sequence[Server], connections: int, rounds: int, seconds: float) -> dict[int, Any]:
-    """Appends at one, two and four daemons over one log, with so many connections in all."""
-    scenario = append("together")
+def together(servers: Sequence[Server], connections: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """Appends at all of these daemons, which are over one log, with so many connections in all."""
+    count, scenario = len(servers), append(f"together-{len(servers)}")
     scenario.prepare(servers[0])
-    told = {}
-    for count in (1, 2, 4):
-        rates = [_at_once(servers[:count], scenario, connections // count, seconds) for _ in range(rounds)]
-        told[count] = {"rate": statistics.median(rates), "rates": [round(one) for one in rates]}
-        print(f"{count} daemons, {connections} connections in all: {told[count]['rate']:,.0f}/s", flush=True)
+    rates = [_at_once(servers, scenario, connections // count, seconds) for _ in range(rounds)]
+    told = {"rate": statistics.median(rates), "rates": [round(one) for one in rates]}
+    print(f"{count} daemons, {connections} connections in all: {told['rate']:,.0f}/s", flush=True)
     return told
 
 

@@ -71,7 +71,7 @@ class PostgresJournal:
             self._standby_changed,
             self._set_back,
         )
-        bell = Bell(token_hex(4), present.ask)
+        bell = Bell(token_hex(4), present.rung)
         self._turns = turns = Turns(applied, log_clock, clock, present.catch_up, self._break, bell.ring)
         turns.session = Session("turns", dsn, reactor, TURNS, turns.begin, turns.began, self._lost)
         present.session = Session("reads", dsn, reactor, READING, present.begin, present.began, present.lost)

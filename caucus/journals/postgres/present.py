@@ -27,6 +27,8 @@ from caucus.journals.postgres.session import Session
 
 LOOK_SECONDS: Final = 1.0
 """So often it is looked for what others wrote, whether or not somebody rings."""
+RING_SECONDS: Final = 0.004
+"""What rings more often than that is looked for once."""
 STALE_SECONDS: Final = 0.25
 """While the database is away, a read waits so long, and then answers from what is known."""
 _ELSEWHERE: Final = (InvalidCursor, UnknownChannel, UnknownClaim, NotFound, Unauthorized)
@@ -88,6 +90,8 @@ class Present:
         self._server = b""
         self._patience: IDelayedCall | None = None
         self._next: IDelayedCall | None = None
+        self._soon: IDelayedCall | None = None
+        self._rung_at = 0.0
 
     def read(self, look: Callable[[], Any], *, takes_past: bool = True) -> Deferred[Any]:
         """Look once all is applied that is durable anywhere now; or else at the past, if that will do."""
@@ -104,6 +108,17 @@ class Present:
     def catch_up(self) -> Deferred[Any]:
         """Fires once all is applied that is durable anywhere now, and not before."""
         return self.read(lambda: None, takes_past=False)
+
+    def rung(self) -> None:
+        """Somebody has written: ask now, or soon, if that was asked just now. Else many would wear it out."""
+        left = self._rung_at + RING_SECONDS - self._reactor.seconds()
+        if self._soon is None:
+            self._soon = self._reactor.callLater(max(0, left), self._ask_soon)
+
+    def _ask_soon(self) -> None:
+        self._soon = None
+        self._rung_at = self._reactor.seconds()
+        self.ask()
 
     def _ask_now(self) -> None:
         self._is_about_to_ask = False
@@ -155,10 +170,10 @@ class Present:
     def close(self, refuse: Callable[[], Exception]) -> None:
         """Nothing is read any more: who waits is refused."""
         self._is_closed = True
-        for timer in (self._next, self._patience):
+        for timer in (self._next, self._patience, self._soon):
             if timer is not None and timer.active():
                 timer.cancel()
-        self._next = self._patience = None
+        self._next = self._patience = self._soon = None
         looks = [*self._asking, *self._coming, *(one for _at, some in self._seen for one in some)]
         self._asking, self._coming, self._seen = [], [], deque()
         for one in looks:
