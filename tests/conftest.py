@@ -126,9 +126,8 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """The one PostgreSQL of all tests, in which each takes a schema of its own."""
+def _started(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A PostgreSQL, while it is used; none is a reason to skip."""
     programs = binaries(request.config.getoption("--postgres"))
     if programs is None:
         pytest.skip("no PostgreSQL is installed")
@@ -137,19 +136,18 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield cluster.make().start()
     finally:
         cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The one PostgreSQL of all tests, in which each takes a schema of its own."""
+    yield from _started(request)
 
 
 @pytest.fixture
 def own_postgres(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A PostgreSQL of the test's own, since it is stopped or killed."""
-    programs = binaries(request.config.getoption("--postgres"))
-    if programs is None:
-        pytest.skip("no PostgreSQL is installed")
-    cluster = Cluster(programs)
-    try:
-        yield cluster.make().start()
-    finally:
-        cluster.remove()
+    yield from _started(request)
 
 
 @pytest_twisted.async_yield_fixture

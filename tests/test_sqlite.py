@@ -315,7 +315,7 @@ async def test_an_idle_journal_on_a_dead_disk_is_closed_in_time(
 
 async def test_the_events_of_a_step_are_committed_together(path: Path, clock: Clock, disk: Disk) -> None:
     journal = await opened(path, clock, disk)
-    before = journal._commit_events.counts()[()]
+    before = journal._figures._events.counts()[()]
 
     def decide() -> None:
         journal.record(SMALL)
@@ -323,7 +323,7 @@ async def test_the_events_of_a_step_are_committed_together(path: Path, clock: Cl
         journal.record(SMALL)
 
     await journal.write(decide)
-    assert journal._commit_events.counts()[()] == before + 1
+    assert journal._figures._events.counts()[()] == before + 1
     await journal.close()
 
 

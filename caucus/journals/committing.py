@@ -21,10 +21,10 @@ from caucus.errors import CaucusError, OutcomeUnknown, StorageUnavailable
 from caucus.interfaces import IJournal, IMeasured
 from caucus.journals.codec import encode_event
 from caucus.journals.doors import look_now, nobody_to_tell, nothing_to_undo, refuse_to_record
+from caucus.journals.figures import CommitFigures
 from caucus.journals.recovery import Recoverable, Situation, recovery
 from caucus.journals.waits import Waits
 from caucus.journals.worker import Worker
-from caucus.metrics import SECONDS, SIZES, Counter, Histogram, Reading
 from caucus.model.events import Event
 from caucus.model.text import one_line
 
@@ -118,20 +118,8 @@ class CommittingJournal:
         )
         self._recovery = recovery(self._situation)
         self._idle: Deferred[None] | None = None
-        self._commit_seconds = Histogram(
-            "caucus_commit_seconds", "How long the store took for a commit.", SECONDS
-        )
-        self._commit_events = Histogram("caucus_commit_events", "How many events a commit had.", SIZES)
-        commits = Reading(
-            "caucus_commits_total",
-            "Commits that were durable.",
-            lambda: self._commit_events.counts()[()],
-            kind="counter",
-        )
-        self._refused = Counter(
-            "caucus_writes_not_taken_total", "Writes that were refused, since storage had failed or stalled."
-        )
-        self.metrics = (commits, self._commit_seconds, self._commit_events, self._refused)
+        self._figures = CommitFigures()
+        self.metrics = self._figures.metrics
 
     @property
     def refusal(self) -> CaucusError | None:
@@ -162,7 +150,7 @@ class CommittingJournal:
     def write(self, decide: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
         refusal = self.refusal
         if refusal is not None:
-            self._refused.add()
+            self._figures.refused.add()
             return fail(refusal)
         answer: T | Failure
         self._is_deciding = True
@@ -239,8 +227,7 @@ class CommittingJournal:
         return [(position, self._evidence.pop(position)) for position in there]
 
     def _committed(self, count: int, size: int, seconds: float) -> None:
-        self._commit_events.observe(count)
-        self._commit_seconds.observe(seconds)
+        self._figures.committed(count, seconds)
         self.durable += count
         self._pending_bytes -= size
         self._since = self._clock.seconds()

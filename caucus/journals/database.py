@@ -286,12 +286,9 @@ class CopyError(DatabaseError):
     """A copy could not be made, for a reason that lies with it and not with what is copied."""
 
 
-def copy_to(connection: apsw.Connection, copy: Path) -> None:
-    """A consistent copy of the whole database in a new file, as of now, on the disk when this returns.
-
-    It is in rollback mode: it needs nothing beside it, and what is beside it by mistake is found out.
-    Raises `CopyError`.
-    """
+@contextmanager
+def _new_copy(copy: Path) -> Iterator[apsw.Connection]:
+    """A new file, which must not be there yet; on the disk afterwards, or gone. Raises `CopyError`."""
     try:
         os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
@@ -299,9 +296,7 @@ def copy_to(connection: apsw.Connection, copy: Path) -> None:
     try:
         target = apsw.Connection(str(copy), apsw.SQLITE_OPEN_READWRITE)
         try:
-            with target.backup("main", connection, "main") as backup:
-                backup.step(-1)  # in pieces it would begin anew whenever something is written
-            target.pragma("journal_mode", "delete")
+            yield target
         finally:
             target.close(True)
         sync(copy)
@@ -315,37 +310,34 @@ def copy_to(connection: apsw.Connection, copy: Path) -> None:
         raise
 
 
+def copy_to(connection: apsw.Connection, copy: Path) -> None:
+    """A consistent copy of the whole database in a new file, as of now, on the disk when this returns.
+
+    It is in rollback mode: it needs nothing beside it, and what is beside it by mistake is found out.
+    Raises `CopyError`.
+    """
+    with _new_copy(copy) as target:
+        with target.backup("main", connection, "main") as backup:
+            backup.step(-1)  # in pieces it would begin anew whenever something is written
+        target.pragma("journal_mode", "delete")
+
+
 def copy_of(copy: Path, journal_id: str, rows: Iterable[tables.Row]) -> int:
     """Events in a new file, as `copy_to` leaves it; how many it were. Raises `CopyError`."""
     count = 0
-    try:
-        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise CopyError(f"{copy}: {error.strerror}") from error
-    try:
-        connection = apsw.Connection(str(copy), apsw.SQLITE_OPEN_READWRITE)
-        try:
-            connection.pragma("auto_vacuum", "incremental")
-            with connection:
-                connection.execute(tables.TABLES)
-                named = bytes.fromhex(journal_id).ljust(ID_BYTES, b"\0")
-                connection.execute("UPDATE meta SET value = ?1 WHERE name = 'journal_id'", (named,))
-                connection.pragma("application_id", APPLICATION_ID)
-                connection.pragma("user_version", SCHEMA)
-                for row in rows:
-                    connection.execute(tables.ADD_EVENT, (row.position, row.body, row.digest))
-                    if row.evidence:
-                        connection.execute(tables.ADD_EVIDENCE, (row.position, row.evidence))
-                    count = row.position
-        finally:
-            connection.close(True)
-        sync(copy)
-        sync(copy.parent)
-    except BaseException as error:
-        copy.unlink()
-        if isinstance(error, apsw.Error):
-            raise CopyError(f"{copy}: {one_line(error)}") from error
-        raise
+    with _new_copy(copy) as target:
+        target.pragma("auto_vacuum", "incremental")
+        with target:
+            target.execute(tables.TABLES)
+            named = bytes.fromhex(journal_id).ljust(ID_BYTES, b"\0")
+            target.execute("UPDATE meta SET value = ?1 WHERE name = 'journal_id'", (named,))
+            target.pragma("application_id", APPLICATION_ID)
+            target.pragma("user_version", SCHEMA)
+            for row in rows:
+                target.execute(tables.ADD_EVENT, (row.position, row.body, row.digest))
+                if row.evidence:
+                    target.execute(tables.ADD_EVIDENCE, (row.position, row.evidence))
+                count = row.position
     return count
 
 

@@ -78,7 +78,7 @@ class PostgresJournal:
         bell.session = Session(
             "bell", dsn, reactor, BELL, bell.begin, present.ask, nobody_to_tell, bell.heard
         )
-        self.metrics = turns.metrics
+        self.metrics = turns.figures.metrics
         self._sessions = (turns.session, present.session, bell.session)
         self._followed: Callable[[], None] = nobody_to_tell
         self._is_closing = self._is_replayed = False
@@ -159,7 +159,7 @@ class PostgresJournal:
     def write(self, decide: Callable[[Unpack[Ts]], T], *args: *Ts) -> Deferred[T]:
         refusal = self.refusal
         if refusal is not None:
-            self._turns.refused.add()
+            self._turns.figures.refused.add()
             return fail(refusal)
         return self._turns.write(partial(decide, *args))
 

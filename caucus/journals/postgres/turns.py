@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from caucus.errors import CaucusError, OutcomeUnknown, StorageUnavailable
 from caucus.journals.chain import links
 from caucus.journals.codec import encode_event
+from caucus.journals.figures import CommitFigures
 from caucus.journals.postgres.applied import MOST_EVENTS, Applied, Broken, Place, time_of
 from caucus.journals.postgres.beginning import begin_session
 from caucus.journals.postgres.link import (
@@ -33,7 +34,7 @@ from caucus.journals.postgres.link import (
 from caucus.journals.postgres.log_clock import LogClock
 from caucus.journals.postgres.session import Session
 from caucus.journals.waits import Waits
-from caucus.metrics import SECONDS, SIZES, Counter, Histogram, Reading
+from caucus.metrics import SECONDS, Histogram
 from caucus.model.events import Event
 
 MOST_DECIDED: Final = 256
@@ -107,20 +108,7 @@ class Turns:
         self._turn_seconds = Histogram(
             "caucus_turn_seconds", "How long a turn was waited for, with what others wrote.", SECONDS
         )
-        self._commit_seconds = Histogram(
-            "caucus_commit_seconds", "How long the store took for a commit.", SECONDS
-        )
-        self._commit_events = Histogram("caucus_commit_events", "How many events a commit had.", SIZES)
-        commits = Reading(
-            "caucus_commits_total",
-            "Commits that were durable.",
-            lambda: self._commit_events.counts()[()],
-            kind="counter",
-        )
-        self.refused = Counter(
-            "caucus_writes_not_taken_total", "Writes that were refused, since storage had failed or stalled."
-        )
-        self.metrics = (commits, self._commit_seconds, self._commit_events, self._turn_seconds, self.refused)
+        self.figures = CommitFigures(self._turn_seconds)
 
     # What a journal asks for
 
@@ -323,8 +311,7 @@ class Turns:
         applied = self._applied
         applied.durable, applied.head = applied.position, self._flight.digests[-1]
         self.refused_at = -inf
-        self._commit_seconds.observe(self._clock.seconds() - self._sent_at)
-        self._commit_events.observe(len(self._flight.digests))
+        self.figures.committed(len(self._flight.digests), self._clock.seconds() - self._sent_at)
         self._flight = Flight()
         self._end_turn()
         applied.advanced()
@@ -360,7 +347,7 @@ class Turns:
         past = self._clock.seconds() - PATIENCE_SECONDS
         while self._queue and self._queue[0].since <= past:
             queued = self._queue.popleft()
-            self.refused.add()
+            self.figures.refused.add()
             if not queued.waiting.called:
                 queued.waiting.errback(self._refusal())
         if self._flight.digests and self._sent_at <= past:
@@ -377,7 +364,7 @@ class Turns:
     def _refuse_queued(self, refuse: Callable[[], CaucusError]) -> None:
         queue, self._queue = self._queue, deque()
         for queued in queue:
-            self.refused.add()
+            self.figures.refused.add()
             if not queued.waiting.called:
                 queued.waiting.errback(refuse())
 
