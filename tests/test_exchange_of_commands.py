@@ -47,6 +47,12 @@ def serve() -> Iterator[Serve]:
         one.close()
 
 
+def refused(code: str) -> list[bytes]:
+    """A refusal after which one may come again at once."""
+    said = b'{"error": {"code": "%s", "message": "no"}}' % code.encode()
+    return [b"HTTP/1.1 503 X\r\nRetry-After: 0\r\nContent-Length: %d\r\n\r\n" % len(said), said]
+
+
 def test_an_answer_may_be_cut_anywhere(serve: Serve) -> None:
     whole = OK + b'{"head": 77}'
     url, _ = serve([whole[at : at + 1] for at in range(len(whole))])
@@ -88,11 +94,24 @@ def test_a_page_of_a_proxy_is_no_refusal_of_ours(serve: Serve) -> None:
 
 
 def test_a_backbone_that_is_busy_is_asked_again_after_the_time_that_it_says(serve: Serve) -> None:
-    busy = b'{"error": {"code": "overloaded", "message": "busy"}}'
-    head = b"HTTP/1.1 503 X\r\nRetry-After: 0\r\nContent-Length: %d\r\n\r\n" % len(busy)
-    url, asked = serve([head, busy], [OK, b'{"head": 77}'])
+    url, asked = serve(refused("overloaded"), [OK, b'{"head": 77}'])
     assert Asker(Context(url)).ask("GET", "/x").head == 77
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize("first", [[b"HTTP/1.1 200"], refused("outcome_unknown")])
+def test_what_may_have_been_written_is_not_said_to_be_undone(serve: Serve, first: list[bytes]) -> None:
+    url, asked = serve(first, refused("storage_unavailable"), refused("overloaded"))
+    with pytest.raises(Refused, match="not known whether this was written") as caught:
+        Asker(Context(url)).ask("POST", "/x", {})
+    assert (caught.value.code, caught.value.exit_code, len(asked)) == ("outcome_unknown", 5, 3)
+
+
+def test_what_was_never_taken_is_not_said_to_be_in_doubt(serve: Serve) -> None:
+    url, _ = serve(*[refused("storage_unavailable")] * 3)
+    with pytest.raises(Refused) as caught:
+        Asker(Context(url)).ask("POST", "/x", {})
+    assert caught.value.code == "storage_unavailable"
 
 
 @pytest.mark.parametrize("said", [b"[]", b"1", b'"x"'])

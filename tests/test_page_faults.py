@@ -99,6 +99,29 @@ def test_a_refused_post_says_why_and_stays(room: Room, sight: Sight) -> None:
     assert message(sight) == "once"
 
 
+def test_what_may_have_been_posted_is_not_said_to_be_undone(room: Room, sight: Sight) -> None:
+    sight.page.clock.install()
+    sight.page.reload()
+    sight.until_live()
+    tries = []
+
+    def away(route: Route) -> None:
+        tries.append(route.request.headers["idempotency-key"])
+        if len(tries) == 1:
+            route.fetch()
+            route.abort()
+        else:
+            error = {"code": "storage_unavailable", "message": "Storage has failed and nothing was written."}
+            route.fulfill(status=503, json={"error": error})
+            sight.page.clock.fast_forward(11_000)
+
+    sight.page.route("**/append", away)
+    write(sight, "once")
+    sight.button("Post").click()
+    expect(sight.page.locator(".writing [role=alert]")).to_contain_text("not known whether this was written")
+    assert (len(set(tries)), [one["body"] for one in room.log()]) == (1, ["once"])
+
+
 def test_a_name_that_nobody_has_is_told(room: Room, sight: Sight) -> None:
     sight.page.get_by_label("To: names, parted by commas").fill("bobb")
     write(sight, "stop the rollback")

@@ -31,7 +31,15 @@ from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
 from caucus.client.destination import Destination
-from caucus.errors import AnswerTooLarge, CaucusError, HttpError, OutcomeUnknown, Overloaded, Unreachable
+from caucus.errors import (
+    AnswerTooLarge,
+    CaucusError,
+    HttpError,
+    OutcomeUnknown,
+    Overloaded,
+    StorageUnavailable,
+    Unreachable,
+)
 from caucus.wire.jsontext import CONTENT_TYPE
 from caucus.wire.refusals import decode_error
 
@@ -72,6 +80,11 @@ class Answer:
         if isinstance(error, HttpError):
             return is_page or self.status in (502, 503, 504)
         return isinstance(error, OutcomeUnknown | Overloaded)
+
+    @property
+    def says_nothing_was_done(self) -> bool:
+        """Whether it refuses this attempt before looking at what an earlier one with its key came to."""
+        return self.status == 503 and isinstance(self.error(), Overloaded | StorageUnavailable)
 
     @property
     def media_type(self) -> str:
@@ -197,7 +210,9 @@ class Exchange:
 
         It is tried again if no connection could be made or one was lost, if something else than the
         server answered, such as a proxy in front of it, and if the server is overloaded or does not
-        know the outcome. What ``writes`` carries an idempotency key, so that it is not done twice.
+        know the outcome. What ``writes`` carries an idempotency key, so that it is not done twice; where
+        an attempt may have been carried out, it is tried again over a storage that is away as well, and
+        `OutcomeUnknown` is raised if no answer settles it in time.
         The server may be silent for so many seconds of ``patience`` longer than the timeout, and it is
         tried again for as much longer.
         """
@@ -217,12 +232,15 @@ class Exchange:
                 if self.clock.seconds() + wait > until or error.reason not in (NO_CONNECTION, LOST):
                     raise Unreachable(error.reason, error.retryable and not in_doubt) from error
             else:
-                if not answer.is_passing:
+                undone = answer.says_nothing_was_done
+                if not answer.is_passing and not (in_doubt and undone):
                     return answer
                 wait = max(wait, answer.retry_after)
                 if self.clock.seconds() + wait > until:
+                    if in_doubt and undone:
+                        raise OutcomeUnknown
                     return answer
-                in_doubt = in_doubt or writes
+                in_doubt = in_doubt or (writes and not undone)
             await deferLater(self.clock, wait)
             pause = min(2 * pause, MOST_PAUSE_SECONDS)
 

@@ -34,7 +34,13 @@ _HINTS: Final = {
 """What to do about some refusals."""
 _HOPELESS: Final = (ConnectionRefusedError, FileNotFoundError, PermissionError, TimeoutError)
 """Nobody is there, or whoever is takes too long."""
-_AGAIN: Final = frozenset({"overloaded", "storage_unavailable", "outcome_unknown"})
+_UNDONE: Final = frozenset({"overloaded", "storage_unavailable"})
+"""Refusals of one attempt, before looking at what an earlier one with its key came to."""
+_UNKNOWN: Final = {
+    "code": "outcome_unknown",
+    "message": "it is not known whether this was written: look before you try again",
+}
+_AGAIN: Final = _UNDONE | {_UNKNOWN["code"]}
 
 
 class Fields(dict[str, Any]):
@@ -129,10 +135,12 @@ class Asker:
     def _answer(
         self, method: str, target: str, data: bytes | None, headers: dict[str, str], seconds: float
     ) -> bytes:
+        in_doubt = False
         for left in reversed(range(self._tries)):
             try:
                 status, answer, pause = self._once(method, target, data, headers, seconds)
             except OSError as error:
+                in_doubt = method != "GET"
                 if not left or isinstance(error, _HOPELESS):
                     raise self._unreachable(error) from None
                 time.sleep(PAUSE)
@@ -141,7 +149,10 @@ class Asker:
                 return answer
             refusal = self._refusal(status, answer)
             if not left or refusal.code not in _AGAIN or pause > LONGEST_PAUSE:
+                if in_doubt and refusal.code in _UNDONE:
+                    raise Refused(status, _UNKNOWN, self.url)
                 raise refusal
+            in_doubt = in_doubt or refusal.code not in _UNDONE
             time.sleep(pause)
         raise AssertionError  # pragma: no cover  # the last try returns or raises
 

@@ -27,7 +27,10 @@ const FILE_MS = 120_000;
 const PERSIST_MS = 30_000;
 /** After which quiet a stream is lost: the server says something every 15 s. */
 const QUIET_MS = 45_000;
-const MAY_COME = new Set(["storage_unavailable", "outcome_unknown", "overloaded", "request_timeout"]);
+/** Refusals of one attempt, before looking at what an earlier one with its key came to. */
+const UNDONE = new Set(["storage_unavailable", "overloaded", "request_timeout"]);
+const UNKNOWN = { code: "outcome_unknown", message: "It is not known whether this was written: look before you try again." };
+const MAY_COME = new Set([...UNDONE, UNKNOWN.code]);
 
 let bearer = "";
 
@@ -119,8 +122,16 @@ export async function write(path, body, { method = "POST", token = bearer } = {}
   unanswered.set(same, { key, until: Infinity });
   while (unanswered.size > MOST_UNANSWERED) unanswered.delete(unanswered.keys().next().value);
   const given = { body: sent, token, headers: { "idempotency-key": key } };
+  let inDoubt = Boolean(before);
   try {
-    const answer = await patiently(() => whole(method, path, file ? { ...given, signal: AbortSignal.timeout(FILE_MS) } : given, json));
+    const answer = await patiently(() =>
+      whole(method, path, file ? { ...given, signal: AbortSignal.timeout(FILE_MS) } : given, json).catch((error) => {
+        const undone = UNDONE.has(error.code);
+        const told = undone && inDoubt ? new Refused(error.status, UNKNOWN) : error;
+        inDoubt ||= !undone;
+        throw told;
+      }),
+    );
     unanswered.delete(same);
     return answer;
   } catch (error) {
