@@ -76,8 +76,8 @@ def test_a_msg_id_is_a_fresh_ulid() -> None:
 @given(st.integers(0, 3 * CHUNK), st.integers(0, 3 * CHUNK), st.integers(0, 3 * CHUNK))
 def test_a_log_gives_what_is_between_two_cursors(length: int, one: int, other: int) -> None:
     log, messages = Log(), tuple(b"%d" % number for number in range(length))
-    for message in messages:
-        log.append(message)
+    for place, message in enumerate(messages):
+        log.append(message, place)
     start, end = sorted((min(one, length), min(other, length)))
     assert log.length == length
     assert log.between(start, end) == messages[start:end]
@@ -86,7 +86,7 @@ def test_a_log_gives_what_is_between_two_cursors(length: int, one: int, other: i
 def test_a_full_chunk_of_a_log_is_nothing_to_a_garbage_collector() -> None:
     log = Log()
     for number in range(2 * CHUNK):
-        log.append(b"%d" % number)
+        log.append(b"%d" % number, number)
     gc.collect()
     assert not any(map(gc.is_tracked, log._chunks))
 

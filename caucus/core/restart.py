@@ -51,8 +51,6 @@ class _Replay:
         if self._is_live:
             self._apply_anothers(event, evidence, position)
             return
-        if _is_stamped(event):
-            self._stamped = event
         at = self._timeline.advance(event.when)
         self._core.state.apply(event, position, position, at, evidence, charges=False)
         self._recent.append(event)
@@ -62,6 +60,7 @@ class _Replay:
 
     def _prune(self) -> None:
         """Forget what lies a window before the last."""
+        self._stamped = next(filter(_is_stamped, reversed(self._recent)), self._stamped)
         past = bisect_right(self._times, self._times[-1] - self._core.limits.window_seconds)
         del self._recent[:past], self._times[:past]
         self._prune_at = len(self._recent) + PRUNE

@@ -14,6 +14,8 @@ FORMAT: Final = 2
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Event).decode
+_decode_array = msgspec.msgpack.Decoder(list[Event]).decode
+_ARRAY = b"\xdd"
 
 
 def encode_event(event: Event) -> bytes:
@@ -28,6 +30,14 @@ def decode_event(data: bytes) -> Event:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not an event: {error}") from error
     return event
+
+
+def decode_joined(data: bytes, count: int) -> list[Event]:
+    """As `decode_event`, for so many whose bytes stand one behind the other. Raises `ValueError`."""
+    try:
+        return _decode_array(_ARRAY + count.to_bytes(4, "big") + data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"not {count} events: {error}") from error
 
 
 def decode_events(bodies: Iterable[bytes]) -> list[Event]:

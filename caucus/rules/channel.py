@@ -64,8 +64,8 @@ class Channel:
         self._log = Log()
         self.told = Told()
         """What its messages say of claims."""
-        self.places = array("q")
-        """Each message's place in the log of all: eight bytes."""
+        self.places = self._log.places
+        """Each message's place in the log of all."""
         self._boards = array("q")  # where its claims changed and no message says so: the last that is durable
 
     def dump(self, now: float) -> ChannelDump:
@@ -85,8 +85,7 @@ class Channel:
 
     def load(self, dumped: ChannelDump) -> None:
         """Be as the channel was that gave this; so far it is empty."""
-        self._log.load(dumped.log)
-        self.places.extend(dumped.places)
+        self._log.load(dumped.log, dumped.places)
         self.told.load(dumped.told)
         self._boards.extend(dumped.boards)
         self.ledger.load(dumped.ledger)
@@ -112,13 +111,11 @@ class Channel:
 
     def append(self, message_json: bytes, place: int) -> None:
         """Add a message to the log; ``place`` is where it stands in the log of all."""
-        self._log.append(message_json)
-        self.places.append(place)
+        self._log.append(message_json, place)
 
     def take_back(self) -> None:
         """Undo the last append, which was not durable."""
         self._log.pop()
-        self.places.pop()
         self.told.cut(self._log.length)
 
     def change_board(self, position: int, durable: int) -> None:

@@ -258,12 +258,12 @@ class State:
     ) -> int:
         """Carry a step out; gives the cursor after its first message, where something became of claims."""
         undoing = None if position <= durable else self._undoing(position, durable)
-        first = 0
-        if event.said and (event.moved or isinstance(event, ClaimsChanged)):
+        first, is_of_claims = 0, event.moved or isinstance(event, ClaimsChanged)
+        if is_of_claims and event.said:
             first = self.channels[event.said[0].channel].length + 1
-        place, wrote = place_in_log(position), self.receipts.wrote
+        place, wrote, channels = place_in_log(position), self.receipts.wrote, self.channels
         for said in event.said:
-            room = self.channels[said.channel]
+            room = channels[said.channel]
             if undoing is not None:
                 last = room.duplicates.last(said.author) if said.post else None
                 undoing.append((self._take_back, (room, said, last)))
@@ -274,7 +274,7 @@ class State:
                 self._address(said, room, position, durable)
             if charges:
                 self._charge(room, said, at)
-        if event.moved or isinstance(event, ClaimsChanged):
+        if is_of_claims:
             self._step_claims(event, position, durable, at, undoing, first, charges=charges)
         return first
 

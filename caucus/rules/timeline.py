@@ -44,15 +44,13 @@ class Timeline:
     def advance(self, when: Instant) -> float:
         """Go on to ``when``, and give the seconds from the first instant to there."""
         highest, wall = self._highest, when.wall
-        if (
-            highest is not None
-            and when.boot_id == self._boot_id
-            and when.boot + self._boot_offset >= self.now
-        ):
-            self.now = when.boot + self._boot_offset  # as most of them are: of the same boot as the last
-            self._highest = highest = max(highest, wall)
-            self._offset = self.now - highest
-            return self.now
+        if highest is not None and when.boot_id == self._boot_id:  # as most of them are: of the last one's
+            now = when.boot + self._boot_offset
+            if now >= self.now:
+                if wall > highest:
+                    self._highest = highest = wall
+                self.now, self._offset = now, now - highest
+                return now
         if highest is None:
             highest, self._offset = wall, -wall
         if when.boot_id:

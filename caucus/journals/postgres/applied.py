@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -98,14 +98,33 @@ class Applied:
 
     def take(self, event: Event, evidence: bytes, position: int) -> None:
         """Apply the next event. Raises `Broken` if that cannot be done, or its evidence is not as long."""
-        if isinstance(event, EvidenceAdded) and event.size != len(evidence):
-            raise Broken(f"the evidence of event {position} is not what was written")
+        if isinstance(event, EvidenceAdded):
+            _require_whole(event, evidence, position)
         self.position = self.durable = position
         try:
             self.apply(event, evidence, position)
         except Exception as error:
-            _log.failure("Event {position} could not be applied", position=position)
-            raise Broken(f"event {position} could not be applied") from error
+            raise _not_applied(position) from error
+
+    def take_piece(self, events: Sequence[Event], evidence: Mapping[int, bytes], head: bytes) -> None:
+        """As `take`, for the next ones, of an earlier run; ``head`` is the digest beside the last."""
+        apply, position = self.apply, self.durable
+        try:
+            for event in events:
+                position += 1
+                if type(event) is EvidenceAdded:
+                    data = evidence.get(position, b"")
+                    _require_whole(event, data, position)
+                    apply(event, data, position)
+                else:
+                    apply(event, b"", position)
+        except Broken:
+            raise
+        except Exception as error:
+            raise _not_applied(position) from error
+        self.position = self.durable = position
+        self.head = head
+        note_time(self, events[-1])
 
     def deliver(self, rows: Sequence[Row]) -> bool:
         """Apply what is not applied yet; nothing that was decided here may be on its way.
@@ -136,6 +155,16 @@ def note_time(applied: Applied, event: Event) -> None:
     """It is not earlier than when an event was decided by the log's clock."""
     if event.when.boot_id == BOOT_ID:
         applied.clock.not_before(event.when.wall)
+
+
+def _require_whole(event: EvidenceAdded, evidence: bytes, position: int) -> None:
+    if event.size != len(evidence):
+        raise Broken(f"the evidence of event {position} is not what was written")
+
+
+def _not_applied(position: int) -> Broken:
+    _log.failure("Event {position} could not be applied", position=position)
+    return Broken(f"event {position} could not be applied")
 
 
 def _nobody_applies(_event: Event, _evidence: bytes, _position: int) -> None:

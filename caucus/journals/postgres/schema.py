@@ -56,21 +56,19 @@ SELECT position, CASE WHEN position > $1::bigint THEN body END, digest,
     CASE WHEN position = $1::bigint THEN {TIME} END, CASE WHEN position = $1::bigint THEN {STANDBY} END
 FROM event WHERE position >= $1::bigint ORDER BY position LIMIT $2::bigint
 """  # noqa: S608  # of our own constants
-_HISTORY: Final = "SELECT position, body, digest FROM event WHERE position > $1 ORDER BY position LIMIT $2"
-_HISTORY_EVIDENCE: Final = """
-SELECT position, data FROM evidence WHERE position > $1::bigint AND position <= (
-    SELECT max(position) FROM (
-        SELECT position FROM event WHERE position > $1::bigint ORDER BY position LIMIT $2::bigint
-    ) AS piece
-)
+
+# One value for all of them: thousands of rows cost more on their way than what is in them.
+_PIECE: Final = """
+SELECT count(*), string_agg(body, ''::bytea ORDER BY position),
+    (SELECT digest FROM event WHERE position = $2::bigint), (SELECT max(position) FROM event)
+FROM event WHERE position > $1::bigint AND position <= $2::bigint
 """
 
 READING: Final = {
     "tail": _TAIL,
     "fresh": _FRESH,
-    "history": _HISTORY,
-    "history evidence": _HISTORY_EVIDENCE,
-    "last": "SELECT max(position) FROM event",
+    "piece": _PIECE,
+    "piece evidence": "SELECT position, data FROM evidence WHERE position > $1 AND position <= $2",
     "time": f"SELECT {TIME}, {STANDBY}",
     "server": f"SELECT {SERVER}",
 }
