@@ -77,6 +77,12 @@ class Cluster:
         self.run("pg_basebackup", "-D", str(self.data), "-d", source, "-R", "-X", "stream", "-c", "fast")
         return self
 
+    def fork(self) -> Cluster:
+        """Another primary, which goes on by itself from where this one is."""
+        other = Cluster(self._programs, settings=self.settings).make_standby(self.port).start()
+        other.promote()
+        return other
+
     def promote(self) -> None:
         """Be a primary from now on."""
         self.ask("SELECT pg_promote()")

@@ -14,6 +14,7 @@ from caucus.errors import OutcomeUnknown, StorageUnavailable, UnknownChannel
 from caucus.journals.postgres import turns
 from caucus.journals.postgres.opening import open_postgres
 from tests.house import House, at_commit, note, outcome, soon
+from tests.postgres import Cluster
 from tests.proxy import Proxy
 
 
@@ -210,3 +211,41 @@ async def test_whoever_waits_for_a_kept_commit_is_told_however_much_came_after_i
     wire.heal()
     await soon(lambda: bool(told), 3)
     assert told[0].cursor == 1
+
+
+async def test_a_primary_that_was_left_behind_is_not_believed(postgres: Cluster, house: House) -> None:
+    """Turns are taken at one server, and another one answers the session that reads."""
+    one, two = await house.build(2)
+    left_behind = postgres.fork()
+    try:
+        await one.append("room", note("first"))
+        wire, present = house.proxies[0], house.journals[0]._present
+        wire.port = left_behind.port
+        present.session.give_up("it is cut")
+        await soon(lambda: "not the server where turns are taken" in present.session.trouble)
+        await two.append("room", note("second"))
+        assert await house.read(one) == ["first"]
+        assert present.is_stale
+        wire.port = postgres.port
+        await soon(lambda: present.session.link is not None)
+        assert await house.read(one) == ["first", "second"]
+        assert not house.journals[0].broken.called
+    finally:
+        left_behind.remove()
+
+
+async def test_whoever_reads_goes_where_turns_are_taken(postgres: Cluster, house: House) -> None:
+    (one,) = await house.build(1)
+    await one.append("room", note("first"))
+    following = postgres.fork()
+    try:
+        wire, journal = house.proxies[0], house.journals[0]
+        wire.port = following.port
+        journal._turns.session.give_up("it is cut")
+        await one.append("room", note("second"))
+        await soon(lambda: journal._present.session.link is not None)
+        assert await house.read(one) == ["first", "second"]
+        postgres.ask(f"DROP SCHEMA {house.schema} CASCADE")
+        assert await house.read(one) == ["first", "second"]
+    finally:
+        following.remove()

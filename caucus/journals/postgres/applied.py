@@ -71,6 +71,8 @@ class Applied:
     def __init__(self, clock: LogClock) -> None:
         self.position = self.durable = 0
         self.head = BEGINNING
+        self.server = b""
+        """Whose word is good: the one where the last session for turns has begun."""
         self.advanced: Callable[[], None] = nobody_to_tell
         self.apply: Callable[[Event, bytes, int], None] = _nobody_applies
         self.undo: Callable[[int], None] = nothing_to_undo

@@ -11,6 +11,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from caucus.journals.postgres.applied import Applied
+from caucus.journals.postgres.beginning import begin_reading
 from caucus.journals.postgres.link import Link
 from caucus.journals.postgres.session import Session
 
@@ -18,20 +20,23 @@ from caucus.journals.postgres.session import Session
 class Bell:
     """Rings, and hears the others.
 
+    :param applied: knows with which server to be.
     :param name: this one's, by which it knows its own ringing.
     :param heard: is called when another one has rung.
     """
 
-    def __init__(self, name: str, heard: Callable[[], None]) -> None:
+    def __init__(self, applied: Applied, name: str, heard: Callable[[], None]) -> None:
         self.session: Session
+        self._applied = applied
         self._name = name.encode()
         self._heard = heard
         self._is_ringing = self._is_wanted = False
 
     def begin(self, link: Link) -> Deferred[Any]:
-        """Listen."""
+        """Listen, where turns are taken."""
         self._is_ringing = self._is_wanted = False
-        return link.run(("unsafe", ()), ("listen", ()))
+        beginning = Deferred.fromCoroutine(begin_reading(link, self._applied))
+        return beginning.addCallback(lambda _: link.run(("unsafe", ()), ("listen", ())))
 
     def ring(self) -> None:
         """Tell the others that there is more; what is rung meanwhile is rung once, after this."""

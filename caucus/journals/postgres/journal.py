@@ -71,8 +71,10 @@ class PostgresJournal:
             self._standby_changed,
             self._set_back,
         )
-        bell = Bell(token_hex(4), present.rung)
-        self._turns = turns = Turns(applied, log_clock, clock, present.catch_up, self._break, bell.ring)
+        bell = Bell(applied, token_hex(4), present.rung)
+        self._turns = turns = Turns(
+            applied, log_clock, clock, present.catch_up, self._break, bell.ring, self._moved
+        )
         turns.session = Session("turns", dsn, reactor, TURNS, turns.begin, turns.began, self._lost)
         present.session = Session("reads", dsn, reactor, READING, present.begin, present.began, present.lost)
         bell.session = Session(
@@ -213,6 +215,12 @@ class PostgresJournal:
             _log.info("PostgreSQL: commits wait for a standby again")
         else:
             _log.error("PostgreSQL: commits wait for no standby, and so nothing is written")
+
+    def _moved(self) -> None:
+        """What the server where turns were taken before says is not to be believed any more."""
+        _turns, *others = self._sessions
+        for session in others:
+            session.renew("turns are taken at another server")
 
     def _lost(self) -> None:
         self._turns.lost()

@@ -21,6 +21,7 @@ from caucus.errors import (
     UnknownClaim,
 )
 from caucus.journals.postgres.applied import MOST_EVENTS, Applied, Broken, Place, time_of
+from caucus.journals.postgres.beginning import begin_reading
 from caucus.journals.postgres.link import Link, LinkLost, Results, StatementFailed
 from caucus.journals.postgres.log_clock import LogClock
 from caucus.journals.postgres.session import Session
@@ -87,7 +88,6 @@ class Present:
         self._is_asked = self._is_closed = self._is_wanted = self._is_about_to_ask = False
         self.has_answered = False
         """Whether the log could be read at all."""
-        self._server = b""
         self._patience: IDelayedCall | None = None
         self._next: IDelayedCall | None = None
         self._soon: IDelayedCall | None = None
@@ -138,12 +138,8 @@ class Present:
         asking.addCallback(self._answered, asked).addErrback(self._failed)
 
     def begin(self, link: Link) -> Deferred[Any]:
-        """Whose time it will be that is told."""
-
-        def know(results: Results) -> None:
-            self._server = results[0].get_value(0, 0) or b""
-
-        return link.run(("server", ())).addCallback(know)
+        """Be with the server where turns are taken."""
+        return Deferred.fromCoroutine(begin_reading(link, self._applied))
 
     def began(self) -> None:
         """There is a session."""
@@ -189,7 +185,8 @@ class Present:
         if has_standby is not self.has_standby:
             self.has_standby = has_standby
             self._standby_changed()
-        if self._server == self._log_clock.server and not self._log_clock.heard(time_of(told, column)):
+        is_its_time = applied.server == self._log_clock.server  # else turns are about to go on elsewhere
+        if is_its_time and not self._log_clock.heard(time_of(told, column)):
             self._set_back()
         last = rows[-1].position if rows else asked.position
         is_all = len(rows) <= MOST_EVENTS

@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from caucus.journals.chain import BEGINNING
 from caucus.journals.codec import decode_joined
 from caucus.journals.postgres.applied import Applied, Broken
 from caucus.journals.postgres.link import LinkLost, Results, StatementFailed, integer
@@ -29,10 +30,10 @@ async def replay(
 ) -> None:
     """Apply what there is in whole pieces, over a connection that is lost, too.
 
-    What is left for others to read is less than a piece, or begins with one that cannot be read as it is.
-    The server looks for a piece while the one before is applied. The chain is not followed within a piece:
-    ``caucus-journal check`` does that. Raises `Broken` for what cannot be applied, and `CancelledError`
-    once the journal closes.
+    What is left for others to read is less than a piece, or one that cannot be read as it is. The server
+    looks for a piece while the one before is applied. The chain is looked at where pieces meet, which may be
+    of two servers, and not within one: ``caucus-journal check`` does that. Raises `Broken` for what cannot
+    be applied, and `CancelledError` once the journal closes.
     """
     told = clock.seconds()
     asking = _ask(session, applied.durable)
@@ -49,8 +50,8 @@ async def replay(
             raise Broken(str(error)) from None
         if is_closing():
             raise CancelledError
-        ((count, joined, head, total),) = _rows(results[0])
-        if count < PIECE:
+        ((count, joined, before, head, total),) = _rows(results[0])
+        if count < PIECE or (before or BEGINNING) != applied.head:
             return
         asking = _ask(session, applied.durable + PIECE)
         try:

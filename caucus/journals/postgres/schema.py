@@ -60,7 +60,9 @@ FROM event WHERE position >= $1::bigint ORDER BY position LIMIT $2::bigint
 # One value for all of them: thousands of rows cost more on their way than what is in them.
 _PIECE: Final = """
 SELECT count(*), string_agg(body, ''::bytea ORDER BY position),
-    (SELECT digest FROM event WHERE position = $2::bigint), (SELECT max(position) FROM event)
+    (SELECT digest FROM event WHERE position = $1::bigint),
+    (SELECT digest FROM event WHERE position = $2::bigint),
+    (SELECT max(position) FROM event)
 FROM event WHERE position > $1::bigint AND position <= $2::bigint
 """
 
@@ -98,6 +100,7 @@ TURNS: Final = {
 }
 """The statements of a session that takes turns."""
 BELL: Final = {
+    "server": f"SELECT {SERVER}",
     "unsafe": "SET synchronous_commit TO off",  # a ring that is lost with the server is not missed
     "listen": "LISTEN caucus",
     "ring": "SELECT pg_notify('caucus', convert_from($1::bytea, 'UTF8'))",

@@ -94,6 +94,16 @@ class Session:
             opened.close()
             self._on_lost(opened, LinkLost(reason), self._pause())
 
+    def renew(self, reason: str) -> None:
+        """Open another link at once, if there was one: this one is of no use, or the next would be late."""
+        self._next_pause = AGAIN_SECONDS
+        opened, again = self._opened, self._again
+        if opened is not None:
+            opened.close()
+            self._on_lost(opened, LinkLost(reason))
+        elif again is not None:
+            again.reset(0)
+
     def close(self) -> None:
         """Let go of it for good."""
         self._is_closed = True

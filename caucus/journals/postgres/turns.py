@@ -22,7 +22,7 @@ from caucus.journals.chain import links
 from caucus.journals.codec import encode_event
 from caucus.journals.figures import CommitFigures
 from caucus.journals.postgres.applied import MOST_EVENTS, Applied, Broken, Place, time_of
-from caucus.journals.postgres.beginning import begin_session
+from caucus.journals.postgres.beginning import Begun, begin_turns
 from caucus.journals.postgres.link import (
     Link,
     LinkLost,
@@ -71,6 +71,7 @@ class Turns:
     :param catch_up: reads what others wrote without a turn, and fires when that is applied.
     :param broken: is told, in a line, why nothing of this can be believed any more.
     :param kept: is called after a turn in which something was written.
+    :param moved: is called when turns are taken at another server than before.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Turns:
         catch_up: Callable[[], Deferred[Any]],
         broken: Callable[[Broken], None],
         kept: Callable[[], None],
+        moved: Callable[[], None],
     ) -> None:
         self.needs_standby = False
         """Whether nothing is written unless commits wait for a standby."""
@@ -95,6 +97,7 @@ class Turns:
         self._catch_up = catch_up
         self._broken = broken
         self._kept = kept
+        self._moved = moved
         self._queue: deque[Queued] = deque()
         self._waits = Waits()
         self._flight = Flight()  # what is being decided, or is on its way, or may have got there
@@ -168,12 +171,15 @@ class Turns:
     # A session
 
     def begin(self, link: Link) -> Deferred[Any]:
-        """Take the first turn of a session: see `begin_session`."""
+        """Take the first turn of a session: see `begin_turns`."""
 
-        def know(is_alone: bool) -> None:
-            self.is_alone = is_alone
+        def know(begun: Begun) -> None:
+            self.is_alone = begun.is_alone
+            if begun.server != self._applied.server:
+                self._applied.server = begun.server
+                self._moved()
 
-        beginning = begin_session(link, self._log_clock, self._clock)
+        beginning = begin_turns(link, self._log_clock, self._clock)
         return Deferred.fromCoroutine(beginning).addCallback(know)
 
     def set_back(self) -> None:
