@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from twisted.python.failure import Failure
 from caucus.errors import OutcomeUnknown, StorageUnavailable, UnknownChannel
 from caucus.journals.postgres import turns
 from caucus.journals.postgres.opening import open_postgres
+from caucus.journals.postgres.session import Session
 from tests.house import House, at_commit, note, outcome, soon
 from tests.postgres import Cluster
 from tests.proxy import Proxy
@@ -211,6 +214,22 @@ async def test_whoever_waits_for_a_kept_commit_is_told_however_much_came_after_i
     wire.heal()
     await soon(lambda: bool(told), 3)
     assert told[0].cursor == 1
+
+
+async def test_why_the_server_has_ended_a_session_is_told(house: House) -> None:
+    await house.build(1)
+    sessions = house.journals[0]._sessions
+    told: list[list[str]] = [[] for _ in sessions]
+    for session, troubles in zip(sessions, told, strict=True):
+        session._lost = partial(_note_trouble, session, troubles, session._lost)
+    house.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'caucus'")
+    await soon(lambda: all(told))
+    assert [one[0] for one in told] == ["terminating connection due to administrator command"] * 3
+
+
+def _note_trouble(session: Session, troubles: list[str], lost: Callable[[], None]) -> None:
+    troubles.append(session.trouble)
+    lost()
 
 
 async def test_a_primary_that_was_left_behind_is_not_believed(postgres: Cluster, house: House) -> None:

@@ -52,6 +52,18 @@ _ENDLESS: Final = ("idle_session_timeout", "transaction_timeout")
 """Of which an older server has only some."""
 _SCHEMA: Final = "SELECT count(*) FROM pg_namespace WHERE nspname = %s"
 """Whether a schema is there: ``to_regnamespace`` may remember that it was not."""
+_RIGHTS: Final = {
+    "meta": "SELECT",
+    "event": "SELECT,INSERT",
+    "evidence": "SELECT,INSERT",
+    "clock": "SELECT,UPDATE",
+}
+"""What a daemon must be allowed to do with each table."""
+_LACKING: Final = """
+SELECT needed || ' ON ' || name
+FROM unnest(%s::text[], %s::text[]) AS needs (name, rights), unnest(string_to_array(rights, ',')) AS needed
+WHERE NOT has_table_privilege(name, needed) LIMIT 1
+"""
 Connection = psycopg.AsyncConnection[Any]
 T = TypeVar("T")
 
@@ -124,6 +136,9 @@ async def prepare(connection: Connection, *, make: bool = True) -> str:
         if not make:
             raise Unusable(f"there is no journal in the schema {schema}")
         await _make(connection, schema)
+    lacking = await _one(connection, _LACKING, list(_RIGHTS), list(_RIGHTS.values()))
+    if lacking is not None:
+        raise Unusable(f"permission denied: the role lacks {lacking}")
     known = dict(await (await connection.execute("SELECT name, value FROM meta")).fetchall())
     if known.get("schema") != str(SCHEMA):
         raise Unusable(f"its tables are of version {known.get('schema')}, and this release knows {SCHEMA}")

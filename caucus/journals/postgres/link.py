@@ -92,6 +92,8 @@ class Link:
         self._notified = notified
         self._batches: deque[tuple[Deferred[Results], Results]] = deque()
         self._is_writing = self._is_open = False
+        self._said = ""  # by the server, when it ended the session
+        pgconn.notice_handler = self._hear
         pgconn.nonblocking = 1
         pgconn.enter_pipeline_mode()
         for name, text in statements.items():
@@ -198,6 +200,13 @@ class Link:
                 _answer(waiting, results)
             else:
                 results.append(result)
+                if result.status in _FAILED:
+                    self._hear(result)
+
+    def _hear(self, said: pq.abc.PGresult) -> None:
+        """What the server says unasked, or as a refusal: among it why it ends the session."""
+        if said.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in (b"FATAL", b"PANIC"):
+            self._said = _message(said)
 
     def _end(self, error: BaseException) -> None:
         if not self._is_open:
@@ -207,8 +216,10 @@ class Link:
         self._reactor.removeWriter(self)
         os.close(self._descriptor)
         with suppress(psycopg.Error):
+            self._pgconn.is_busy()  # it looks at what came last
             self._pgconn.finish()
-        lost = LinkLost(one_line(error))
+        self._pgconn.notice_handler = None  # it is this link's, which holds the connection
+        lost = LinkLost(self._said or one_line(error))
         self._lost(lost)
         batches, self._batches = self._batches, deque()
         for waiting, _results in batches:
@@ -219,10 +230,14 @@ def _answer(waiting: Deferred[Results], results: Results) -> None:
     for number, result in enumerate(results):
         if result.status in _FAILED:
             state = (result.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode("ascii", "replace")
-            text = (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode("utf-8", "replace")
-            waiting.errback(StatementFailed(state, " ".join(text.split()), number))
+            waiting.errback(StatementFailed(state, _message(result), number))
             return
     waiting.callback(results)
+
+
+def _message(result: pq.abc.PGresult) -> str:
+    text = (result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode("utf-8", "replace")
+    return " ".join(text.split())
 
 
 def _nobody(_lost: LinkLost) -> None:
