@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,6 +27,7 @@ from bench.scenarios import READS, Scenario, append, claim_won
 from bench.servers import DAEMON, TOKENS, Server
 from tests.postgres import Cluster, binaries
 
+WRITERS = 8
 FRAMES = 500
 """So many messages are posted at one daemon while another one's stream is read."""
 
@@ -57,7 +59,9 @@ def measure(events: int, connections: Sequence[int], rounds: int, seconds: float
             safe = running.enter_context(over(alone, "safe", "with a standby"))
             result["standby"] = compare([safe, sqlite], crowds, rounds, seconds, [append()])
         result["replay_seconds"] = replay(alone, folder, events)
+        result["bytes_each"] = bytes_each(alone, "long")
         result["gaps"] = gaps(alone)
+        result["lost"] = [lost(programs) for _ in range(rounds)]
     return result
 
 
@@ -168,6 +172,56 @@ def replay(made: Cluster, folder: Path, events: int) -> float:
     )
     print(f"{events:,} events replayed in {full - empty:.2f} s, beside {empty:.2f} s of start-up", flush=True)
     return round(full - empty, 2)
+
+
+def bytes_each(made: Cluster, schema: str) -> float:
+    """What an event takes in the database, its index included."""
+    asking = f"SELECT pg_total_relation_size('{schema}.event'), (SELECT count(*) FROM {schema}.event)"
+    ((size, count),) = made.ask(asking)
+    print(f"{size / count:.0f} bytes for each event", flush=True)
+    return round(size / count, 1)
+
+
+def lost(programs: Path) -> dict[str, int]:
+    """Posts that were acknowledged and that an asynchronous standby lacks when the primary is killed."""
+    primary = Cluster(programs, under=Path.cwd()).make().start()
+    follower = Cluster(programs, under=Path.cwd()).make_standby(primary.port).start()
+    try:
+        with over(primary, "lossy", "lossy") as server:
+            server.make_channel("lossy")
+            is_over = threading.Event()
+            with ThreadPoolExecutor(WRITERS) as threads:
+                writing = [threads.submit(_write_until, server, is_over, number) for number in range(WRITERS)]
+                time.sleep(2)
+                primary.stop("kill")
+                is_over.set()
+                acknowledged = sum(one.result() for one in writing)
+            server.kill()
+        follower.promote()
+        with over(follower, "lossy", "after it") as after:
+            kept = _head(after)
+    finally:
+        primary.remove()
+        follower.remove()
+    told = {"acknowledged": acknowledged, "lost": acknowledged - kept}
+    print(f"an asynchronous standby: {told}", flush=True)
+    return told
+
+
+def _head(server: Server) -> int:
+    with urllib.request.urlopen(f"{server.url}/channels", timeout=30) as answer:
+        (channel,) = json.load(answer)["channels"]
+    head: int = channel["head"]
+    return head
+
+
+def _write_until(server: Server, is_over: threading.Event, number: int) -> int:
+    """How many posts of one writer were acknowledged."""
+    count = 0
+    with suppress(OSError, http.client.HTTPException), poster(server, "lossy") as post:
+        while not is_over.is_set() and post(f"{number} {count}") == 201:
+            count += 1
+    return count
 
 
 def gaps(made: Cluster) -> dict[str, float]:
