@@ -177,6 +177,8 @@ def replay(made: Cluster, folder: Path, events: int) -> float:
 def bytes_each(made: Cluster, schema: str) -> float:
     """What an event takes in the database, its index included."""
     asking = f"SELECT pg_total_relation_size('{schema}.event'), (SELECT count(*) FROM {schema}.event)"
+    size: int
+    count: int
     ((size, count),) = made.ask(asking)
     print(f"{size / count:.0f} bytes for each event", flush=True)
     return round(size / count, 1)

@@ -61,7 +61,9 @@ class Channel:
         self.duplicates = Duplicates(limits.window_seconds, limits.max_tracked_agents)
         self.evidence = Evidence(limits.max_channel_artifact_bytes)
         self._limits = limits
-        self._log = Log()
+        self._log = log = Log()
+        self.append = log.append
+        """Add a message to the log, which stands at some place in the log of all."""
         self.told = Told()
         """What its messages say of claims."""
         self.places = self._log.places
@@ -108,10 +110,6 @@ class Channel:
     def has_room_to_tell(self, length: int) -> bool:
         """Whether a log of so many messages takes one more that says what became of a claim."""
         return length < self._limits.max_messages_per_channel + TELLING
-
-    def append(self, message_json: bytes, place: int) -> None:
-        """Add a message to the log; ``place`` is where it stands in the log of all."""
-        self._log.append(message_json, place)
 
     def take_back(self) -> None:
         """Undo the last append, which was not durable."""
