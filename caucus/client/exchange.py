@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Coroutine, Mapping
 from copy import copy
-from email.utils import parsedate_to_datetime
 from functools import partial
 from secrets import token_urlsafe
 from typing import Any, Final, TypeVar, cast
@@ -30,18 +28,16 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
+from caucus.client.answer import Answer, media_type
 from caucus.client.destination import Destination
 from caucus.errors import (
     AnswerTooLarge,
     CaucusError,
     HttpError,
     OutcomeUnknown,
-    Overloaded,
-    StorageUnavailable,
     Unreachable,
 )
 from caucus.wire.jsontext import CONTENT_TYPE
-from caucus.wire.refusals import decode_error
 
 KEEP_SECONDS: Final = 4
 """How long an idle connection is reused: less than the 5 s for which a server keeps it."""
@@ -60,46 +56,6 @@ LOST: Final = "the connection was lost"
 SILENT: Final = "it took too long"
 
 T = TypeVar("T")
-
-
-@frozen
-class Answer:
-    """A whole answer."""
-
-    status: int
-    body: bytes
-    headers: Headers
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether asking again can help: it is no answer of the server's, or one that says so."""
-        is_page = self.media_type == "text/html"
-        if self.status < 400:
-            return is_page
-        error = self.error()
-        if isinstance(error, HttpError):
-            return is_page or self.status in (502, 503, 504)
-        return isinstance(error, OutcomeUnknown | Overloaded)
-
-    @property
-    def says_nothing_was_done(self) -> bool:
-        """Whether it refuses this attempt before looking at what an earlier one with its key came to."""
-        return self.status == 503 and isinstance(self.error(), Overloaded | StorageUnavailable)
-
-    @property
-    def media_type(self) -> str:
-        """What its content is said to be, such as ``application/json``."""
-        return _media_type(self.headers)
-
-    @property
-    def retry_after(self) -> float:
-        """How many seconds to wait before asking again, as it says; 0 if it says nothing."""
-        return _seconds_of(self.headers)
-
-    def error(self) -> CaucusError:
-        """The refusal that it is, or else an `HttpError`."""
-        allow = b", ".join(self.headers.getRawHeaders(b"Allow") or ())
-        return decode_error(self.status, self.body, allow.decode("latin-1"))
 
 
 @frozen
@@ -259,7 +215,7 @@ class Exchange:
 
     async def _open(self, route: str, given: Mapping[str, str], content_type: str, line: _Line) -> Opened:
         response = await self._asked(line, "GET", route, {"Accept": content_type, **given})
-        if response.code == 200 and _media_type(response.headers) == content_type:
+        if response.code == 200 and media_type(response.headers) == content_type:
             return Opened(response, line.abort)
         answer = await self._whole(response, line, ERROR_BYTES)
         raise HttpError(200) if answer.status == 200 else answer.error()
@@ -343,23 +299,6 @@ class Exchange:
         finally:
             if silence.active():
                 silence.cancel()
-
-
-def _media_type(headers: Headers) -> str:
-    given = headers.getRawHeaders("content-type") or [""]
-    return str(given[0]).partition(";")[0].strip().lower()
-
-
-def _seconds_of(headers: Headers) -> float:
-    """What ``Retry-After`` says, in seconds or as a date (RFC 9110, section 10.2.3); 0 if nothing."""
-    given = (headers.getRawHeaders("retry-after") or [""])[0]
-    if re.fullmatch("[0-9]{1,9}", given):
-        return float(given)
-    try:
-        sent = parsedate_to_datetime((headers.getRawHeaders("date") or [""])[0])
-        return max(0.0, (parsedate_to_datetime(given) - sent).total_seconds())
-    except (OverflowError, TypeError, ValueError):
-        return 0.0
 
 
 @implementer(IBodyProducer)

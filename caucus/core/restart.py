@@ -8,6 +8,7 @@ from itertools import islice
 from math import inf
 from typing import Final, TypeGuard
 
+import msgspec
 from twisted.internet.defer import Deferred
 
 from caucus.core import waiting
@@ -16,6 +17,9 @@ from caucus.core.dues import AT_ONCE
 from caucus.model.events import (
     ChannelCreated,
     ClaimExtended,
+    ClaimGranted,
+    ClaimOpened,
+    ClaimPassed,
     ClaimsChanged,
     Event,
     Moved,
@@ -24,11 +28,17 @@ from caucus.model.events import (
     RunEnded,
     Stepped,
 )
-from caucus.rules.state import stamp_of
 from caucus.rules.timeline import Timeline
 
 PRUNE: Final = 4096
 """After so many events more, those are forgotten that lie a window before the last."""
+
+
+class _Stamped(msgspec.Struct):
+    ts: str
+
+
+_decode_stamped = msgspec.json.Decoder(_Stamped).decode
 
 
 class _Replay:
@@ -41,6 +51,8 @@ class _Replay:
         self._core = core
         self._began = core.clock.now()
         self._timeline = Timeline()
+        self._advance = self._timeline.advance
+        self._apply = core.state.apply
         self._stamped: ChannelCreated | Stepped | ClaimsChanged | None = None
         self._recent: list[Event] = []
         self._times = array("d")
@@ -51,8 +63,8 @@ class _Replay:
         if self._is_live:
             self._apply_anothers(event, evidence, position)
             return
-        at = self._timeline.advance(event.when)
-        self._core.state.apply(event, position, position, at, evidence, charges=False)
+        at = self._advance(event.when)
+        self._apply(event, position, position, at, evidence, charges=False)
         self._recent.append(event)
         self._times.append(at)
         if len(self._recent) >= self._prune_at:
@@ -68,7 +80,7 @@ class _Replay:
     def _apply_anothers(self, event: Event, evidence: bytes, position: int) -> None:
         core = self._core
         if _is_stamped(event):
-            core.stamps.resume(stamp_of(event))
+            core.stamps.resume(_stamp_of(event))
         core.state.apply(event, position, position, core.clock.at(event.when), evidence)
         core.feeds.applied(event, position, position)
         core.set_alarm()
@@ -91,7 +103,7 @@ class _Replay:
         del self._times[:]
         down = self._timeline.now
         if self._stamped is not None:
-            core.stamps.resume(stamp_of(self._stamped))
+            core.stamps.resume(_stamp_of(self._stamped))
         core.clock.go_on(self._timeline)
         _have_begun(core, down)
 
@@ -107,8 +119,19 @@ def _is_stamped(event: Event) -> TypeGuard[ChannelCreated | Stepped | ClaimsChan
     if isinstance(event, Stepped):
         return bool(event.said)
     if isinstance(event, ClaimsChanged):
-        return bool(stamp_of(event))
+        return bool(_stamp_of(event))
     return isinstance(event, ChannelCreated)
+
+
+def _stamp_of(event: ChannelCreated | Stepped | ClaimsChanged) -> str:
+    """The last stamp that an event gave out."""
+    if isinstance(event, ChannelCreated):
+        return event.descriptor.created_ts
+    stamps = [_decode_stamped(said.message_json).ts for said in event.said[-1:]]
+    if isinstance(event, ClaimsChanged):
+        stamps += [one.terms.ts for one in event.changed if isinstance(one, ClaimOpened)]
+        stamps += [one.ts for one in event.changed if isinstance(one, ClaimGranted | ClaimPassed)]
+    return max(stamps, default="")
 
 
 def begin_run(core: Core) -> Deferred[None]:

@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import cast
 
-import msgspec
-
 from caucus.access.tokens import Tokens
 from caucus.errors import UnknownChannel
 from caucus.limits import Limits
@@ -21,9 +19,7 @@ from caucus.model.events import (
     Acked,
     Author,
     ChannelCreated,
-    ClaimGranted,
     ClaimOpened,
-    ClaimPassed,
     ClaimsChanged,
     Event,
     EvidenceAdded,
@@ -51,13 +47,6 @@ from caucus.rules.runs import Runs
 from caucus.rules.seatbelts import RateBudget
 from caucus.rules.sessions import Sessions
 from caucus.rules.telling import keep_granted, keep_told
-
-
-class _Stamped(msgspec.Struct):
-    ts: str
-
-
-_decode_stamped = msgspec.json.Decoder(_Stamped).decode
 
 
 class StateDump(Record, frozen=True):
@@ -132,6 +121,9 @@ class State:
         """
         first = 0
         match event:
+            case Stepped() if not event.moved:
+                undoing = None if position <= durable else self._undoing(position, durable)
+                self._say(event.said, position, durable, at, undoing, charges)
             case Stepped() | ClaimsChanged():
                 first = self._step(event, position, durable, at, charges=charges)
             case ChannelCreated(descriptor=descriptor):
@@ -256,13 +248,25 @@ class State:
     def _step(
         self, event: Stepped | ClaimsChanged, position: int, durable: int, at: float, *, charges: bool
     ) -> int:
-        """Carry a step out; gives the cursor after its first message, where something became of claims."""
+        """What becomes of claims, with what is said of it; gives the cursor after its first message."""
         undoing = None if position <= durable else self._undoing(position, durable)
-        first, is_of_claims = 0, event.moved or isinstance(event, ClaimsChanged)
-        if is_of_claims and event.said:
-            first = self.channels[event.said[0].channel].length + 1
+        first = self.channels[event.said[0].channel].length + 1 if event.said else 0
+        self._say(event.said, position, durable, at, undoing, charges)
+        self._step_claims(event, position, durable, at, undoing, first, charges=charges)
+        return first
+
+    def _say(
+        self,
+        messages: tuple[Said, ...],
+        position: int,
+        durable: int,
+        at: float,
+        undoing: Undoing | None,
+        charges: bool,
+    ) -> None:
+        """Messages join their logs."""
         place, wrote, channels = place_in_log(position), self.receipts.wrote, self.channels
-        for said in event.said:
+        for said in messages:
             room = channels[said.channel]
             if undoing is not None:
                 last = room.duplicates.last(said.author) if said.post else None
@@ -274,9 +278,6 @@ class State:
                 self._address(said, room, position, durable)
             if charges:
                 self._charge(room, said, at)
-        if is_of_claims:
-            self._step_claims(event, position, durable, at, undoing, first, charges=charges)
-        return first
 
     def _step_claims(
         self,
@@ -372,17 +373,6 @@ class State:
     def answer_at(self, place: AnswerPlace) -> Answer:
         """What a request was answered with."""
         return answer_at(place, self.channels[place.channel])
-
-
-def stamp_of(event: ChannelCreated | Stepped | ClaimsChanged) -> str:
-    """The last stamp that an event gave out."""
-    if isinstance(event, ChannelCreated):
-        return event.descriptor.created_ts
-    stamps = [_decode_stamped(said.message_json).ts for said in event.said[-1:]]
-    if isinstance(event, ClaimsChanged):
-        stamps += [one.terms.ts for one in event.changed if isinstance(one, ClaimOpened)]
-        stamps += [one.ts for one in event.changed if isinstance(one, ClaimGranted | ClaimPassed)]
-    return max(stamps, default="")
 
 
 def _charged(event: ClaimsChanged) -> Iterator[tuple[str, str]]:
