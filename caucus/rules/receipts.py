@@ -39,16 +39,12 @@ class Addressed(msgspec.Struct):
     reply_to: str = ""
 
 
-_ADDRESSED: Final = re.compile(b'to":').search
+is_addressed: Final = re.compile(b'to":').search
+"""Whether a message is for somebody, or answers one; most are not, and that is seen at a glance.
 
-
-def is_addressed(message_json: bytes) -> bool:
-    """Whether a message is for somebody, or answers one; most are not, and that is seen at a glance.
-
-    Within a text a quote is escaped, and no other field's name ends like this. An expression finds that in
-    half the time that ``in`` takes, which is a tenth of what it takes to replay a message.
-    """
-    return _ADDRESSED(message_json) is not None
+Within a text a quote is escaped, and no other field's name ends like this. An expression finds that in half
+the time that ``in`` takes, which is a tenth of what it takes to replay a message.
+"""
 
 
 def is_by(message_json: bytes, named: bytes) -> bool:

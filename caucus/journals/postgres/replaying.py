@@ -18,7 +18,7 @@ from caucus.journals.postgres.applied import Applied, Broken
 from caucus.journals.postgres.link import LinkLost, Results, StatementFailed, integer
 from caucus.journals.postgres.session import AGAIN_SECONDS, Session
 
-PIECE: Final = 5000
+PIECE: Final = 2000
 """So many events are asked for at once."""
 PROGRESS_SECONDS: Final = 1.0
 
