@@ -193,7 +193,7 @@ def site_maker(
     http: str, dispatch: Dispatch, clock: IReactorTime, access: AccessLog, crowd: Crowd, counts: Counts
 ) -> Callable[[], AnySite]:
     """What makes the factory of a listener, on the transport of this name, one of `TRANSPORTS`."""
-    shared = Shared(dispatch.admit, dispatch.knows, clock, access, crowd, counts)
+    shared = Shared(dispatch.admit, dispatch.gate.hear, dispatch.knows, clock, access, crowd, counts)
     if http == "llhttp":
         return lambda: FastSite(dispatch.handle, shared)
     plain = PlainDispatch(dispatch)

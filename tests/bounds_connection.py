@@ -16,7 +16,7 @@ from caucus.edge import bounds
 from caucus.edge.llhttp.connection import HELD
 from caucus.edge.llhttp.outlet import UNSENT
 from caucus.wire.frames import EVENT_BYTES, SLICE, EventParser, NotEvents
-from tests import test_client_away
+from tests import test_client_away, test_heads
 from tests.bounds import codes, edge_with_a_room, post, reaches, upload
 from tests.providers import transport
 from tests.raw import GET, POST, READ, make_edge
@@ -37,6 +37,9 @@ def _head() -> None:
     peer.send(GET[:-2])
     edge.clock.advance(bounds.HEADER_SECONDS + 1)
     assert codes(peer.answers()) == ["request_timeout"]
+
+
+reaches("heads that came before")(test_heads.test_so_many_heads_are_kept_and_no_more)
 
 
 @reaches("a body")

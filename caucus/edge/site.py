@@ -36,11 +36,13 @@ class Shared:
     """What all listeners of a server share, whichever transport carries them.
 
     ``admit`` is called when a request's headers are here, before its body: the cap of the body, or a
-    refusal, raised. ``knows`` says whether a request, whose headers are here, has a good token.
+    refusal, raised; and ``hear`` where the same headers were let in before. ``knows`` says whether a
+    request, whose headers are here, has a good token.
     ``clock`` runs the deadlines.
     """
 
     admit: Admit
+    hear: Callable[[Request], None]
     knows: Knows
     clock: IReactorTime
     access: AccessLog
@@ -56,6 +58,7 @@ class Edge:
 
     def __init__(self, shared: Shared) -> None:
         self.admit = shared.admit
+        self.hear = shared.hear
         self.knows = shared.knows
         self.clock = shared.clock
         self.access = shared.access

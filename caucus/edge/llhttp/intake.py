@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from caucus.edge import bounds
+from caucus.edge.llhttp.heads import END, LONGEST, Known
 from caucus.edge.llhttp.listener import FastListener
 from caucus.edge.llhttp.request import Carrier, FastRequest
 from caucus.errors import BadRequest, CaucusError, HeadersTooLarge, InternalError
@@ -48,6 +49,16 @@ class Intake:
     def parse(self, data: bytes, now: float) -> bytes:
         """Read a piece of what came; gives what is left."""
         self._now = now
+        is_beginning = self.arriving is None and not (self._untold or self.is_over)
+        end = data.find(END, 0, LONGEST) if is_beginning else -1
+        head = digest = b""
+        if end > 0:
+            end += len(END)
+            head = data[:end]
+            digest = self._site.heads.digest(head)
+            known = self._site.heads.find(digest, self._site.door)
+            if known is not None and len(data) >= end + known.length and not self._site.closing:
+                return self._take(known, data, end)
         most = PIECE if self.arriving is None or self.in_head else BODY_PIECE
         piece, rest = (data, b"") if len(data) <= most else (data[:most], data[most:])
         self._told = False
@@ -66,9 +77,19 @@ class Intake:
         self._untold = 0 if self._told else self._untold + len(piece)
         if self._untold > UNTOLD and self.refusal is None:
             self.refusal = HeadersTooLarge()
+        if head and self.ready:
+            self._site.heads.learn(digest, head, self.ready[0])
         if self.is_over:
             self.refusal = None  # what comes after the last request is nobody's
         return rest
+
+    def _take(self, known: Known, data: bytes, end: int) -> bytes:
+        """Make a request of a head that was parsed before, and its body; gives what follows them."""
+        request = self._site.requestFactory(cast("Carrier", self._connection), self._now)
+        known.repeat(request, data, end)
+        self._site.hear(request)
+        self.ready.append(request)
+        return data[end + known.length :]
 
     def _ignore_upgrade(self) -> None:
         """Nothing is upgraded to here. llhttp stops at such a head, even if a body follows it."""

@@ -42,6 +42,7 @@ class FastListener(Edge, Factory):
 
     noisy = False
     requestFactory: Callable[..., Any]
+    heads: Any
 
     def __init__(self, handle: Handle, shared: Shared) -> None:
         Edge.__init__(self, shared)
