@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -38,8 +37,7 @@ _ELSEWHERE: Final = (InvalidCursor, UnknownChannel, UnknownClaim, NotFound, Unau
 _log = Logger("caucus.journals")
 
 
-@frozen
-class Look:
+class Look(NamedTuple):
     """Who wants to look: with the past if need be, or with nothing but the present."""
 
     look: Callable[[], Any]
@@ -85,23 +83,20 @@ class Present:
         self._coming: list[Look] = []  # for whom the next question is asked
         self._asking: list[Look] = []  # and this one
         self._seen: deque[tuple[int, list[Look]]] = deque()  # who waits until so much is applied
-        self._is_asked = self._is_closed = self._is_wanted = self._is_about_to_ask = False
+        self._is_asked = self._is_closed = self._is_wanted = False
         self.has_answered = False
         """Whether the log could be read at all."""
         self._patience: IDelayedCall | None = None
         self._next: IDelayedCall | None = None
-        self._soon: IDelayedCall | None = None
+        self._ringing: IDelayedCall | None = None
+        self._end_of_turn: IDelayedCall | None = None
         self._rung_at = 0.0
 
     def read(self, look: Callable[[], Any], *, takes_past: bool = True) -> Deferred[Any]:
         """Look once all is applied that is durable anywhere now; or else at the past, if that will do."""
         waiting: Deferred[Any] = Deferred()
         self._coming.append(Look(look, waiting, takes_past))
-        if not (
-            self._is_asked or self._is_about_to_ask
-        ):  # whoever comes in this turn of the reactor is in it
-            self._is_about_to_ask = True
-            self._reactor.callLater(0, self._ask_now)
+        self._ask_soon()
         self.be_patient()
         return waiting
 
@@ -112,18 +107,22 @@ class Present:
     def rung(self) -> None:
         """Somebody has written: ask now, or soon, if that was asked just now. Else many would wear it out."""
         left = self._rung_at + RING_SECONDS - self._reactor.seconds()
-        if self._soon is None:
-            self._soon = self._reactor.callLater(max(0, left), self._ask_soon)
+        if self._ringing is None:
+            self._ringing = self._reactor.callLater(max(0, left), self._ask_for_ring)
 
-    def _ask_soon(self) -> None:
-        self._soon = None
+    def _ask_for_ring(self) -> None:
+        self._ringing = None
         self._rung_at = self._reactor.seconds()
         self.ask()
 
+    def _ask_soon(self) -> None:
+        """Ask at the end of this turn of the reactor: whoever comes in it waits for one question."""
+        if not self._is_asked and self._end_of_turn is None:
+            self._end_of_turn = self._reactor.callLater(0, self._ask_now)
+
     def _ask_now(self) -> None:
-        self._is_about_to_ask = False
-        if not self._is_closed:
-            self.ask()
+        self._end_of_turn = None
+        self.ask()
 
     def ask(self) -> None:
         """Ask for what others wrote, now or once the question before is answered."""
@@ -166,10 +165,10 @@ class Present:
     def close(self, refuse: Callable[[], Exception]) -> None:
         """Nothing is read any more: who waits is refused."""
         self._is_closed = True
-        for timer in (self._next, self._patience, self._soon):
+        for timer in (self._next, self._patience, self._ringing, self._end_of_turn):
             if timer is not None and timer.active():
                 timer.cancel()
-        self._next = self._patience = self._soon = None
+        self._next = self._patience = self._ringing = self._end_of_turn = None
         looks = [*self._asking, *self._coming, *(one for _at, some in self._seen for one in some)]
         self._asking, self._coming, self._seen = [], [], deque()
         for one in looks:
@@ -207,7 +206,7 @@ class Present:
             self._seen.append((last, asking))
             self.be_patient()
         if self._is_wanted or self._coming:
-            self.ask()
+            self._ask_soon()
 
     def _failed(self, failure: Failure) -> None:
         error = failure.value
