@@ -59,10 +59,16 @@ def _row(scenario: str, connections: int, runs: dict[str, list[Run]]) -> dict[st
     }
     ours, *others = figures
     ratios = {
-        other: {name: round(figures[ours][name] / figures[other][name], 3) for name in ("rate", "p99_us")}
+        other: {name: round(_ratio(name, runs[ours], runs[other]), 3) for name in ("rate", "p99_us")}
         for other in others
     }
     return {"scenario": scenario, "connections": connections, "servers": figures, "ratios": ratios}
+
+
+def _ratio(name: str, ours: list[Run], others: list[Run]) -> float:
+    """The median of the rounds' own ratios: what disturbs a round disturbs both that are in it."""
+    pairs = zip(ours, others, strict=True)
+    return statistics.median(getattr(one, name) / getattr(other, name) for one, other in pairs)
 
 
 def _print(row: dict[str, Any]) -> None:
