@@ -8,7 +8,7 @@ The daemon is started here, in a process of its own; so is the other server, by 
 daemon on Twisted's own site (``--http twisted``). A command must print its URL as the last word of
 a line; it gets the port, the tokens and raised budgets in the environment. A server at a URL must
 know the tokens ``bench-alice`` and ``bench-bob``. Both are asked in turns; what is printed are
-medians, and their ratios. The access line is written in every run. No time is asserted.
+medians, and those of each round's ratio. The access line is written in every run. No time is asserted.
 """
 
 from __future__ import annotations

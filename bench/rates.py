@@ -68,7 +68,8 @@ def _row(scenario: str, connections: int, runs: dict[str, list[Run]]) -> dict[st
 def _ratio(name: str, ours: list[Run], others: list[Run]) -> float:
     """The median of the rounds' own ratios: what disturbs a round disturbs both that are in it."""
     pairs = zip(ours, others, strict=True)
-    return statistics.median(getattr(one, name) / getattr(other, name) for one, other in pairs)
+    ratios: list[float] = [getattr(one, name) / getattr(other, name) for one, other in pairs]
+    return statistics.median(ratios)
 
 
 def _print(row: dict[str, Any]) -> None:
