@@ -7,7 +7,7 @@ from twisted.internet import reactor
 from twisted.internet.task import Clock
 
 from caucus import HTTPBackbone
-from caucus.errors import OutcomeUnknown
+from caucus.errors import DuplicatePost, OutcomeUnknown
 from tests.test_client import Counterpart, answering
 from tests.test_client_away import APPENDED, NOTE, a_while
 
@@ -33,6 +33,44 @@ async def test_what_may_have_been_written_is_asked_for_with_its_key_until_storag
         assert (await asking).cursor == 1
         keys = {line for one in there.received for line in one.split(b"\r\n") if b"Idempotency" in line}
         assert (len(there.received), len(keys)) == (4, 1)
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, "unauthorized"),
+        (408, "request_timeout"),
+        (421, "misdirected_request"),
+        (431, "headers_too_large"),
+        (500, "internal_error"),
+    ],
+)
+async def test_what_is_refused_before_the_key_is_looked_at_settles_nothing(status: int, code: str) -> None:
+    clock = Clock()
+    async with Counterpart(UNKNOWN) as there:
+        client = HTTPBackbone(reactor, there.url, clock=clock, retry_seconds=10)
+        asking = client.append("room", NOTE)
+        await there.until(1)
+        await a_while()
+        there.answer = answering(b"%d X" % status, b'{"error":{"code":"%b","message":""}}' % code.encode())
+        clock.advance(1)
+        with pytest.raises(OutcomeUnknown):
+            await asking
+        await client.close()
+
+
+async def test_a_refusal_by_the_rules_settles_what_was_in_doubt() -> None:
+    clock = Clock()
+    async with Counterpart(UNKNOWN) as there:
+        client = HTTPBackbone(reactor, there.url, clock=clock, retry_seconds=10)
+        asking = client.append("room", NOTE)
+        await there.until(1)
+        await a_while()
+        there.answer = answering(b"409 Conflict", b'{"error":{"code":"duplicate_post","message":""}}')
+        clock.advance(1)
+        with pytest.raises(DuplicatePost):
+            await asking
         await client.close()
 
 

@@ -107,6 +107,19 @@ def test_what_may_have_been_written_is_not_said_to_be_undone(serve: Serve, first
     assert (caught.value.code, caught.value.exit_code, len(asked)) == ("outcome_unknown", 5, 3)
 
 
+def test_a_read_is_never_in_doubt(serve: Serve) -> None:
+    url, _ = serve([b"HTTP/1.1 200"], refused("storage_unavailable"), refused("storage_unavailable"))
+    with pytest.raises(Refused) as caught:
+        Asker(Context(url)).ask("POST", "/x", {}, reads=True)
+    assert caught.value.code == "storage_unavailable"
+
+
+def test_what_may_have_been_written_is_not_forgotten_where_nobody_is_there_any_more(serve: Serve) -> None:
+    url, _ = serve([b"HTTP/1.1 200"], [b"HTTP/1.1 200"], [b"HTTP/1.1 200"])
+    with pytest.raises(Failed, match=r"not to be reached.*not known whether this was written"):
+        Asker(Context(url)).ask("POST", "/x", {})
+
+
 def test_what_was_never_taken_is_not_said_to_be_in_doubt(serve: Serve) -> None:
     url, _ = serve(*[refused("storage_unavailable")] * 3)
     with pytest.raises(Refused) as caught:

@@ -173,6 +173,7 @@ async def test_a_role_that_may_only_use_the_tables_is_enough(house: House) -> No
         ("SELECT ON LOGmeta, LOGevent, LOGevidence, LOGclock", "INSERT ON event"),
         ("SELECT, INSERT ON LOGmeta, LOGevent, LOGevidence, LOGclock", "UPDATE ON clock"),
     ],
+    ids=["read", "insert", "update"],
 )
 async def test_rights_that_are_lacking_stop_a_start_in_one_line(
     house: House, given: str, lacking: str

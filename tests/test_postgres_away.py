@@ -12,11 +12,12 @@ from twisted.internet.defer import gatherResults
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from caucus.core.backbone import Backbone
 from caucus.errors import OutcomeUnknown, StorageUnavailable, UnknownChannel
 from caucus.journals.postgres import turns
 from caucus.journals.postgres.opening import open_postgres
 from caucus.journals.postgres.session import Session
-from tests.house import House, at_commit, note, outcome, soon
+from tests.house import LIMITS, House, at_commit, note, outcome, soon
 from tests.postgres import Cluster
 from tests.proxy import Proxy
 
@@ -251,6 +252,31 @@ async def test_a_primary_that_was_left_behind_is_not_believed(postgres: Cluster,
         assert not house.journals[0].broken.called
     finally:
         left_behind.remove()
+
+
+async def test_whoever_reads_asks_for_the_server_of_the_turns_and_not_for_the_first_that_is_named(
+    postgres: Cluster, house: House
+) -> None:
+    await house.build(1)
+    left_behind = postgres.fork()
+    wire = Proxy(left_behind.port)
+    wire.cut()
+    try:
+        hosts = f"127.0.0.1:{wire.listens_at},127.0.0.1:{postgres.port}"
+        dsn = house.dsn.replace(f"127.0.0.1:{postgres.port}", hosts)
+        journal = await open_postgres(dsn, reactor, reactor)
+        house.journals.append(journal)
+        backbone = Backbone(journal, reactor, LIMITS)
+        await backbone.replay()
+        wire.heal()
+        journal._present.session.give_up("it is cut")
+        await house.backbones[0].append("room", note("later"))
+        await soon(lambda: journal._present.session.link is not None)
+        assert await house.read(backbone) == ["later"]
+        assert not journal.is_stale
+    finally:
+        left_behind.remove()
+        await wire.close()
 
 
 async def test_whoever_reads_goes_where_turns_are_taken(postgres: Cluster, house: House) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from attrs import frozen
 from twisted.web.http_headers import Headers
 
 from caucus.errors import CaucusError, HttpError, OutcomeUnknown, Overloaded, StorageUnavailable
 from caucus.wire.refusals import decode_error
+
+BEFORE_THE_KEY: Final = frozenset({401, 408, 413, 421, 431, 500, 503})
+"""The statuses of refusals that may come before a request's key is looked at."""
 
 
 @frozen
@@ -33,8 +37,13 @@ class Answer:
 
     @property
     def says_nothing_was_done(self) -> bool:
-        """Whether it refuses this attempt before looking at what an earlier one with its key came to."""
+        """Whether this attempt was refused, and may be made again."""
         return self.status == 503 and isinstance(self.error(), Overloaded | StorageUnavailable)
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether it refuses before it is looked at what an earlier attempt with the same key came to."""
+        return self.status in BEFORE_THE_KEY and not isinstance(self.error(), HttpError)
 
     @property
     def media_type(self) -> str:

@@ -189,11 +189,10 @@ class Exchange:
                     raise Unreachable(error.reason, error.retryable and not in_doubt) from error
             else:
                 undone = answer.says_nothing_was_done
-                if not answer.is_passing and not (in_doubt and undone):
-                    return answer
                 wait = max(wait, answer.retry_after)
-                if self.clock.seconds() + wait > until:
-                    if in_doubt and undone:
+                is_last = self.clock.seconds() + wait > until
+                if is_last or not (answer.is_passing or (in_doubt and undone)):
+                    if in_doubt and answer.leaves_open:
                         raise OutcomeUnknown
                     return answer
                 in_doubt = in_doubt or (writes and not undone)

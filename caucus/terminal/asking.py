@@ -35,7 +35,8 @@ _HINTS: Final = {
 _HOPELESS: Final = (ConnectionRefusedError, FileNotFoundError, PermissionError, TimeoutError)
 """Nobody is there, or whoever is takes too long."""
 _UNDONE: Final = frozenset({"overloaded", "storage_unavailable"})
-"""Refusals of one attempt, before looking at what an earlier one with its key came to."""
+_BEFORE_THE_KEY: Final = frozenset({401, 408, 413, 421, 431, 500, 503})
+"""Statuses of refusals that may come before it is looked at what an earlier attempt with a key came to."""
 _UNKNOWN: Final = {
     "code": "outcome_unknown",
     "message": "it is not known whether this was written: look before you try again",
@@ -92,9 +93,11 @@ class Asker:
         *,
         query: Iterable[tuple[str, str]] = (),
         wait: float = 0,
+        reads: bool = False,
     ) -> Any:
         """What is answered, mostly `Fields`. A write is tried again if nobody knows its outcome.
 
+        :param reads: whether nothing is written, whatever the method.
         :param wait: the seconds for which the request itself may wait.
 
         Raises `Refused`, and `Failed` if there is no answer.
@@ -107,7 +110,8 @@ class Asker:
             headers["Idempotency-Key"] = os.urandom(16).hex()
             data = data or b""
         target = path + (f"?{urlencode(pairs)}" if pairs else "")
-        return fields_of(self._answer(method, target, data, headers, wait + self.seconds))
+        writes = method != "GET" and not reads
+        return fields_of(self._answer(method, target, data, headers, wait + self.seconds, writes=writes))
 
     def fetch(self, path: str) -> bytes:
         """The bytes that lie there. Raises as `ask` does."""
@@ -133,26 +137,33 @@ class Asker:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
     def _answer(
-        self, method: str, target: str, data: bytes | None, headers: dict[str, str], seconds: float
+        self,
+        method: str,
+        target: str,
+        data: bytes | None,
+        headers: dict[str, str],
+        seconds: float,
+        *,
+        writes: bool = False,
     ) -> bytes:
         in_doubt = False
         for left in reversed(range(self._tries)):
             try:
                 status, answer, pause = self._once(method, target, data, headers, seconds)
             except OSError as error:
-                in_doubt = method != "GET"
                 if not left or isinstance(error, _HOPELESS):
-                    raise self._unreachable(error) from None
+                    raise self._unreachable(error, in_doubt=in_doubt) from None
+                in_doubt = writes
                 time.sleep(PAUSE)
                 continue
             if status < 400:
                 return answer
             refusal = self._refusal(status, answer)
             if not left or refusal.code not in _AGAIN or pause > LONGEST_PAUSE:
-                if in_doubt and refusal.code in _UNDONE:
-                    raise Refused(status, _UNKNOWN, self.url)
+                if in_doubt and refusal.code and status in _BEFORE_THE_KEY:
+                    raise Refused(503, _UNKNOWN, self.url)
                 raise refusal
-            in_doubt = in_doubt or refusal.code not in _UNDONE
+            in_doubt = in_doubt or (writes and refusal.code not in _UNDONE)
             time.sleep(pause)
         raise AssertionError  # pragma: no cover  # the last try returns or raises
 
@@ -192,9 +203,10 @@ class Asker:
             error = {**error, "message": f"{error.get('message')} {hint}"}
         return Refused(status, error, self.url)
 
-    def _unreachable(self, error: Exception) -> Failed:
+    def _unreachable(self, error: Exception, *, in_doubt: bool) -> Failed:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return Failed(f"{self.url} is not to be reached: {one_line(reason, 200)}", UNREACHABLE)
+        doubt = f"; {_UNKNOWN['message']}" if in_doubt else ""
+        return Failed(f"{self.url} is not to be reached: {one_line(reason, 200)}{doubt}", UNREACHABLE)
 
 
 NO_TOKEN: Final = "this needs a token: set CAUCUS_TOKEN, or keep one with caucus login"  # noqa: S105

@@ -13,7 +13,7 @@ def all_of(asker: Asker, room: str) -> Fields:
     messages: list[Any] = []
     cursor = 0
     while cursor < described.head:
-        page = asker.ask("POST", in_room(room, "read"), {"cursor": cursor})
+        page = asker.ask("POST", in_room(room, "read"), {"cursor": cursor}, reads=True)
         first = page.cursor - len(page.messages)
         messages += [Fields(one, cursor=first + at) for at, one in enumerate(page.messages, 1)]
         if page.cursor == cursor:

@@ -24,8 +24,8 @@ HEADERS: Final = 24
 """The most bytes, and the most headers, of a head that is remembered: six kilobytes as it is kept."""
 MOST: Final = 512
 """So many are remembered, of those that were learned last; and the digests of so many that came once."""
-_OTHERWISE: Final = (b"transfer-encoding", b"expect", b"upgrade")
-"""With one of these headers there is more to a head than its bytes."""
+_OTHERWISE: Final = (b"transfer-encoding", b"expect", b"upgrade", b"cookie", b"proxy-authorization")
+"""With one of these headers there is more to a head than its bytes, or what is not to be kept."""
 _AUTHORIZATION: Final = b"authorization"
 
 

@@ -87,7 +87,12 @@ class Intake:
         """Make a request of a head that was parsed before, and its body; gives what follows them."""
         request = self._site.requestFactory(cast("Carrier", self._connection), self._now)
         known.repeat(request, data, end)
-        self._site.hear(request)
+        try:
+            self._site.hear(request)
+        except Exception:
+            _log.failure("A request could not be read")
+            self.arriving, self.refusal = request, InternalError()
+            return b""
         self.ready.append(request)
         return data[end + known.length :]
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from secrets import token_hex
 from typing import Any, Final, TypeVar
 
@@ -53,7 +53,6 @@ _ENDLESS: Final = ("idle_session_timeout", "transaction_timeout")
 _SCHEMA: Final = "SELECT count(*) FROM pg_namespace WHERE nspname = %s"
 """Whether a schema is there: ``to_regnamespace`` may remember that it was not."""
 _RIGHTS: Final = {
-    "meta": "SELECT",
     "event": "SELECT,INSERT",
     "evidence": "SELECT,INSERT",
     "clock": "SELECT,UPDATE",
@@ -62,9 +61,10 @@ _RIGHTS: Final = {
 _LACKING: Final = """
 SELECT needed || ' ON ' || name
 FROM unnest(%s::text[], %s::text[]) AS needs (name, rights), unnest(string_to_array(rights, ',')) AS needed
-WHERE NOT has_table_privilege(name, needed) LIMIT 1
+WHERE NOT has_any_column_privilege(name, needed) LIMIT 1
 """
 Connection = psycopg.AsyncConnection[Any]
+Address = Mapping[str, str]
 T = TypeVar("T")
 
 
@@ -108,9 +108,20 @@ def parameters_of(dsn: str) -> dict[str, Any]:
     return {**_PARAMETERS, **{name: value for name, value in given.items() if value is not None}}
 
 
-async def connect(dsn: str) -> Connection:
-    """An open session with the settings that it needs, in the schema that it is to use."""
-    connection = await psycopg.AsyncConnection.connect(**parameters_of(dsn), autocommit=True)
+def address_of(connection: Connection) -> Address:
+    """Which of the servers that a connection string names this one is with, as parameters."""
+    pgconn = connection.pgconn
+    given = {"host": pgconn.host, "hostaddr": pgconn.hostaddr, "port": pgconn.port}
+    return {name: value.decode() for name, value in given.items() if value}
+
+
+async def connect(dsn: str, near: Address | None = None) -> Connection:
+    """An open session with the settings that it needs, in the schema that it is to use.
+
+    It is with the server ``near``, and else with the first that will do.
+    """
+    parameters = {**parameters_of(dsn), **(near or {})}
+    connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
     try:
         await connection.execute(
             "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = ANY(%s)", (list(_ENDLESS),)
@@ -136,9 +147,6 @@ async def prepare(connection: Connection, *, make: bool = True) -> str:
         if not make:
             raise Unusable(f"there is no journal in the schema {schema}")
         await _make(connection, schema)
-    lacking = await _one(connection, _LACKING, list(_RIGHTS), list(_RIGHTS.values()))
-    if lacking is not None:
-        raise Unusable(f"permission denied: the role lacks {lacking}")
     known = dict(await (await connection.execute("SELECT name, value FROM meta")).fetchall())
     if known.get("schema") != str(SCHEMA):
         raise Unusable(f"its tables are of version {known.get('schema')}, and this release knows {SCHEMA}")
@@ -146,6 +154,9 @@ async def prepare(connection: Connection, *, make: bool = True) -> str:
         raise Unusable(
             f"its daemons write events of version {known['writes']}, and this release knows {WRITES}"
         )
+    lacking = await _one(connection, _LACKING, list(_RIGHTS), list(_RIGHTS.values()))
+    if lacking is not None:
+        raise Unusable(f"permission denied: the role lacks {lacking}")
     return str(known["journal_id"])
 
 

@@ -17,6 +17,7 @@ from caucus.interfaces import IMeasured, ISharedJournal
 from caucus.journals.doors import nobody_to_tell, refuse_to_record
 from caucus.journals.postgres.applied import Applied, Broken
 from caucus.journals.postgres.bell import Bell
+from caucus.journals.postgres.connecting import Address
 from caucus.journals.postgres.log_clock import BOOT_ID, LogClock
 from caucus.journals.postgres.present import Present
 from caucus.journals.postgres.replaying import replay
@@ -76,9 +77,15 @@ class PostgresJournal:
             applied, log_clock, clock, present.catch_up, self._break, bell.ring, self._moved
         )
         turns.session = Session("turns", dsn, reactor, TURNS, turns.begin, turns.began, self._lost)
-        present.session = Session("reads", dsn, reactor, READING, present.begin, present.began, present.lost)
+
+        def near() -> Address | None:
+            return turns.session.address
+
+        present.session = Session(
+            "reads", dsn, reactor, READING, present.begin, present.began, present.lost, near=near
+        )
         bell.session = Session(
-            "bell", dsn, reactor, BELL, bell.begin, present.ask, nobody_to_tell, bell.heard
+            "bell", dsn, reactor, BELL, bell.begin, present.ask, nobody_to_tell, bell.heard, near=near
         )
         self.metrics = turns.figures.metrics
         self._sessions = (turns.session, present.session, bell.session)

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from caucus.journals.postgres.connecting import address_of
 from caucus.model.text import one_line
 
 Statement = tuple[str, Sequence[bytes | None]]
@@ -87,6 +88,7 @@ class Link:
     ) -> None:
         self._reactor = reactor
         self._connection = connection
+        self.address = address_of(connection)
         self._pgconn = pgconn = connection.pgconn
         self._lost = lost
         self._notified = notified

@@ -107,7 +107,7 @@ class Present:
     def rung(self) -> None:
         """Somebody has written: ask now, or soon, if that was asked just now. Else many would wear it out."""
         left = self._rung_at + RING_SECONDS - self._reactor.seconds()
-        if self._ringing is None:
+        if self._ringing is None and not self._is_closed:
             self._ringing = self._reactor.callLater(max(0, left), self._ask_for_ring)
 
     def _ask_for_ring(self) -> None:
@@ -117,7 +117,7 @@ class Present:
 
     def _ask_soon(self) -> None:
         """Ask at the end of this turn of the reactor: whoever comes in it waits for one question."""
-        if not self._is_asked and self._end_of_turn is None:
+        if not (self._is_asked or self._is_closed) and self._end_of_turn is None:
             self._end_of_turn = self._reactor.callLater(0, self._ask_now)
 
     def _ask_now(self) -> None:

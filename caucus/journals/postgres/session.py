@@ -12,7 +12,14 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from caucus.journals.postgres.connecting import Connection, Unusable, connect, on_this_thread, prepare
+from caucus.journals.postgres.connecting import (
+    Address,
+    Connection,
+    Unusable,
+    connect,
+    on_this_thread,
+    prepare,
+)
 from caucus.journals.postgres.link import Link, LinkLost, Results, Statement, StatementFailed
 from caucus.journals.worker import Worker
 from caucus.model.text import one_line
@@ -35,6 +42,7 @@ class Session:
     :param began: is called when it can be asked from then on.
     :param lost: is called when the link is gone.
     :param notified: is called with what a notification says that came in.
+    :param near: says which of the servers to connect to, where it should be a certain one.
     """
 
     def __init__(
@@ -47,6 +55,7 @@ class Session:
         began: Callable[[], None],
         lost: Callable[[], None],
         notified: Callable[[bytes], None] | None = None,
+        near: Callable[[], Address | None] = lambda: None,
     ) -> None:
         self.name = name
         self.link: Link | None = None
@@ -60,6 +69,7 @@ class Session:
         self._began = began
         self._lost = lost
         self._notified = notified
+        self._near = near
         self._worker = Worker(reactor, f"caucus-postgres-{name}")
         self._opened: Link | None = None  # which may not have begun yet
         self._timers: dict[Link, IDelayedCall] = {}
@@ -91,18 +101,23 @@ class Session:
         """The link is of no use any more: open another one, before long."""
         opened = self._opened
         if opened is not None:
-            opened.close()
             self._on_lost(opened, LinkLost(reason), self._pause())
+            opened.close()
 
     def renew(self, reason: str) -> None:
         """Open another link at once, if there was one: this one is of no use, or the next would be late."""
         self._next_pause = AGAIN_SECONDS
         opened, again = self._opened, self._again
         if opened is not None:
-            opened.close()
             self._on_lost(opened, LinkLost(reason))
+            opened.close()
         elif again is not None:
             again.reset(0)
+
+    @property
+    def address(self) -> Address | None:
+        """Of the server that can be asked now."""
+        return None if self.link is None else self.link.address
 
     def close(self) -> None:
         """Let go of it for good."""
@@ -119,7 +134,8 @@ class Session:
         self._worker.stop()
 
     def _open(self, *, make: bool = False) -> Deferred[str]:
-        connecting = self._worker.run(on_this_thread, partial(_connected, self._dsn, make=make))
+        asking = partial(_connected, self._dsn, self._near(), make=make)
+        connecting = self._worker.run(on_this_thread, asking)
         return connecting.addCallback(self._connected)
 
     def _connected(self, found: tuple[Connection, str]) -> Deferred[str] | str:
@@ -199,6 +215,8 @@ class Session:
         self._open().addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
+        if self._again is not None:  # it was given up meanwhile
+            return
         self._tell(failure.getErrorMessage())
         if not failure.check(Unusable, LinkLost, StatementFailed):
             _log.failure("PostgreSQL ({name})", failure=failure, name=self.name)
@@ -215,8 +233,8 @@ class Session:
             self._told = reason
 
 
-async def _connected(dsn: str, *, make: bool) -> tuple[Connection, str]:
-    connection = await connect(dsn)
+async def _connected(dsn: str, near: Address | None, *, make: bool) -> tuple[Connection, str]:
+    connection = await connect(dsn, near)
     try:
         return connection, await prepare(connection, make=make)
     except BaseException:

@@ -27,8 +27,10 @@ const FILE_MS = 120_000;
 const PERSIST_MS = 30_000;
 /** After which quiet a stream is lost: the server says something every 15 s. */
 const QUIET_MS = 45_000;
-/** Refusals of one attempt, before looking at what an earlier one with its key came to. */
+/** Refusals of one attempt, which may be made again. */
 const UNDONE = new Set(["storage_unavailable", "overloaded", "request_timeout"]);
+/** Statuses of refusals that may come before it is looked at what an earlier attempt with a key came to. */
+const BEFORE_THE_KEY = new Set([401, 408, 413, 421, 431, 500, 503]);
 const UNKNOWN = { code: "outcome_unknown", message: "It is not known whether this was written: look before you try again." };
 const MAY_COME = new Set([...UNDONE, UNKNOWN.code]);
 
@@ -117,27 +119,28 @@ export async function write(path, body, { method = "POST", token = bearer } = {}
   const sent = file ?? JSON.stringify(body);
   const same = typeof sent === "string" ? `${token} ${path} ${sent}` : file;
   const before = unanswered.get(same);
-  const key = before && performance.now() < before.until ? before.key : ulid();
+  let { key, inDoubt } = before && performance.now() < before.until ? before : { key: ulid(), inDoubt: false };
   unanswered.delete(same);
-  unanswered.set(same, { key, until: Infinity });
+  unanswered.set(same, { key, inDoubt, until: Infinity });
   while (unanswered.size > MOST_UNANSWERED) unanswered.delete(unanswered.keys().next().value);
   const given = { body: sent, token, headers: { "idempotency-key": key } };
-  let inDoubt = Boolean(before);
+  let isUnknown = false;
   try {
     const answer = await patiently(() =>
       whole(method, path, file ? { ...given, signal: AbortSignal.timeout(FILE_MS) } : given, json).catch((error) => {
-        const undone = UNDONE.has(error.code);
-        const told = undone && inDoubt ? new Refused(error.status, UNKNOWN) : error;
-        inDoubt ||= !undone;
+        isUnknown = error.status === 401 && token === bearer;
+        const isOpen = BEFORE_THE_KEY.has(error.status) && error.code !== "http_error";
+        const told = isOpen && inDoubt ? new Refused(503, UNKNOWN) : error;
+        inDoubt ||= passes(error) && !UNDONE.has(error.code);
         throw told;
       }),
     );
     unanswered.delete(same);
     return answer;
   } catch (error) {
-    if (passes(error)) unanswered.set(same, { key, until: performance.now() + MEANT_MS });
+    if (passes(error)) unanswered.set(same, { key, inDoubt, until: performance.now() + MEANT_MS });
     else unanswered.delete(same);
-    if (error.status === 401 && token === bearer) dispatchEvent(new CustomEvent("caucus:unknown"));
+    if (isUnknown) dispatchEvent(new CustomEvent("caucus:unknown"));
     throw error;
   }
 }
