@@ -119,7 +119,9 @@ export async function write(path, body, { method = "POST", token = bearer } = {}
   const sent = file ?? JSON.stringify(body);
   const same = typeof sent === "string" ? `${token} ${path} ${sent}` : file;
   const before = unanswered.get(same);
-  let { key, inDoubt } = before && performance.now() < before.until ? before : { key: ulid(), inDoubt: false };
+  const known = before && performance.now() < before.until ? before : { key: ulid(), inDoubt: false };
+  const { key } = known;
+  let { inDoubt } = known;
   unanswered.delete(same);
   unanswered.set(same, { key, inDoubt, until: Infinity });
   while (unanswered.size > MOST_UNANSWERED) unanswered.delete(unanswered.keys().next().value);
