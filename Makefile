@@ -10,6 +10,8 @@ IN_BROWSER := $(patsubst %,tests/test_page%.py,_room _acts _faults _hostile _lon
 # Those of several daemons over PostgreSQL, beside the conformance matrix: they run after the browser's. And what of them
 # runs once more on the system's server, where there is one.
 OVER_POSTGRES := $(patsubst %,tests/test_%.py,conformance_postgres between_daemons failover log_clock moving postgres postgres_away recorded_postgres several_daemons storm)
+# What takes minutes by itself, and runs beside the rest.
+AT_LENGTH := $(patsubst %,tests/test_%.py,kill ledger_histories claim_histories)
 ON_ITS_OWN := --postgres=system --storm=10 --failovers=1 $(filter-out %conformance_postgres.py %recorded_postgres.py %between_daemons.py,$(OVER_POSTGRES))
 
 .PHONY: help run demo cluster test test-oldest check bench clean
@@ -41,9 +43,9 @@ test: $(VENV)/.installed-dev
 	$(BIN)/coverage erase
 	( $(BIN)/coverage run -m pytest --http=twisted $(OVER_HTTP); twisted=$$?; \
 		$(BIN)/coverage run -m pytest $(IN_BROWSER); page=$$?; \
-		$(BIN)/coverage run -m pytest $(OVER_POSTGRES); postgres=$$?; \
+		$(BIN)/coverage run -m pytest $(OVER_POSTGRES) $(AT_LENGTH); postgres=$$?; \
 		$(BIN)/coverage run -m pytest $(ON_ITS_OWN); exit $$((twisted + page + postgres + $$?)) ) > .beside.log 2>&1 & other=$$!; \
-		$(BIN)/coverage run -m pytest $(patsubst %,--ignore=%,$(IN_BROWSER) $(OVER_POSTGRES)); mine=$$?; \
+		$(BIN)/coverage run -m pytest $(patsubst %,--ignore=%,$(IN_BROWSER) $(OVER_POSTGRES) $(AT_LENGTH)); mine=$$?; \
 		wait $$other; others=$$?; cat .beside.log; \
 		exit $$((mine + others))
 	$(BIN)/coverage combine -q

@@ -163,7 +163,7 @@ def whole_log(url: str) -> list[Any]:
 
 
 def test_what_a_flood_left_of_a_budget_is_left_after_a_kill(start: Start, tmp_path: Path) -> None:
-    budget, arguments = 60, ["--max-posts-per-minute=60", f"--journal=sqlite:{tmp_path / 'room.db'}"]
+    budget, arguments = 250, ["--max-posts-per-minute=250", f"--journal=sqlite:{tmp_path / 'room.db'}"]
     chance = random.Random(7)
     daemon = start("caucus-backbone", *arguments, CAUCUS_TOKENS="tok:a:o")
     (url,) = daemon.until_listening()
