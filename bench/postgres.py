@@ -28,6 +28,7 @@ from bench.servers import DAEMON, TOKENS, Server
 from tests.postgres import Cluster, binaries
 
 WRITERS = 8
+"""So many post while the primary is killed."""
 FRAMES = 500
 """So many messages are posted at one daemon while another one's stream is read."""
 

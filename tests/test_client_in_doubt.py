@@ -36,6 +36,22 @@ async def test_what_may_have_been_written_is_asked_for_with_its_key_until_storag
         await client.close()
 
 
+async def append_in_doubt(status: int, code: str) -> None:
+    """Append what may have been written, and be refused when it is asked for again."""
+    clock = Clock()
+    async with Counterpart(UNKNOWN) as there:
+        client = HTTPBackbone(reactor, there.url, clock=clock, retry_seconds=10)
+        asking = client.append("room", NOTE)
+        await there.until(1)
+        await a_while()
+        there.answer = answering(b"%d X" % status, b'{"error":{"code":"%b","message":""}}' % code.encode())
+        clock.advance(1)
+        try:
+            await asking
+        finally:
+            await client.close()
+
+
 @pytest.mark.parametrize(
     ("status", "code"),
     [
@@ -47,31 +63,13 @@ async def test_what_may_have_been_written_is_asked_for_with_its_key_until_storag
     ],
 )
 async def test_what_is_refused_before_the_key_is_looked_at_settles_nothing(status: int, code: str) -> None:
-    clock = Clock()
-    async with Counterpart(UNKNOWN) as there:
-        client = HTTPBackbone(reactor, there.url, clock=clock, retry_seconds=10)
-        asking = client.append("room", NOTE)
-        await there.until(1)
-        await a_while()
-        there.answer = answering(b"%d X" % status, b'{"error":{"code":"%b","message":""}}' % code.encode())
-        clock.advance(1)
-        with pytest.raises(OutcomeUnknown):
-            await asking
-        await client.close()
+    with pytest.raises(OutcomeUnknown):
+        await append_in_doubt(status, code)
 
 
 async def test_a_refusal_by_the_rules_settles_what_was_in_doubt() -> None:
-    clock = Clock()
-    async with Counterpart(UNKNOWN) as there:
-        client = HTTPBackbone(reactor, there.url, clock=clock, retry_seconds=10)
-        asking = client.append("room", NOTE)
-        await there.until(1)
-        await a_while()
-        there.answer = answering(b"409 Conflict", b'{"error":{"code":"duplicate_post","message":""}}')
-        clock.advance(1)
-        with pytest.raises(DuplicatePost):
-            await asking
-        await client.close()
+    with pytest.raises(DuplicatePost):
+        await append_in_doubt(409, "duplicate_post")
 
 
 async def test_what_may_have_been_written_is_not_said_to_be_undone_because_storage_is_away() -> None:

@@ -30,13 +30,7 @@ from zope.interface import implementer
 
 from caucus.client.answer import Answer, media_type
 from caucus.client.destination import Destination
-from caucus.errors import (
-    AnswerTooLarge,
-    CaucusError,
-    HttpError,
-    OutcomeUnknown,
-    Unreachable,
-)
+from caucus.errors import AnswerTooLarge, CaucusError, HttpError, OutcomeUnknown, Unreachable
 from caucus.wire.jsontext import CONTENT_TYPE
 
 KEEP_SECONDS: Final = 4

@@ -68,7 +68,7 @@ async def replay(
 
 
 def _ask(session: Session, after: int) -> Deferred[Results]:
-    """Ask for a piece, the digest beside its last event and how many there are; and for its evidence."""
+    """Ask for a piece, the digests before and beside its last event, the log's length; and its evidence."""
     ends = integer(after), integer(after + PIECE)
     return session.run(("piece", ends), ("piece evidence", ends))
 
