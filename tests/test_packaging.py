@@ -49,6 +49,7 @@ def test_the_wheel_holds_the_package_and_the_plugins_and_nothing_that_hides_twis
         "twisted/plugins/caucus_service.py",
         "twisted/plugins/caucus_journals.py",
         "twisted/plugins/caucus_postgres.py",
+        "twisted/plugins/caucus_reactor.py",
     } <= names
     assert not {"twisted/__init__.py", "twisted/plugins/__init__.py", "twisted/plugins/dropin.cache"} & names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"caucus", "twisted", "caucus_backbone"}

@@ -11,6 +11,7 @@ from twisted.web.http import datetimeToString
 
 from caucus.edge.request import KEEP_ALIVE_SECONDS, SERVER, Request, header_lines, status_line
 from caucus.edge.site import Edge, Peered, Shared
+from caucus.reactor import at_end_of_turn
 
 TICK_SECONDS: Final = 0.5
 Handle = Callable[[Request], None]
@@ -51,7 +52,6 @@ class FastListener(Edge, Factory):
         self._unsent: list[Flushed] = []
         self._preambles: dict[tuple[bytes, int, str, bool], bytes] = {}
         self._timer: IDelayedCall | None = None
-        self._end_of_turn: IDelayedCall | None = None
 
     def connection_made(self, channel: Peered) -> bool:
         is_in = super().connection_made(channel)
@@ -61,9 +61,8 @@ class FastListener(Edge, Factory):
 
     def connection_lost(self, channel: Peered) -> None:
         if self.channels <= {channel}:
-            for timer in (self._timer, self._end_of_turn):
-                if timer is not None and timer.active():
-                    timer.cancel()
+            if self._timer is not None and self._timer.active():
+                self._timer.cancel()
             self._timer = None
             self._unsent.clear()
         super().connection_lost(channel)
@@ -74,7 +73,7 @@ class FastListener(Edge, Factory):
         Sent one by one, each answer may wake a peer that has gone to sleep since the one before it.
         """
         if not self._unsent:
-            self._end_of_turn = outlet.transport.reactor.callLater(0, self._flush)
+            at_end_of_turn(outlet.transport.reactor, self._flush)
         self._unsent.append(outlet)
 
     def _flush(self) -> None:
