@@ -41,7 +41,7 @@ class RateBudget:
     def check(self, name: str, now: float) -> None:
         """Raises `RateLimited`, with the whole seconds to wait, if nothing is left for ``name``."""
         charges = self._charges.get(name)
-        if charges is None:
+        if charges is None or charges.are_fewer(self.limit, now):
             return
         if charges.count(self._window, now) >= self.limit:
             wait = charges.oldest + self._window - now
@@ -103,6 +103,11 @@ class _Charges:
     def pop(self) -> None:
         if len(self._times) > self._forgotten:
             self._times.pop()
+
+    def are_fewer(self, limit: int, now: float) -> bool:
+        """Whether even with those that count no more they are fewer, which is soon seen."""
+        times = self._times
+        return len(times) < limit and (not times or times[-1] <= now)
 
     def count(self, window: int, now: float) -> int:
         """How many are less than ``window`` seconds old; the others are forgotten."""

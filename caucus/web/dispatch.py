@@ -7,17 +7,17 @@ from functools import lru_cache, partial
 from typing import Any, Final, cast
 
 from attrs import evolve
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from caucus.edge.body import JSON_BODY, BodyCap
 from caucus.edge.place import Place
 from caucus.edge.request import Request
-from caucus.edge.response import failed
+from caucus.edge.response import Response, failed
 from caucus.errors import InvalidRequest
-from caucus.web.operation import Gate
+from caucus.web.operation import Gate, answered
 from caucus.web.routes.every import ROUTES
-from caucus.web.routes.serving import Serving
+from caucus.web.routes.serving import Serving, is_here
 from caucus.web.table import Table
 from caucus.wire.operations import ACTIONS, OPERATIONS
 from caucus.wire.paths import authority, segments
@@ -57,7 +57,10 @@ class Dispatch:
 
     def handle(self, request: Request) -> None:
         """Answer a request."""
-        self.once_known(request, self._handle)
+        if self.serving.following is None:
+            self._handle(request)
+        else:
+            self.once_known(request, self._handle)
 
     def once_known(self, request: Request, handle: Callable[[Request], None]) -> None:
         """Go on with a request: where its bearer is not known yet, once it is known whether it is good."""
@@ -71,11 +74,21 @@ class Dispatch:
         try:
             operation = self.gate.judge(request)
             place: Any = request.place
-            route = ROUTES[operation.name](self.serving, request, *place.arguments)
+            answering = ROUTES[operation.name](self.serving, request, *place.arguments)
+            if isinstance(answering, Deferred) and is_here(answering):
+                answering = answered(operation, answering.result)
         except Exception:
             request.processingFailed(Failure())
+            return
+        reads = not operation.writes
+        if isinstance(answering, Response):
+            self._respond(request, answering, reads)
+        elif isinstance(answering, Deferred):
+            answering.addCallbacks(partial(answered, operation), failed).addCallback(
+                partial(self._respond, request), reads
+            )
         else:
-            self._go_on(None, route, request, not operation.writes)
+            self._go_on(None, answering, request, reads)
 
     def _go_on(
         self, result: object, route: Coroutine[Any, Any, Any], request: Request, ends_with_peer: bool
@@ -104,8 +117,11 @@ class Dispatch:
                 request.waits_for = waiting
             waiting.addBoth(self._go_on, route, request, ends_with_peer)
             return
+        self._respond(request, response, ends_with_peer)
+
+    def _respond(self, request: Request, response: Response, reads: bool) -> None:
         try:
-            request.respond(self.serving.dated(response) if ends_with_peer else response)
+            request.respond(self.serving.dated(response) if reads else response)
         except Exception:
             request.processingFailed(Failure())
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any, Final, cast
 
+from twisted.internet.defer import Deferred
+
 from caucus.access.principals import Principal
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import InvalidRequest, NotFound
 from caucus.interfaces import IClaims
 from caucus.model.problems import refusal
-from caucus.model.records import Identity
+from caucus.model.records import ClaimResult, Identity
 from caucus.model.validation import unknown_problems
 from caucus.web.operation import answered, authored
 from caucus.web.query import texts, wait
@@ -140,8 +142,8 @@ def _number(claim: str) -> int:
 
 
 @serves(CLAIM)
-async def claim(on: Serving, request: Request, channel: str) -> Response:
-    return answered(CLAIM, await on.once(request, CLAIM, channel, request.value))
+def claim(on: Serving, request: Request, channel: str) -> Deferred[ClaimResult]:
+    return on.once(request, CLAIM, channel, request.value)
 
 
 @serves(REASSIGN_CLAIM)
@@ -157,6 +159,5 @@ async def reassign_claim(on: Serving, request: Request, channel: str) -> Respons
 
 
 @serves(MARK_CLAIM_DONE)
-async def mark_claim_done(on: Serving, request: Request, channel: str) -> Response:
-    result = await on.once(request, MARK_CLAIM_DONE, channel, request.value)
-    return answered(MARK_CLAIM_DONE, result)
+def mark_claim_done(on: Serving, request: Request, channel: str) -> Deferred[ClaimResult]:
+    return on.once(request, MARK_CLAIM_DONE, channel, request.value)

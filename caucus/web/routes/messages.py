@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final, cast
+
+from twisted.internet.defer import Deferred
 
 from caucus.edge.request import Request
 from caucus.edge.response import Response
 from caucus.errors import NotFound
 from caucus.interfaces import IInbox
+from caucus.model.records import Appended, Page
 from caucus.web.operation import answered
-from caucus.web.routes.serving import Serving, serves
+from caucus.web.routes.serving import Serving, is_here, serves
 from caucus.wire.following import GET_MESSAGE
 from caucus.wire.jsontext import NULL
 from caucus.wire.operations import APPEND, READ_SINCE
@@ -19,19 +23,31 @@ _CURSOR: Final = re.compile("[1-9][0-9]{0,14}")
 
 
 @serves(APPEND)
-async def append(on: Serving, request: Request, channel: str) -> Response:
-    return answered(APPEND, await on.once(request, APPEND, channel, request.value))
+def append(on: Serving, request: Request, channel: str) -> Deferred[Appended]:
+    return on.once(request, APPEND, channel, request.value)
 
 
 @serves(READ_SINCE)
-async def read_since(on: Serving, request: Request, channel: str) -> Response:
+def read_since(
+    on: Serving, request: Request, channel: str
+) -> Response | Coroutine[Deferred[Page], Any, Response]:
     fields = request.value
     cursor, limit, wait = fields.get("cursor", NULL), fields.get("limit"), fields.get("wait")
     if wait is None:
-        page = await on.backbone.read_since(channel, cursor, limit)
+        reading = on.backbone.read_since(channel, cursor, limit)
+        if is_here(reading):
+            return _page(on, request, channel, cast("Page", reading.result))
     else:
         request.is_awaited = bool(wait)
-        page = await on.backbone.read_since(channel, cursor, limit, wait)
+        reading = on.backbone.read_since(channel, cursor, limit, wait)
+    return _read_since(on, request, channel, reading)
+
+
+async def _read_since(on: Serving, request: Request, channel: str, reading: Deferred[Page]) -> Response:
+    return _page(on, request, channel, await reading)
+
+
+def _page(on: Serving, request: Request, channel: str, page: Page) -> Response:
     if page.messages_json:
         on.showed(request, channel, page.cursor - len(page.messages_json), page.cursor)
     return answered(READ_SINCE, page)

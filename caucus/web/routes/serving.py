@@ -134,8 +134,17 @@ def _as_before(
     return repeatable.once(earlier_key(request, cast("RequestKey", request.key)), *args, **kwargs)
 
 
-Route = Callable[..., Coroutine[Any, Any, Response]]
-"""``async def route(on: Serving, request: Request, *variable segments)``."""
+def is_here(waiting: Deferred[Any]) -> bool:
+    """Whether what is waited for is here, and is no failure: its ``result``."""
+    return waiting.called and not waiting.paused and not isinstance(waiting.result, Failure | Deferred)
+
+
+Route = Callable[..., Response | Deferred[Any] | Coroutine[Any, Any, Response]]
+"""``def route(on: Serving, request: Request, *variable segments)``.
+
+It gives the response, or the Deferred of what its operation is answered with, or is ``async`` and gives the
+response: who waits for nothing needs no coroutine, which takes as long as the waiting itself.
+"""
 
 ROUTES: Final[dict[str, Route]] = {}
 """The route of each operation, by its name."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from functools import partial
 from typing import Any, cast
 from urllib.parse import unquote
 
 from klein import Klein
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
@@ -17,6 +19,7 @@ from werkzeug.routing import UnicodeConverter
 from caucus.edge.request import Request
 from caucus.edge.response import Response, failed
 from caucus.errors import CaucusError
+from caucus.web.operation import answered
 from caucus.web.routes.every import ROUTES
 from caucus.web.routes.serving import Route, Serving
 from caucus.wire.operation import Operation
@@ -69,12 +72,22 @@ def klein_app(serving: Serving) -> Klein:
 
 def _endpoint(serving: Serving, operation: Operation[Any], route: Route) -> Any:
     def endpoint(request: Request, **variables: str) -> Deferred[Answer]:
-        running = Deferred.fromCoroutine(route(serving, request, **variables))
+        running = _running(operation, route(serving, request, **variables))
         if operation.writes:
             return _shielded(running).addCallback(Answer)
         return running.addCallback(serving.dated).addCallback(Answer)
 
     return endpoint
+
+
+def _running(
+    operation: Operation[Any], answering: Response | Deferred[Any] | Coroutine[Any, Any, Response]
+) -> Deferred[Response]:
+    if isinstance(answering, Response):
+        return succeed(answering)
+    if isinstance(answering, Deferred):
+        return answering.addCallback(partial(answered, operation))
+    return Deferred.fromCoroutine(answering)
 
 
 def _shielded(running: Deferred[Response]) -> Deferred[Response]:
