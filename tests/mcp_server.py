@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
@@ -18,7 +16,7 @@ SOMEBODY = Principal(Identity("bob-laptop", "bob"), token_digest(b"not a token")
 class Open(Tokens):
     """Knows everybody by one name."""
 
-    def identify(self, authorization: Sequence[bytes]) -> Principal:
+    def find(self, digest: bytes | None) -> Principal:
         return SOMEBODY
 
     def require(self, digest: bytes) -> None:

@@ -55,7 +55,8 @@ def test_line_ends_around_what_is_trimmed_anyway_do_no_harm() -> None:
     )
     assert found.allowed_hosts == ("a.example", "b.example")
     assert isinstance(found.tokens, str)
-    assert Tokens.parse(found.tokens).identify([b"Bearer tok"]).owner == "o"
+    (known,) = Tokens.parse(found.tokens).names() - {"a"}
+    assert known == "o"
 
 
 @pytest.mark.parametrize("path", ["/tmp/room.db ", " room.db", "room.db\t"])

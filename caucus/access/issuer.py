@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from twisted.logger import Logger
 
 from caucus.access.principals import Principal
-from caucus.access.tokens import Tokens, bearer_digest, token_digest
+from caucus.access.tokens import Tokens, token_digest
 from caucus.errors import CaucusError, InvalidRequest, TokenLimit, Unauthorized
 from caucus.interfaces import ITokenKeeper
 from caucus.limits import Limits
@@ -53,21 +53,21 @@ class Issuer:
         self.keeper = keeper
         self._most = most
 
-    def authorize(self, operation: str, authorization: Sequence[bytes], body: object, *, local: bool) -> None:
+    def authorize(self, operation: str, digest: bytes | None, body: object, *, local: bool) -> None:
         """Raises `Unauthorized` unless the admin token came in by a ``local`` listener.
 
         Where the issuer is on, what was refused is audited, with the identity that ``body`` claims.
         """
         if self._admin is None or not local:
             raise Unauthorized
-        if bearer_digest(authorization) != self._admin:
+        if digest != self._admin:
             claimed = {name: excerpt(text) for name, text in _texts(body).items() if name != "digest"}
             self._note(operation, "unauthorized", claimed)
             raise Unauthorized
 
-    def admin(self, authorization: Sequence[bytes], *, local: bool) -> Principal | None:
+    def admin(self, digest: bytes | None, *, local: bool) -> Principal | None:
         """The backbone's own name, for whoever has the admin token and came in by a ``local`` listener."""
-        if self._admin is None or not local or bearer_digest(authorization) != self._admin:
+        if self._admin is None or not local or digest != self._admin:
             return None
         return Principal(CAUCUS, self._admin)
 

@@ -56,22 +56,11 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._seeded) + len(self._minted)
 
-    def identify(self, authorization: Sequence[bytes]) -> Principal:
-        """Who the values of a request's ``Authorization`` headers stand for.
-
-        Raises `Unauthorized` for a missing, repeated, malformed or unknown one, all alike.
-        """
-        digest = bearer_digest(authorization)
-        if digest is not None:
-            principal = self._seeded.get(digest) or self._minted.get(digest)
-            if principal is not None:
-                return principal
-        raise Unauthorized
-
-    def may_come(self, authorization: Sequence[bytes]) -> bool:
-        """Whether it is a bearer that is unknown here, but may be known elsewhere."""
-        digest = bearer_digest(authorization)
-        return digest is not None and digest not in self._seeded and digest not in self._minted
+    def find(self, digest: bytes | None) -> Principal | None:
+        """Who the token with this digest stands for, or nobody; ``None`` is what `bearer_digest` gave."""
+        if digest is None:
+            return None
+        return self._seeded.get(digest) or self._minted.get(digest)
 
     def require(self, digest: bytes) -> None:
         """Raises `Unauthorized` if the token with this digest has been revoked meanwhile."""

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from caucus.access.principals import Principal
+from caucus.access.tokens import bearer_digest
 from caucus.edge.body import JSON_BODY, BodyCap
 from caucus.edge.door import Door
 from caucus.edge.parts import Parts, Sender
@@ -21,6 +22,7 @@ from caucus.model.events import RequestKey
 KEEP_ALIVE_SECONDS: Final = 5
 """How long an idle connection is kept at least, as it is announced."""
 SERVER: Final = "caucus-backbone"
+_UNREAD: Final = b""
 NO_ROUTE: Final = "none"
 """What stands for the operation of a request that was for none, or was refused before that was known."""
 PHRASES: Final[Mapping[int, bytes]] = {
@@ -54,9 +56,10 @@ class Request:
     if it says nothing; ``principal``, who speaks, once that is known; ``key``, by what a
     repetition of the request is known, if by anything; ``bearer``, the digest of its token, if that
     can be revoked; ``grant``, the number and the fence of the claim that it stands under, if it does; and
-    ``route``, the operation's name. ``error`` is the code of the refusal that it was answered with, if
-    it was. ``waits_for`` is what a route waits for that may be given up once the peer has gone; with
-    ``is_awaited`` a peer has gone that sends no more, since its answer may come much later.
+    ``route``, the operation's name. ``known_credential`` is `credential`, once that is known; ``error`` is
+    the code of the refusal that it was answered with, if it was. ``waits_for`` is what a route waits for that
+    may be given up once the peer has gone; with ``is_awaited`` a peer has gone that sends no more, since its
+    answer may come much later.
     """
 
     method: bytes
@@ -76,6 +79,7 @@ class Request:
     grant: tuple[int, int] | None = None
     route = NO_ROUTE
     error = ""
+    known_credential: bytes | None = _UNREAD
 
     @property
     @abstractmethod
@@ -90,6 +94,16 @@ class Request:
     @abstractmethod
     def values(self, name: bytes) -> Sequence[bytes]:
         """The values of the headers of a name, which is given in lower case."""
+
+    def credential(self) -> bytes | None:
+        """The digest of the bearer token that came with it; ``None`` if none did, or not in a good form.
+
+        It is made once: a token is hashed no more often, and looked at by nobody else.
+        """
+        found = self.known_credential
+        if found == _UNREAD:
+            found = self.known_credential = bearer_digest(self.values(b"authorization"))
+        return found
 
     def names(self, kind: str) -> bool:
         """Whether its ``Accept`` names this media type; a range such as ``*/*`` names none."""

@@ -86,11 +86,7 @@ class Gate:
 
     def speaker(self, request: Request) -> Principal | None:
         """Who speaks, if a request has a token that may write."""
-        given = request.values(b"authorization")
-        try:
-            return self._tokens.identify(given) if given else None
-        except Unauthorized:
-            return None
+        return self._tokens.find(request.credential())
 
     def admit(self, request: Request) -> BodyCap:
         """The cap of a request's body, judged by its path and headers alone.
@@ -110,20 +106,23 @@ class Gate:
 
     def may_come(self, request: Request) -> bool:
         """Whether a request's bearer is not known here, but may have been minted elsewhere meanwhile."""
-        return self._following is not None and self._tokens.may_come(request.values(b"authorization"))
+        if self._following is None:
+            return False
+        digest = request.credential()
+        return digest is not None and self._tokens.find(digest) is None
 
     def hear(self, request: Request) -> None:
         """A request's head has come: a sign of life, if it has a good token, whatever it asks for."""
-        given = request.values(b"authorization")
-        if not given or self._alive is None:
+        digest = request.credential()
+        if digest is None or self._alive is None:
             return
         if not 0 <= request.began - self._since < HEARD_SECONDS:
             self._since = request.began
             self._heard.clear()
-        asked = hash((given[0], request.uri))
+        asked = hash((digest, request.uri))
         if asked in self._heard:
             return
-        principal = self.speaker(request)
+        principal = self._tokens.find(digest)
         if principal is None:
             return
         self._heard.add(asked)
@@ -193,8 +192,8 @@ class Gate:
 
     def _judge_other(self, operation: Operation[Any], request: Request) -> None:
         if operation.authority == "admin":
-            authorization = request.values(b"authorization")
-            self._issuer.authorize(operation.name, authorization, request.value, local=request.door.local)
+            digest, local = request.credential(), request.door.local
+            self._issuer.authorize(operation.name, digest, request.value, local=local)
         elif operation.authority == "reader":
             self.identify(request)
         elif not _is_shown(operation, request):
@@ -202,8 +201,7 @@ class Gate:
 
     def _judge_either(self, request: Request) -> None:
         """Whoever has the admin token speaks by the backbone's own name."""
-        authorization = request.values(b"authorization")
-        principal = self._issuer.admin(authorization, local=request.door.local)
+        principal = self._issuer.admin(request.credential(), local=request.door.local)
         if principal is None:
             principal = self.identify(request)
         request.principal = principal
@@ -211,13 +209,11 @@ class Gate:
 
     def identify(self, request: Request, hint: str = "") -> Principal:
         """Who speaks. Raises `Unauthorized`, with a hint for whoever does not."""
-        try:
-            principal = request.principal = self._tokens.identify(request.values(b"authorization"))
-        except Unauthorized:
-            following = self._following
-            if following is not None and following.is_stale and self.may_come(request):
-                raise StorageUnavailable("failed") from None  # it may be good
-            raise Unauthorized(hint) from None
+        principal = request.principal = self._tokens.find(request.credential())
+        if principal is None:
+            if self.may_come(request) and self._following is not None and self._following.is_stale:
+                raise StorageUnavailable("failed")  # it may be good
+            raise Unauthorized(hint)
         return principal
 
 

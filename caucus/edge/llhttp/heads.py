@@ -8,7 +8,7 @@ takes three quarters of the time that it took, and an append four fifths.
 from __future__ import annotations
 
 import os
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -26,11 +26,10 @@ MOST: Final = 512
 """So many are remembered, of those that were learned last; and the digests of so many that came once."""
 _OTHERWISE: Final = (b"transfer-encoding", b"expect", b"upgrade", b"cookie", b"proxy-authorization")
 """With one of these headers there is more to a head than its bytes, or what is not to be kept."""
-_AUTHORIZATION: Final = b"authorization"
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What a head said, but for its credentials, which are kept by where they stand: from, to.
+    """What a head said, but for its token, of which the digest is kept.
 
     ``length`` is how many bytes of body follow.
     """
@@ -38,7 +37,7 @@ class Known(msgspec.Struct, frozen=True):
     method: bytes
     uri: bytes
     headers: dict[bytes, list[bytes]]
-    credentials: tuple[int, int]
+    credential: bytes | None
     place: Place
     cap: BodyCap
     length: int
@@ -46,10 +45,9 @@ class Known(msgspec.Struct, frozen=True):
     def repeat(self, request: FastRequest, segment: bytes, end: int) -> None:
         """Have a request be what the head said that stands at the beginning of a segment, up to ``end``."""
         request.method, request.uri, request.version = self.method, self.uri, b"HTTP/1.1"
-        request.place, request.cap = self.place, self.cap
+        request.headers, request.place, request.cap = self.headers, self.place, self.cap
         request.persistent = True
-        start, stop = self.credentials
-        request.headers = {**self.headers, _AUTHORIZATION: [segment[start:stop]]} if stop else self.headers
+        request.known_credential = self.credential
         if self.length:
             request.length = self.length
             request.add_to_body(segment[end : end + self.length])
@@ -58,7 +56,7 @@ class Known(msgspec.Struct, frozen=True):
 class Heads:
     """The heads of one listener.
 
-    No token is kept: a head is known by a digest, under a key that is this process's.
+    No token is kept: a head is known by a digest, with a secret before it that is this process's.
     """
 
     def __init__(self) -> None:
@@ -72,7 +70,7 @@ class Heads:
 
     def digest(self, head: bytes) -> bytes:
         """By what a head is known."""
-        return blake2b(head, digest_size=16, key=self._key).digest()
+        return sha256(self._key + head).digest()
 
     def find(self, digest: bytes, door: Door) -> Known | None:
         """What a head said that was let in by the door."""
@@ -104,9 +102,8 @@ def _known(head: bytes, request: FastRequest) -> Known | None:
     is_kept = request.version == b"HTTP/1.1" and request.persistent
     if not (is_plain and is_kept) or place is None or place.body == "opaque" or len(headers) > HEADERS:
         return None
-    given = headers.pop(_AUTHORIZATION, [])
-    if len(given) > 1 or b"" in given or any(name in headers for name in _OTHERWISE):
+    if any(name in headers for name in _OTHERWISE):
         return None
-    start = head.find(given[0]) if given else 0
-    credentials = (start, start + len(given[0])) if given else (0, 0)
-    return Known(request.method, request.uri, headers, credentials, place, request.cap, request.length or 0)
+    credential = request.credential()
+    headers.pop(b"authorization", None)
+    return Known(request.method, request.uri, headers, credential, place, request.cap, request.length or 0)

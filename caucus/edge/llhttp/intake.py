@@ -49,16 +49,23 @@ class Intake:
     def parse(self, data: bytes, now: float) -> bytes:
         """Read a piece of what came; gives what is left."""
         self._now = now
-        is_beginning = self.arriving is None and not (self._untold or self.is_over)
-        end = data.find(END, 0, LONGEST) if is_beginning else -1
-        head = digest = b""
-        if end > 0:
-            end += len(END)
-            head = data[:end]
-            digest = self._site.heads.digest(head)
-            known = self._site.heads.find(digest, self._site.door)
-            if known is not None and len(data) >= end + known.length and not self._site.closing:
-                return self._take(known, data, end)
+        if self.arriving is not None or self._untold or self.is_over:
+            return self._feed(data)
+        end = data.find(END, 0, LONGEST) + len(END)
+        if end <= len(END):
+            return self._feed(data)
+        head, site = data[:end], self._site
+        digest = site.heads.digest(head)
+        known = site.heads.find(digest, site.door)
+        if known is not None and len(data) >= end + known.length and not site.closing:
+            return self._take(known, data, end)
+        rest = self._feed(data)
+        if self.ready:
+            site.heads.learn(digest, head, self.ready[0])
+        return rest
+
+    def _feed(self, data: bytes) -> bytes:
+        """Have the parser read a piece; gives what is left."""
         most = PIECE if self.arriving is None or self.in_head else BODY_PIECE
         piece, rest = (data, b"") if len(data) <= most else (data[:most], data[most:])
         self._told = False
@@ -77,8 +84,6 @@ class Intake:
         self._untold = 0 if self._told else self._untold + len(piece)
         if self._untold > UNTOLD and self.refusal is None:
             self.refusal = HeadersTooLarge()
-        if head and self.ready:
-            self._site.heads.learn(digest, head, self.ready[0])
         if self.is_over:
             self.refusal = None  # what comes after the last request is nobody's
         return rest

@@ -103,18 +103,30 @@ class FastRequest(Request):
         if not isinstance(body, bytes):
             super().respond(response)
             return
-        self.error = response.error
-        self._begin(response, len(body))
-        self.write(body)
-        self.finish()
+        self.error, self.code = response.error, response.status
+        connection = self.connection
+        if connection is None:
+            return
+        head, length = self._head_of(response), len(body)
+        self.startedWriting = 1
+        if self.method == b"HEAD":
+            connection.outlet.write(b"%b%d\r\n\r\n" % (head, length))
+        else:
+            self.sentLength = length
+            connection.outlet.write(b"%b%d\r\n\r\n%b" % (head, length, body))
+        self._end(connection)
 
     def _begin(self, response: Response, length: int) -> None:
         self.code = response.status
+        self._head = b"%b%d\r\n\r\n" % (self._head_of(response), length)
+
+    def _head_of(self, response: Response) -> bytes:
+        """The head of an answer, up to its length, which is the last that it says."""
         lines = self.site.preamble(
             self.version, response.status, response.content_type, persistent=self.persistent
         )
         more = header_lines(response.headers) if response.headers else b""
-        self._head = b"%b%bContent-Length: %d\r\n\r\n" % (lines, more, length)
+        return b"%b%bContent-Length: " % (lines, more)
 
     def write(self, data: bytes) -> None:
         if self.connection is not None and (data or self._head):
@@ -149,6 +161,9 @@ class FastRequest(Request):
         if self.chunked and self.method != b"HEAD":
             self.write(b"") if self._head else None
             connection.outlet.write(b"0\r\n\r\n")
+        self._end(connection)
+
+    def _end(self, connection: Carrier) -> None:
         self.site.log_answer(self, self.sentLength, connection.peer, self.began)
         connection.answered(self)
         self.connection = None

@@ -35,6 +35,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         "error",
         "is_awaited",
         "key",
+        "known_credential",
         "place",
         "principal",
         "producer",
@@ -51,7 +52,7 @@ class PlainRequest(server.Request, Request):  # type: ignore[misc]  # the same n
         super().__init__(channel)
         self.cap = JSON_BODY
         self.place = self.producer = self.value = self.principal = self.key = None
-        self.route, self.error = NO_ROUTE, ""
+        self.route, self.error, self.known_credential = NO_ROUTE, "", b""
         self.endless = self.is_awaited = False
         self.received: Body | None = None
 
