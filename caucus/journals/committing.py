@@ -1,12 +1,14 @@
 """A journal over a local store: events are committed in groups, by a thread of its own.
 
+A commit costs about the same for one event as for thirty, so a group begins at the end of a turn of the
+reactor, with all that the turn has decided, and not with the first.
+
 What the store is, it does not know. It knows when a disk has stalled; what follows when a commit has
 failed is in `caucus.journals.recovery`.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, Unpack
@@ -27,6 +29,7 @@ from caucus.journals.waits import Waits
 from caucus.journals.worker import Worker
 from caucus.model.events import Event
 from caucus.model.text import one_line
+from caucus.reactor import at_end_of_turn
 
 MOST_EVENTS: Final = 4096
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -67,7 +70,7 @@ class Store(Recoverable, Protocol):
 
 @implementer(IJournal, IMeasured)
 class CommittingJournal:
-    """A thread commits what is recorded; what comes during a commit goes into the next one.
+    """A thread commits what is recorded in a turn; what comes during a commit goes into the next one.
 
     The log is this journal's alone, so that its turn is always there.
 
@@ -92,12 +95,11 @@ class CommittingJournal:
         self._clock = clock
         self._worker = worker
         self._release = release
-        # Both are filled by the reactor's thread, and emptied by the other.
-        self._queue: deque[bytes] = deque()
-        self._evidence: dict[int, bytes] = {}
+        self._queue: list[bytes] = []
+        self._evidence: list[tuple[int, bytes]] = []
         self._pending_bytes = 0
         self._since = 0.0  # when the disk was last seen to get on, while something is pending
-        self._is_committing = False
+        self._is_committing = False  # or it will be, at the end of the turn
         self._waits = Waits()
         self._undo: Callable[[int], None] = nothing_to_undo
         self._advanced: Callable[[], None] = nobody_to_tell
@@ -167,8 +169,7 @@ class CommittingJournal:
         if self._step:
             self._queue.extend(self._step)
             self._step.clear()
-            if not self._is_committing:
-                self._start_committing()
+            self._commit_soon()
         if self.durable < self.position or self._waits:  # some may be about to be told
             return self._waits.add(self.position, answer)
         return fail(answer) if isinstance(answer, Failure) else succeed(answer)
@@ -186,7 +187,7 @@ class CommittingJournal:
         self._step.append(body)
         self.position += 1
         if evidence:
-            self._evidence[self.position] = evidence
+            self._evidence.append((self.position, evidence))
         return self.position
 
     def close(self) -> Deferred[None]:
@@ -194,50 +195,35 @@ class CommittingJournal:
 
     # Committing
 
-    def _start_committing(self) -> None:
-        self._is_committing = True
-        self._worker.run(self._commit, self.position - len(self._queue)).addCallbacks(
-            self._stop_committing, self._failed
+    def _commit_soon(self) -> None:
+        if not self._is_committing:
+            self._is_committing = True
+            at_end_of_turn(self._reactor, self._commit)
+
+    def _commit(self) -> None:
+        bodies, evidence, size = self._queue, self._evidence, self._pending_bytes
+        self._queue, self._evidence = [], []
+        position = self.position - len(bodies)
+        self._worker.run(self._append, position, bodies, evidence).addCallbacks(
+            self._committed, self._failed, callbackArgs=(len(bodies), size)
         )
 
-    def _commit(self, position: int) -> None:
-        """On the thread: commit what is queued after ``position``, then what came meanwhile, and so on."""
-        bodies = self._take_queued()
-        while bodies:
-            count, size = len(bodies), sum(map(len, bodies))
-            evidence = self._take_evidence(position, position + count) if self._evidence else ()
-            began = self._clock.seconds()
-            self._store.append(position, bodies, evidence)
-            seconds = self._clock.seconds() - began
-            size += sum(len(data) for _position, data in evidence)
-            position += count
-            bodies = self._take_queued()
-            self._reactor.callFromThread(self._committed, count, size, seconds)
+    def _append(self, position: int, bodies: list[bytes], evidence: list[tuple[int, bytes]]) -> float:
+        """On the thread: commit these events after ``position``; gives how many seconds that took."""
+        began = self._clock.seconds()
+        self._store.append(position, bodies, evidence)
+        return self._clock.seconds() - began
 
-    def _take_queued(self) -> list[bytes]:
-        bodies, take = [], self._queue.popleft
-        try:
-            while True:
-                bodies.append(take())
-        except IndexError:
-            return bodies
-
-    def _take_evidence(self, after: int, last: int) -> list[tuple[int, bytes]]:
-        there = [position for position in range(after + 1, last + 1) if position in self._evidence]
-        return [(position, self._evidence.pop(position)) for position in there]
-
-    def _committed(self, count: int, size: int, seconds: float) -> None:
+    def _committed(self, seconds: float, count: int, size: int) -> None:
         self._figures.committed(count, seconds)
         self.durable += count
         self._pending_bytes -= size
         self._since = self._clock.seconds()
+        self._is_committing = bool(self._queue)
+        if self._is_committing:  # the disk is at work while the answers are written
+            self._commit()
         self._advanced()
         self._waits.fire(self.durable)
-
-    def _stop_committing(self, _result: None) -> None:
-        self._is_committing = False
-        if self._queue:  # it came just after the thread had looked
-            self._start_committing()
         self._tell_if_idle()
 
     # When a commit fails

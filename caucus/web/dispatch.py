@@ -19,6 +19,7 @@ from caucus.web.operation import Gate, answered
 from caucus.web.routes.every import ROUTES
 from caucus.web.routes.serving import Serving, is_here
 from caucus.web.table import Table
+from caucus.wire.operation import Operation
 from caucus.wire.operations import ACTIONS, OPERATIONS
 from caucus.wire.paths import authority, segments
 
@@ -84,11 +85,17 @@ class Dispatch:
         if isinstance(answering, Response):
             self._respond(request, answering, reads)
         elif isinstance(answering, Deferred):
-            answering.addCallbacks(partial(answered, operation), failed).addCallback(
-                partial(self._respond, request), reads
-            )
+            answering.addBoth(self._end, request, operation)
         else:
             self._go_on(None, answering, request, reads)
+
+    def _end(self, result: Any, request: Request, operation: Operation[Any]) -> None:
+        """What a request asked for is done, or failed."""
+        try:
+            response = failed(result) if isinstance(result, Failure) else answered(operation, result)
+        except Exception:
+            response = failed(Failure())
+        self._respond(request, response, not operation.writes)
 
     def _go_on(
         self, result: object, route: Coroutine[Any, Any, Any], request: Request, ends_with_peer: bool
