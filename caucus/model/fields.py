@@ -71,10 +71,15 @@ STATUSES: Final[frozenset[Status]] = frozenset(get_args(Status))
 VERBOSITIES: Final[frozenset[Verbosity]] = frozenset(get_args(Verbosity))
 
 
+_LARGEST: Final = int(sys.float_info.max)
+
+
 def as_integer(value: object) -> int | None:
     """The integer that a JSON number is, or ``None``: ``2.0`` is one, ``true`` and ``1e999`` are not."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is int:
+        return value if -_LARGEST <= value <= _LARGEST else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    if not abs(value) <= sys.float_info.max or int(value) != value:  # not <=, for NaN
+    if not abs(value) <= _LARGEST or int(value) != value:  # not <=, for NaN
         return None
     return int(value)

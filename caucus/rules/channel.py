@@ -42,6 +42,9 @@ class ChannelDump(Record, frozen=True):
     evidence: list[tuple[str, bytes]]
 
 
+_NO_PAGE: Final = Page((), -1)
+
+
 class Channel:
     """One append-only log and what belongs to it.
 
@@ -68,6 +71,7 @@ class Channel:
         """What its messages say of claims."""
         self.places = self._log.places
         """Each message's place in the log of all."""
+        self._last_page = _NO_PAGE  # many read the same one
         self._boards = array("q")  # where its claims changed and no message says so: the last that is durable
 
     def dump(self, now: float) -> ChannelDump:
@@ -114,6 +118,7 @@ class Channel:
     def take_back(self) -> None:
         """Undo the last append, which was not durable."""
         self._log.pop()
+        self._last_page = _NO_PAGE
         self.told.cut(self._log.length)
 
     def change_board(self, position: int, durable: int) -> None:
@@ -167,7 +172,10 @@ class Channel:
         if most is None or most < 1:
             raise InvalidCursor("The limit must be a positive integer.")
         end = min(head, start + min(most, self._limits.max_read_limit))
-        return Page(self.messages(start, end), end)
+        last = self._last_page
+        if end != last.cursor or end - start != len(last.messages_json):
+            last = self._last_page = Page(self.messages(start, end), end)
+        return last
 
     def messages(self, start: int, end: int) -> tuple[bytes, ...]:
         """The messages between two cursors, durable or not."""

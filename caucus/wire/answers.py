@@ -174,11 +174,29 @@ def _read_appended(body: bytes, _status: int) -> Appended:
     return Appended(_message_json(read.message), read.cursor)
 
 
+PAGES: Final = 16
+"""So many pages are kept as they were encoded last, each of which is no long answer."""
+_encoded: dict[int, tuple[Page, bytes]] = {}
+"""Pages that were encoded lately, by their addresses: many read the same one, and it is joined once."""
+
+
 def _encode_page(page: Page) -> bytes:
-    return b'{"messages":[%b],"cursor":%d}' % (b",".join(page.messages_json), page.cursor)
+    if not page.messages_json:
+        return _EMPTY_PAGE % page.cursor
+    known = _encoded.get(id(page))
+    if known is not None and known[0] is page:
+        return known[1]
+    body = b'{"messages":[%b],"cursor":%d}' % (b",".join(page.messages_json), page.cursor)
+    while len(_encoded) >= PAGES:
+        del _encoded[next(iter(_encoded))]
+    _encoded[id(page)] = (page, body)
+    return body
 
 
 def _page_length(page: Page) -> int:
+    known = _encoded.get(id(page))
+    if known is not None and known[0] is page:
+        return len(known[1])
     count = len(page.messages_json)
     return sum(map(len, page.messages_json)) + max(0, count - 1) + len(_EMPTY_PAGE % page.cursor)
 

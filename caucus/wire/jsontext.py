@@ -53,7 +53,7 @@ def decode_json(body: bytes) -> object:
         value = _decode_wide_numbers(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidJson(_where(body, error)) from None
-    if body.count(b"[") + body.count(b"{") > MAX_NESTING and _nesting(body) > MAX_NESTING:
+    if len(body) > MAX_NESTING < body.count(b"[") + body.count(b"{") and _nesting(body) > MAX_NESTING:
         raise InvalidJson
     return value
 
@@ -62,6 +62,8 @@ def decode_given(body: bytes) -> object:
     """As `decode_json`, but ``NULL`` for a ``null`` that is the whole text, or a value in its object."""
     value = decode_json(body)
     if isinstance(value, dict):
+        if None not in value.values():
+            return value
         return {name: NULL if one is None else one for name, one in value.items()}
     return NULL if value is None else value
 
