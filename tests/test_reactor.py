@@ -133,7 +133,43 @@ def test_what_fails_as_it_reads_is_logged_and_loses_its_connection_alone(
     assert failing not in reactor.getReaders()
 
 
-def test_on_another_reactor_the_end_of_a_turn_is_a_timer() -> None:
+def test_what_waits_for_idleness_comes_after_all_that_gets_ready_meanwhile(reactor: Any) -> None:
+    done: list[str] = []
+
+    def read() -> None:
+        if not done:
+            module.when_idle(reactor, lambda: done.append("idle"))
+            reactor.pipe(lambda: reactor.pipe(lambda: done.append("last")))
+        done.append("first")
+
+    reactor.pipe(read)
+    while "idle" not in done:
+        reactor.doPoll(None)
+    if reactor._see_to_events == reactor._call_directly:
+        assert done == ["first", "last", "idle"]
+
+
+def test_what_waits_for_idleness_is_not_put_off_for_ever(reactor: Any) -> None:
+    done: list[str] = []
+
+    def read() -> None:
+        done.append("read")
+        reactor.pipe(read)
+
+    module.when_idle(reactor, lambda: done.append("idle"))
+    reactor.pipe(read)
+    while "idle" not in done:
+        reactor.doPoll(None)
+    assert done.count("read") <= module.PATIENCE
+
+
+def test_what_waits_for_idleness_and_fails_is_logged(reactor: Any, logged: list[type]) -> None:
+    module.when_idle(reactor, lambda: 1 / 0)
+    reactor.doPoll(None)
+    assert logged == [ZeroDivisionError]
+
+
+def test_on_another_reactor_both_are_timers() -> None:
     class Other:
         def callLater(self, seconds: float, step: Callable[[], object]) -> None:
             assert seconds == 0
@@ -141,7 +177,8 @@ def test_on_another_reactor_the_end_of_a_turn_is_a_timer() -> None:
 
     done: list[str] = []
     module.at_end_of_turn(Other(), lambda: done.append("end"))
-    assert done == ["end"]
+    module.when_idle(Other(), lambda: done.append("idle"))
+    assert done == ["end", "idle"]
 
 
 def _reactor_after(code: str) -> str:

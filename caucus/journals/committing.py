@@ -1,7 +1,7 @@
 """A journal over a local store: events are committed in groups, by a thread of its own.
 
-A commit costs about the same for one event as for thirty, so a group begins at the end of a turn of the
-reactor, with all that the turn has decided, and not with the first.
+A commit costs about the same for one event as for thirty. So a group does not begin with its first event, but
+when the reactor has seen to whatever else is ready: with 32 writers, most groups have 32 then, and had 16.
 
 What the store is, it does not know. It knows when a disk has stalled; what follows when a commit has
 failed is in `caucus.journals.recovery`.
@@ -29,7 +29,7 @@ from caucus.journals.waits import Waits
 from caucus.journals.worker import Worker
 from caucus.model.events import Event
 from caucus.model.text import one_line
-from caucus.reactor import at_end_of_turn
+from caucus.reactor import when_idle
 
 MOST_EVENTS: Final = 4096
 MOST_BYTES: Final = 16 * 1024 * 1024
@@ -70,7 +70,7 @@ class Store(Recoverable, Protocol):
 
 @implementer(IJournal, IMeasured)
 class CommittingJournal:
-    """A thread commits what is recorded in a turn; what comes during a commit goes into the next one.
+    """A thread commits what is recorded; what comes during a commit goes into the next one.
 
     The log is this journal's alone, so that its turn is always there.
 
@@ -99,7 +99,7 @@ class CommittingJournal:
         self._evidence: list[tuple[int, bytes]] = []
         self._pending_bytes = 0
         self._since = 0.0  # when the disk was last seen to get on, while something is pending
-        self._is_committing = False  # or it will be, at the end of the turn
+        self._is_committing = False  # or it will be soon
         self._waits = Waits()
         self._undo: Callable[[int], None] = nothing_to_undo
         self._advanced: Callable[[], None] = nobody_to_tell
@@ -198,7 +198,7 @@ class CommittingJournal:
     def _commit_soon(self) -> None:
         if not self._is_committing:
             self._is_committing = True
-            at_end_of_turn(self._reactor, self._commit)
+            when_idle(self._reactor, self._commit)
 
     def _commit(self) -> None:
         bodies, evidence, size = self._queue, self._evidence, self._pending_bytes
@@ -219,11 +219,11 @@ class CommittingJournal:
         self.durable += count
         self._pending_bytes -= size
         self._since = self._clock.seconds()
-        self._is_committing = bool(self._queue)
-        if self._is_committing:  # the disk is at work while the answers are written
-            self._commit()
+        self._is_committing = False
         self._advanced()
         self._waits.fire(self.durable)
+        if self._queue:
+            self._commit_soon()
         self._tell_if_idle()
 
     # When a commit fails
