@@ -14,11 +14,15 @@ class Stamps:
 
     def __init__(self) -> None:
         self._instant = ""
+        self._millisecond = -1
         self._sequence = 0
 
     def next(self, wall: float) -> str:
         """The next stamp, for ``wall`` seconds since the epoch; its instant never falls."""
-        self._instant = max(self._instant, instant(wall))
+        number = int(wall * 1000)
+        if number != self._millisecond:
+            self._millisecond = number
+            self._instant = max(self._instant, _millisecond(number))
         self._sequence += 1
         return f"{self._instant}#{self._sequence:012d}"
 

@@ -41,8 +41,11 @@ class RateBudget:
     def check(self, name: str, now: float) -> None:
         """Raises `RateLimited`, with the whole seconds to wait, if nothing is left for ``name``."""
         charges = self._charges.get(name)
-        if charges is None or charges.are_fewer(self.limit, now):
+        if charges is None:
             return
+        times = charges.times
+        if len(times) < self.limit and times and times[-1] <= now:
+            return  # even with those that count no more they are fewer, which is soon seen
         if charges.count(self._window, now) >= self.limit:
             wait = charges.oldest + self._window - now
             raise RateLimited(limit=self.limit, scope=self._scope, retry_after=max(1, math.ceil(wait)))
@@ -61,7 +64,10 @@ class RateBudget:
                 self._charges.popitem(last=False)
         else:
             self._charges.move_to_end(name)
-        charges.add(now, self._window)
+        times = charges.times
+        times.append(now)
+        if not len(times) % _FORGOTTEN_AT_ONCE:
+            charges.count(self._window, now)
 
     def dump(self, now: float) -> list[tuple[str, list[float]]]:
         """The instants of what counts ``now``, by name, the first to be forgotten first; for `load`."""
@@ -80,38 +86,31 @@ class RateBudget:
 
 
 class _Charges:
-    """The instants of charges, oldest first, in eight bytes each: a raised budget may count a million."""
+    """The instants of charges, oldest first, in eight bytes each: a raised budget may count a million.
 
-    __slots__ = ("_forgotten", "_times")
+    The first of ``times`` may be some that count no more.
+    """
+
+    __slots__ = ("_forgotten", "times")
 
     def __init__(self, times: Iterable[float] = ()) -> None:
-        self._times = array("d", times)
+        self.times = array("d", times)
         self._forgotten = 0
 
     def dump(self, window: int, now: float) -> list[float]:
-        return [at for at in self._times[self._forgotten :] if now < at + window]
+        return [at for at in self.times[self._forgotten :] if now < at + window]
 
     @property
     def oldest(self) -> float:
-        return self._times[self._forgotten]
-
-    def add(self, now: float, window: int) -> None:
-        self._times.append(now)
-        if not len(self._times) % _FORGOTTEN_AT_ONCE:
-            self.count(window, now)
+        return self.times[self._forgotten]
 
     def pop(self) -> None:
-        if len(self._times) > self._forgotten:
-            self._times.pop()
-
-    def are_fewer(self, limit: int, now: float) -> bool:
-        """Whether even with those that count no more they are fewer, which is soon seen."""
-        times = self._times
-        return len(times) < limit and (not times or times[-1] <= now)
+        if len(self.times) > self._forgotten:
+            self.times.pop()
 
     def count(self, window: int, now: float) -> int:
         """How many are less than ``window`` seconds old; the others are forgotten."""
-        times, first = self._times, self._forgotten
+        times, first = self.times, self._forgotten
         while first < len(times) and now >= times[first] + window:
             first += 1
         if first > _FORGOTTEN_AT_ONCE or first == len(times):
@@ -120,7 +119,7 @@ class _Charges:
         self._forgotten = first
         if times and times[-1] > now:
             # The clock stepped back: what lies ahead counts from now, so nobody waits longer than a window.
-            self._times = array("d", (min(charged, now) for charged in times))
+            self.times = array("d", (min(charged, now) for charged in times))
         return len(times) - first
 
 

@@ -68,17 +68,13 @@ class Heads:
     def __len__(self) -> int:
         return len(self._known) + len(self._once)
 
-    def digest(self, head: bytes) -> bytes:
-        """By what a head is known."""
-        return sha256(self._key + head).digest()
-
-    def find(self, digest: bytes, door: Door) -> Known | None:
+    def find(self, head: bytes, door: Door) -> Known | None:
         """What a head said that was let in by the door."""
-        return self._known.get(digest) if door is self._door else None
+        return self._known.get(sha256(self._key + head).digest()) if door is self._door else None
 
-    def learn(self, digest: bytes, head: bytes, request: FastRequest) -> None:
+    def learn(self, head: bytes, request: FastRequest) -> None:
         """A request was parsed, to its end, whose head it was; what is not as most are is not remembered."""
-        door = request.door
+        digest, door = sha256(self._key + head).digest(), request.door
         if door is not self._door:
             self._door = door
             self._known.clear()

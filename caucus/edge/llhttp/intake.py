@@ -55,13 +55,12 @@ class Intake:
         if end <= len(END):
             return self._feed(data)
         head, site = data[:end], self._site
-        digest = site.heads.digest(head)
-        known = site.heads.find(digest, site.door)
+        known = site.heads.find(head, site.door)
         if known is not None and len(data) >= end + known.length and not site.closing:
             return self._take(known, data, end)
         rest = self._feed(data)
         if self.ready:
-            site.heads.learn(digest, head, self.ready[0])
+            site.heads.learn(head, self.ready[0])
         return rest
 
     def _feed(self, data: bytes) -> bytes:

@@ -92,7 +92,9 @@ class Serving:
         A backbone that remembers nothing repeats. A token that can be revoked must stand when it is done.
         """
         # No local holds the answer: a refusal's traceback has this frame, and so it would hold itself.
-        if request.key is None or not isinstance(request.value, Hashed):
+        if request.key is None:
+            return cast("Deferred[T]", getattr(self._backbone(request), operation.name)(*args, **kwargs))
+        if not isinstance(request.value, Hashed):
             return self.write(request, request.key, operation.name, *args, **kwargs)
         repeatable = IRepeatable(self._backbone(request), None)
         if repeatable is None:
