@@ -2,7 +2,8 @@
 
     python -m bench [--against COMMAND-OR-URL] [--only PART,PART...] [--json FILE]
 
-The parts are rates, loaded, claims, memory, strangers, start, streams, following, durable, postgres and page.
+The parts are rates, loaded, claims, memory, strangers, start, streams, following, durable, postgres, engines
+and page.
 
 The daemon is started here, in a process of its own; so is the other server, by default the same
 daemon on Twisted's own site (``--http twisted``). A command must print its URL as the last word of
@@ -39,6 +40,7 @@ PARTS = (
     "following",
     "durable",
     "postgres",
+    "engines",
     "page",
 )
 
@@ -97,6 +99,10 @@ def main() -> None:
         from bench import postgres  # noqa: PLC0415  # which needs what an installed daemon does not
 
         result["postgres"] = postgres.measure(options.messages, crowds, options.rounds, options.seconds)
+    if "engines" in only:
+        from bench import engines  # noqa: PLC0415
+
+        result["engines"] = engines.measure([1, crowds[0]], options.rounds, options.seconds)
     options.json.write_text(json.dumps(result, indent=2) + "\n")
     print(f"all of it is in {options.json}")
 

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import apsw
+
 from bench.memory import median_start
 from bench.rates import compare
 from bench.scenarios import STORED, append
@@ -21,6 +23,7 @@ from caucus.wire.jsontext import encode_json
 
 CHANNELS = 100
 GROUP = 1000
+COMMITS = 3000
 EVERY = 0.01
 """Seconds from one event of the long log to the next."""
 
@@ -35,8 +38,14 @@ def measure(events: int, connections: list[int], rounds: int, seconds: float) ->
             Server("sqlite", [DAEMON, f"--journal=sqlite:{folder}/rates.db"]),
             Server("memory", [DAEMON]),
         ]
+        bare = [commit_seconds(folder)]
         with servers[0] as durable, servers[1] as memory:
             rows = compare([durable, memory], connections, rounds, seconds, [append()])
+        bare.append(commit_seconds(folder))
+        alone = [row["servers"]["sqlite"]["p50_us"] for row in rows if row["connections"] == 1]
+        print(
+            f"a commit of one row in a bare loop: {[round(one * 1e6) for one in bare]} us, before and after"
+        )
         for row in rows:
             ours, others = (row["servers"][one]["p50_us"] for one in ("sqlite", "memory"))
             row["syncs_more"] = round((ours - others) / sync / 1e6, 2)
@@ -57,6 +66,8 @@ def measure(events: int, connections: list[int], rounds: int, seconds: float) ->
     print(f"{events:,} events replayed in {full - empty:.2f} s, beside {empty:.2f} s of start-up", flush=True)
     return {
         "sync_us": round(sync * 1e6, 1),
+        "commit_us": [round(one * 1e6, 1) for one in bare],
+        "alone_more_us": [round(one - statistics.mean(bare) * 1e6) for one in alone],
         "rows": rows,
         "bytes_each": sizes,
         "replay_seconds": round(full - empty, 2),
@@ -75,6 +86,24 @@ def sync_seconds(folder: Path) -> float:
         os.fdatasync(number)
         taken.append(time.perf_counter() - began)
     os.close(number)
+    return statistics.median(taken)
+
+
+def commit_seconds(folder: Path) -> float:
+    """What a row and its commit take in a bare loop with the journal's settings: the median."""
+    file = folder / "bare.db"
+    connection = apsw.Connection(str(file))
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.execute("CREATE TABLE event (position INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+    taken = []
+    for _ in range(COMMITS):
+        body = os.urandom(STORED)
+        began = time.perf_counter()
+        connection.execute("INSERT INTO event (body) VALUES (?)", (body,))
+        taken.append(time.perf_counter() - began)
+    connection.close()
+    file.unlink()
     return statistics.median(taken)
 
 

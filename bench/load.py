@@ -57,7 +57,9 @@ def run(server: Server, scenario: Scenario, connections: int, seconds: float, re
 
 def _wrk(server: Server, scenario: Scenario, connections: int, tag: str, seconds: float) -> list[str]:
     script = str(Path(__file__).with_name("load.lua"))
-    head = ["-H", f"Authorization: Bearer {TOKEN}", "-H", "Content-Type: application/json"]
+    head = ["-H", "Content-Type: application/json"]
+    if scenario.has_token:
+        head += ["-H", f"Authorization: Bearer {TOKEN}"]
     options = [f"-c{connections}", "-t1", f"-d{max(1, round(seconds))}", "--timeout=30s", "-s", script]
     before, after = scenario.parts
     arguments = [scenario.path, before, after, str(scenario.channels), tag]
@@ -68,7 +70,7 @@ def _ours(
     server: Server, scenario: Scenario, connections: int, tag: str, seconds: float, requests: int
 ) -> list[str]:
     given = {
-        **{name: getattr(scenario, name) for name in ("path", "parts", "channels", "length")},
+        **{name: getattr(scenario, name) for name in ("path", "parts", "channels", "length", "has_token")},
         "tag": tag,
     }
     limits = {"port": server.port, "connections": connections, "seconds": seconds, "requests": requests}
@@ -84,9 +86,10 @@ class _Load:
         self._before: bytes = before.encode()
         self._after: bytes = after.encode()
         self._tag = given["tag"].encode()
+        token = f"Authorization: Bearer {TOKEN}\r\n" if given["has_token"] else ""
         self._head = (
             f"POST {given['path']} HTTP/1.1\r\nHost: 127.0.0.1:{given['port']}\r\n"
-            f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+            f"{token}Content-Type: application/json\r\n"
             f"Content-Length: {given['length']}\r\n\r\n"
         ).encode()
         self._numbers = itertools.count()
@@ -99,7 +102,7 @@ class _Load:
         if not self._tag:
             return head + self._before
         text = b"%b%010d" % (self._tag, number)
-        return head + self._before + text + self._after
+        return head + self._before + text + self._after.replace(b"@ID@", text)
 
     def run(self) -> dict[str, float]:
         port, seconds = self._given["port"], self._given["seconds"]

@@ -19,7 +19,7 @@ ID_LENGTH = 16
 
 @frozen
 class Scenario:
-    """Requests that differ in one text only.
+    """Requests that differ in one text only, which may stand there more than once.
 
     ``path`` may hold ``@N@``, a number from 0 to ``channels`` - 1 that goes round; ``prepare`` makes
     what the requests need in a server.
@@ -31,6 +31,7 @@ class Scenario:
     prepare: Callable[[Server], None]
     channels: int = 1
     has_id: bool = True
+    has_token: bool = True
 
     @property
     def parts(self) -> tuple[str, str]:
@@ -41,7 +42,7 @@ class Scenario:
     @property
     def length(self) -> int:
         """The length of every body, in bytes."""
-        return len(self.body) + (ID_LENGTH - len(_ID) if self.has_id else 0)
+        return len(self.body) + (ID_LENGTH - len(_ID)) * self.body.count(_ID)
 
 
 def _message(kind: str, **fields: object) -> str:

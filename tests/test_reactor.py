@@ -51,6 +51,7 @@ def reactor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if request.param != "directly":
         monkeypatch.setattr(module, "_NAMES", ("_of_another_version",))
     made: Any = module.TurnReactor()
+    made.running = True
     pipes: list[Any] = [made.waker]
     made.pipe = lambda read: _ready(made, pipes, read)
     yield made
@@ -111,15 +112,6 @@ def test_a_timer_that_is_set_at_the_end_of_a_turn_is_not_waited_beyond(reactor: 
     assert done == ["timer"]
 
 
-def test_a_step_that_fails_is_logged_and_the_next_are_done(reactor: Any, logged: list[type]) -> None:
-    done: list[str] = []
-    module.at_end_of_turn(reactor, lambda: 1 / 0)
-    module.at_end_of_turn(reactor, lambda: done.append("step"))
-    reactor.doPoll(0)
-    assert done == ["step"]
-    assert logged == [ZeroDivisionError]
-
-
 def test_what_fails_as_it_reads_is_logged_and_loses_its_connection_alone(
     reactor: Any, logged: list[type]
 ) -> None:
@@ -133,43 +125,40 @@ def test_what_fails_as_it_reads_is_logged_and_loses_its_connection_alone(
     assert failing not in reactor.getReaders()
 
 
-def test_what_waits_for_idleness_comes_after_all_that_gets_ready_meanwhile(reactor: Any) -> None:
+def test_a_step_that_is_left_by_a_step_is_not_waited_with(reactor: Any) -> None:
     done: list[str] = []
 
-    def read() -> None:
-        if not done:
-            module.when_idle(reactor, lambda: done.append("idle"))
-            reactor.pipe(lambda: reactor.pipe(lambda: done.append("last")))
+    def first() -> None:
+        module.at_end_of_turn(reactor, lambda: done.append("second"))
         done.append("first")
 
-    reactor.pipe(read)
-    while "idle" not in done:
-        reactor.doPoll(None)
-    if reactor._see_to_events == reactor._call_directly:
-        assert done == ["first", "last", "idle"]
-
-
-def test_what_waits_for_idleness_is_not_put_off_for_ever(reactor: Any) -> None:
-    done: list[str] = []
-
-    def read() -> None:
-        done.append("read")
-        reactor.pipe(read)
-
-    module.when_idle(reactor, lambda: done.append("idle"))
-    reactor.pipe(read)
-    while "idle" not in done:
-        reactor.doPoll(None)
-    assert done.count("read") <= module.PATIENCE
-
-
-def test_what_waits_for_idleness_and_fails_is_logged(reactor: Any, logged: list[type]) -> None:
-    module.when_idle(reactor, lambda: 1 / 0)
+    module.at_end_of_turn(reactor, first)
     reactor.doPoll(None)
-    assert logged == [ZeroDivisionError]
+    assert done == ["first", "second"]
 
 
-def test_on_another_reactor_both_are_timers() -> None:
+def test_a_reactor_that_is_stopped_at_the_end_of_a_turn_waits_for_nothing(reactor: Any) -> None:
+    module.at_end_of_turn(reactor, reactor.crash)
+    reactor.doPoll(None)
+    assert not reactor.running
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_a_step_that_fails_is_logged_and_the_next_are_done(
+    reactor: Any, logged: list[type], error: type[BaseException]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    done: list[str] = []
+    module.at_end_of_turn(reactor, fail)
+    module.at_end_of_turn(reactor, lambda: done.append("step"))
+    reactor.doPoll(0)
+    assert done == ["step"]
+    assert logged == [error]
+
+
+def test_on_another_reactor_the_end_of_a_turn_is_a_timer() -> None:
     class Other:
         def callLater(self, seconds: float, step: Callable[[], object]) -> None:
             assert seconds == 0
@@ -177,8 +166,7 @@ def test_on_another_reactor_both_are_timers() -> None:
 
     done: list[str] = []
     module.at_end_of_turn(Other(), lambda: done.append("end"))
-    module.when_idle(Other(), lambda: done.append("idle"))
-    assert done == ["end", "idle"]
+    assert done == ["end"]
 
 
 def _reactor_after(code: str) -> str:
@@ -198,6 +186,20 @@ with suppress(SystemExit):
     main()
 """
     assert _reactor_after(code) == "TurnReactor"
+
+
+def test_where_there_is_one_already_the_daemon_runs_on_that() -> None:
+    code = """
+import sys
+from contextlib import suppress
+from twisted.internet import pollreactor
+pollreactor.install()
+from caucus.commands.backbone import main
+sys.argv = ["caucus-backbone", "--version"]
+with suppress(SystemExit):
+    main()
+"""
+    assert _reactor_after(code) == "PollReactor"
 
 
 def test_twist_has_it_by_name() -> None:

@@ -88,6 +88,40 @@ async def test_what_is_recorded_during_a_commit_is_the_next_one(path: Path, cloc
     await journal.close()
 
 
+async def test_a_group_that_waits_for_more_is_committed_when_the_journal_is_closed(
+    path: Path, clock: Clock, disk: Disk
+) -> None:
+    journal = await opened(path, clock, disk)
+    await journal.write(journal.record, SMALL)
+    waiting = [journal.write(journal.record, SMALL) for _ in range(2)]
+    closing = journal.close()
+    assert journal._worker.busy  # before the reactor has had a turn
+    await closing
+    await gatherResults(waiting)
+    assert journal.durable == 3
+    journal = await opened(path, clock, disk)
+    assert journal.durable == 3
+    await journal.close()
+
+
+@pytest.mark.parametrize(("each", "groups"), [(0.0, range(1, 2)), (0.01, range(2, 7))])
+async def test_a_group_waits_for_more_as_long_as_there_are_more_but_not_for_long(
+    path: Path, clock: Clock, disk: Disk, each: float, groups: range
+) -> None:
+    journal = await opened(path, clock, disk)
+    await gatherResults([journal.write(journal.record, SMALL) for _ in range(2)])
+    syncs: list[str] = []
+    disk.before = syncs.append
+    writes = []
+    for _ in range(6):  # one in each turn
+        writes.append(journal.write(journal.record, SMALL))
+        clock.advance(each)
+        await deferLater(reactor, 0)
+    await gatherResults(writes)
+    assert syncs.count("sync") in groups
+    await journal.close()
+
+
 async def test_what_was_recorded_during_a_commit_is_committed_though_nothing_more_comes(
     path: Path, clock: Clock, disk: Disk
 ) -> None:

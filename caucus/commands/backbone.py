@@ -13,9 +13,11 @@ from caucus.standard import occupy_closed
 def main() -> None:
     """Run the daemon until it is stopped."""
     occupy_closed()
-    from caucus.reactor import install  # noqa: PLC0415  # not before that
+    from twisted.internet.error import ReactorAlreadyInstalledError  # noqa: PLC0415  # not before that
 
-    with suppress(ImportError):
+    from caucus.reactor import install  # noqa: PLC0415
+
+    with suppress(ImportError, ReactorAlreadyInstalledError):
         install()
     from caucus.tap import main as run  # noqa: PLC0415  # what this imports would install another
 

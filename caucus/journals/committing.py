@@ -1,7 +1,8 @@
 """A journal over a local store: events are committed in groups, by a thread of its own.
 
 A commit costs about the same for one event as for thirty. So a group does not begin with its first event, but
-when the reactor has seen to whatever else is ready: with 32 writers, most groups have 32 then, and had 16.
+at the end of a turn of the reactor in which no more came, or soon: with 32 writers, most groups have 32 then,
+and had 16.
 
 What the store is, it does not know. It knows when a disk has stalled; what follows when a commit has
 failed is in `caucus.journals.recovery`.
@@ -29,12 +30,14 @@ from caucus.journals.waits import Waits
 from caucus.journals.worker import Worker
 from caucus.model.events import Event
 from caucus.model.text import one_line
-from caucus.reactor import when_idle
+from caucus.reactor import at_end_of_turn
 
 MOST_EVENTS: Final = 4096
 MOST_BYTES: Final = 16 * 1024 * 1024
 STALL_SECONDS: Final = 5.0
 """With so many events or bytes waiting for the disk, or after so long without progress, no more are taken."""
+GATHER_SECONDS: Final = 0.002
+"""For so long, at most, a group waits for more: some dozens of requests take that."""
 CLOSE_SECONDS: Final = 1.5
 """How long `CommittingJournal.close` waits for the disk."""
 CHUNK: Final = 2000
@@ -99,7 +102,10 @@ class CommittingJournal:
         self._evidence: list[tuple[int, bytes]] = []
         self._pending_bytes = 0
         self._since = 0.0  # when the disk was last seen to get on, while something is pending
-        self._is_committing = False  # or it will be soon
+        self._is_committing = self._is_gathering = False
+        self._last = 0  # so many events were committed together last
+        self._gathered = 0  # so many there were, when it was looked last
+        self._until = 0.0
         self._waits = Waits()
         self._undo: Callable[[int], None] = nothing_to_undo
         self._advanced: Callable[[], None] = nobody_to_tell
@@ -196,12 +202,36 @@ class CommittingJournal:
     # Committing
 
     def _commit_soon(self) -> None:
-        if not self._is_committing:
-            self._is_committing = True
-            when_idle(self._reactor, self._commit)
+        if not (self._is_committing or self._is_gathering):
+            self._is_gathering = True
+            at_end_of_turn(self._reactor, self._begin)
+
+    def _begin(self) -> None:
+        """At the end of a turn: commit, if there is one writer and was the last time; else see who comes."""
+        if not self._is_gathering:
+            return
+        if len(self._queue) == self._last == 1:
+            self._commit()
+        else:
+            self._gathered = 0
+            self._until = self._clock.seconds() + GATHER_SECONDS
+            self._reactor.callLater(0, self._gather)
+
+    def _gather(self) -> None:
+        """Between two turns: commit, or see first who else comes in the next, which waits for nothing."""
+        if not self._is_gathering:
+            return
+        count = len(self._queue)
+        if count > self._gathered and self._clock.seconds() < self._until:
+            self._gathered = count
+            self._reactor.callLater(0, self._gather)
+        else:
+            self._commit()
 
     def _commit(self) -> None:
+        self._is_gathering, self._is_committing = False, True
         bodies, evidence, size = self._queue, self._evidence, self._pending_bytes
+        self._last = len(bodies)
         self._queue, self._evidence = [], []
         position = self.position - len(bodies)
         self._worker.run(self._append, position, bodies, evidence).addCallbacks(
@@ -283,6 +313,8 @@ class CommittingJournal:
         self._situation.is_closing = True
         until = self._reactor.seconds() + CLOSE_SECONDS
         idle = self._idle = Deferred()
+        if self._is_gathering:
+            self._commit()
         self._tell_if_idle()
         try:
             await idle.addTimeout(CLOSE_SECONDS, self._reactor)

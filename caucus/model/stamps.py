@@ -14,14 +14,14 @@ class Stamps:
 
     def __init__(self) -> None:
         self._instant = ""
-        self._millisecond = -1
+        self._number = -1
         self._sequence = 0
 
     def next(self, wall: float) -> str:
         """The next stamp, for ``wall`` seconds since the epoch; its instant never falls."""
         number = int(wall * 1000)
-        if number != self._millisecond:
-            self._millisecond = number
+        if number != self._number:
+            self._number = number
             self._instant = max(self._instant, _millisecond(number))
         self._sequence += 1
         return f"{self._instant}#{self._sequence:012d}"

@@ -172,6 +172,8 @@ class Channel:
         if most is None or most < 1:
             raise InvalidCursor("The limit must be a positive integer.")
         end = min(head, start + min(most, self._limits.max_read_limit))
+        if start == end:
+            return Page((), end)
         last = self._last_page
         if end != last.cursor or end - start != len(last.messages_json):
             last = self._last_page = Page(self.messages(start, end), end)

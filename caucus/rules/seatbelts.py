@@ -43,9 +43,6 @@ class RateBudget:
         charges = self._charges.get(name)
         if charges is None:
             return
-        times = charges.times
-        if len(times) < self.limit and times and times[-1] <= now:
-            return  # even with those that count no more they are fewer, which is soon seen
         if charges.count(self._window, now) >= self.limit:
             wait = charges.oldest + self._window - now
             raise RateLimited(limit=self.limit, scope=self._scope, retry_after=max(1, math.ceil(wait)))
