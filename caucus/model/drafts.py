@@ -14,6 +14,7 @@ import msgspec
 from caucus.errors import InvalidMessage
 from caucus.model.fields import as_integer
 from caucus.model.messages import CLAIM_ONLY, SCHEMA_VERSION, AnyMessage, MessageFields, fields_of
+from caucus.model.plain import is_plain, unsearched
 from caucus.model.text import trim
 from caucus.model.validation import validate
 
@@ -27,6 +28,7 @@ class Draft(AnyMessage):
 
 
 _decode = msgspec.json.Decoder(Draft).decode
+_decode_plain = msgspec.json.Decoder(unsearched(Draft)).decode
 _encode_into = msgspec.json.Encoder(enc_hook=str).encode_into  # for subclasses of str
 _buffer = bytearray()
 _claim_only = attrgetter(*CLAIM_ONLY)
@@ -39,7 +41,7 @@ def read_draft(body: bytes) -> Draft | None:
     Who speaks may still be missing.
     """
     try:
-        draft = _decode(body)
+        draft = _decode_plain(body) if is_plain(body) else _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return draft if _fields_agree(draft) else None

@@ -24,15 +24,15 @@ RENDER_BUDGET: Final = 8000
 """The most characters of a channel's ``render_budget_chars``."""
 
 _END: Final = r"\Z"
-_NAME: Final = rf"^[^{CONTROL_CODES}{SURROGATE_CODES}]*{_END}"
-_TEXT: Final = rf"^[^{CONTROL_CODES_EXCEPT_TAB_NEWLINE}{SURROGATE_CODES}]*{_END}"
+LINE_PATTERN: Final = rf"^[^{CONTROL_CODES}{SURROGATE_CODES}]*{_END}"
+TEXT_PATTERN: Final = rf"^[^{CONTROL_CODES_EXCEPT_TAB_NEWLINE}{SURROGATE_CODES}]*{_END}"
 ULID_PATTERN: Final = rf"^[0-9A-HJKMNP-TV-Z]{{26}}{_END}"
 CHANNEL_PATTERN: Final = CHANNEL_NAME.removesuffix("$") + _END
 SHA256_PATTERN: Final = rf"^[0-9a-f]{{64}}{_END}"
 
-Name = Annotated[str, Meta(min_length=1, max_length=SHORT_TEXT, pattern=_NAME)]
-Body = Annotated[str, Meta(min_length=1, max_length=BODY_TEXT, pattern=_TEXT)]
-Purpose = Annotated[str, Meta(max_length=SHORT_TEXT, pattern=_TEXT)]
+Name = Annotated[str, Meta(min_length=1, max_length=SHORT_TEXT, pattern=LINE_PATTERN)]
+Body = Annotated[str, Meta(min_length=1, max_length=BODY_TEXT, pattern=TEXT_PATTERN)]
+Purpose = Annotated[str, Meta(max_length=SHORT_TEXT, pattern=TEXT_PATTERN)]
 Ulid = Annotated[str, Meta(pattern=ULID_PATTERN)]
 Recipients = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=RECIPIENTS)]
 Target = Annotated[
@@ -40,7 +40,7 @@ Target = Annotated[
     Meta(
         min_length=1,
         max_length=SHORT_TEXT,
-        pattern=_NAME,
+        pattern=LINE_PATTERN,
         description="Not blank. Two are one if equal after trimming and Unicode NFC.",
     ),
 ]

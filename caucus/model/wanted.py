@@ -13,6 +13,7 @@ from caucus.errors import InvalidMessage
 from caucus.model.claims import Mode, Renewal
 from caucus.model.fields import BODY_TEXT, SHORT_TEXT, Body, Maybe, Name, Target, Ulid, as_integer
 from caucus.model.messages import new_msg_id
+from caucus.model.plain import is_plain, unsearched
 from caucus.model.problems import Problem, length_problem, line_problem, name_problem, refusal
 from caucus.model.targets import read_target, readable_targets
 from caucus.model.text import trim
@@ -59,12 +60,13 @@ class Asked(Wanted, frozen=True):
 
 
 _decode = msgspec.json.Decoder(Asked).decode
+_decode_plain = msgspec.json.Decoder(unsearched(Asked)).decode
 
 
 def read_asked(body: bytes) -> Asked | None:
     """The claim that a JSON text asks for, or ``None`` if anything about it is wrong."""
     try:
-        asked = _decode(body)
+        asked = _decode_plain(body) if is_plain(body) else _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return None if readable_targets(asked.targets) is None else asked
