@@ -3,8 +3,9 @@
     python -m bench.streams [--readers 1000] [--rate 20] [--seconds 10] [--target COMMAND-OR-URL]
 
 Reads all streams in this process, on the same machine as the server. Prints the
-delay from just before an append is sent to its frame's arrival at each reader, what arrived, and
-the daemon's resident memory before, during and after. It asserts no time.
+delay from just before an append is sent to its frame's arrival at each reader, and from the append's
+answer, what arrived, and the daemon's resident memory before, during and after; and beside that the delay
+from a bare loop of ``send`` over as many connections, half of it before and half after. It asserts no time.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import argparse
 import json
 import re
 import resource
-import statistics
+import sys
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,10 +33,11 @@ FRAME = re.compile(rb'id: (\d+)\ndata: [^\n]*"body":"(\d+\.\d+)')
 
 
 class Reader(Protocol):
-    """One open stream: notes each frame's id and delay."""
+    """One open stream: notes each frame's id, when it came, and its delay."""
 
     def __init__(self) -> None:
         self.ids: list[int] = []
+        self.came: list[float] = []
         self.delays: list[float] = []
         self.opened: Deferred[None] = Deferred()
         self.gone: Deferred[None] = Deferred()
@@ -54,6 +57,7 @@ class Reader(Protocol):
             found = FRAME.search(frame)
             if found:
                 self.ids.append(int(found[1]))
+                self.came.append(now)
                 self.delays.append(now - float(found[2]))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -67,16 +71,13 @@ async def measure(reactor: Any, options: argparse.Namespace, server: Server) -> 
     await deferLater(reactor, 0.5)
     before = server.resident() / 2**20
     port = server.port
-    readers = [Reader() for _ in range(options.readers)]
-    for start in range(0, options.readers, 100):
-        batch = readers[start : start + 100]
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
-        await DeferredList([connectProtocol(endpoint, one) for one in batch], fireOnOneErrback=True)
-        await DeferredList([one.opened for one in batch])
+    readers = await _connected(reactor, options.readers, port)
+    answered: dict[int, float] = {}
     during = server.resident() / 2**20
 
     async def post() -> None:
-        await backbone.append("room", Message("note", f"{time.monotonic():.6f}"))
+        appended = await backbone.append("room", Message("note", f"{time.monotonic():.6f}"))
+        answered[appended.cursor] = time.monotonic()
 
     posting = LoopingCall(lambda: Deferred.fromCoroutine(post()))
     running = posting.start(1 / options.rate)
@@ -87,10 +88,10 @@ async def measure(reactor: Any, options: argparse.Namespace, server: Server) -> 
     await deferLater(reactor, 1)
     peak = server.resident() / 2**20
     whole = sum(one.ids == list(range(2, head + 1)) for one in readers)
-    delays = sorted(delay for one in readers for delay in one.delays)
-    for one in readers:
-        one.transport.loseConnection()  # type: ignore[union-attr]
-        await one.gone
+    delays = [delay for one in readers for delay in one.delays]
+    pairs = [pair for one in readers for pair in zip(one.ids, one.came, strict=True)]
+    since = [came - answered[number] for number, came in pairs if number in answered]
+    await _left(readers)
     await deferLater(reactor, 2)
     after = server.resident() / 2**20
     await backbone.close()
@@ -99,16 +100,45 @@ async def measure(reactor: Any, options: argparse.Namespace, server: Server) -> 
         "messages": head - 1,
         "readers_that_got_every_message_once_in_order": whole,
         "frames": len(delays),
-        "delay_ms": {
-            "median": round(statistics.median(delays) * 1000, 2),
-            "p99": round(delays[int(len(delays) * 0.99)] * 1000, 2),
-            "max": round(delays[-1] * 1000, 2),
-        },
+        "delay_ms": told(delays),
+        "since_the_answer_ms": told(since),
         "resident_mib": {
             name: round(size, 1)
             for name, size in (("before", before), ("open", during), ("peak", peak), ("after", after))
         },
     }
+
+
+async def measure_bare(reactor: Any, options: argparse.Namespace, server: Server) -> list[float]:
+    """The delays from the beginning of a bare loop of ``send`` to the arrival of what it sends."""
+    readers = await _connected(reactor, options.readers, server.port)
+    await deferLater(reactor, options.seconds / 2)
+    delays = [delay for one in readers for delay in one.delays]
+    await _left(readers)
+    return delays
+
+
+async def _connected(reactor: Any, count: int, port: int) -> list[Reader]:
+    readers = [Reader() for _ in range(count)]
+    for start in range(0, count, 100):
+        batch = readers[start : start + 100]
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
+        await DeferredList([connectProtocol(endpoint, one) for one in batch], fireOnOneErrback=True)
+        await DeferredList([one.opened for one in batch])
+    return readers
+
+
+async def _left(readers: Sequence[Reader]) -> None:
+    for one in readers:
+        one.transport.loseConnection()  # type: ignore[union-attr]
+        await one.gone
+
+
+def told(delays: Iterable[float]) -> dict[str, float]:
+    """Delays in seconds, as figures in milliseconds."""
+    rising = sorted(delays)
+    places = {"median": len(rising) // 2, "p99": int(len(rising) * 0.99), "max": -1}
+    return {name: round(rising[place] * 1000, 2) for name, place in places.items()}
 
 
 def main() -> None:
@@ -123,10 +153,14 @@ def main() -> None:
     needed = options.readers + 100
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(needed, 1024), hard), hard))
-    with Server("streams", options.target) as server:
+    bare_loop = [sys.executable, "-m", "bench.sends", "--rate", str(options.rate)]
+    with Server("streams", options.target) as server, Server("sends", bare_loop) as sends:
 
         async def run(reactor: Any) -> None:
-            print(json.dumps(await measure(reactor, options, server), indent=2))
+            bare = await measure_bare(reactor, options, sends)
+            measured = await measure(reactor, options, server)
+            bare += await measure_bare(reactor, options, sends)
+            print(json.dumps({**measured, "bare_loop_ms": told(bare)}, indent=2))
 
         with suppress(SystemExit):  # react ends the process, but the server is still to be stopped
             react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
