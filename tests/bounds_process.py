@@ -22,12 +22,15 @@ from caucus.limits import Limits
 from caucus.metrics import Histogram
 from caucus.model.events import Author, RequestKey
 from caucus.model.messages import Message
-from caucus.model.records import Identity
+from caucus.model.records import Identity, Page
 from caucus.model.targets import readable_targets
 from caucus.rules import channel
 from caucus.rules.answered import KEPT_FOR_A_SCOPE, AnsweredRequests, AnswerPlace
 from caucus.rules.seatbelts import _FORGOTTEN_AT_ONCE, Duplicates, RateBudget
 from caucus.web import dispatch
+from caucus.wire import answers
+from caucus.wire.answers import PAGE
+from caucus.wire.frames import SLICE
 from tests.bounds import ROOMY, claim, codes, edge_with_a_room, post, reaches, release, take, upload
 from tests.journals import SlowJournal
 from tests.raw import GET, POST, make_edge
@@ -198,6 +201,16 @@ def _instants() -> None:
     assert len(budget._charges["a"].times) <= 10 + _FORGOTTEN_AT_ONCE + 1
     with pytest.raises(RateLimited):
         budget.check("a", (3 * _FORGOTTEN_AT_ONCE - 1) / 10)
+
+
+@reaches("pages that were joined")
+def _pages() -> None:
+    pages = [Page((b"x" * 3000,) * count, count) for count in range(1, 3 * answers.PAGES)]
+    for page in pages:
+        assert PAGE.encode(page).count(b"x") == 3000 * len(page.messages_json)
+    kept = answers._encoded.values()
+    assert len(kept) == answers.PAGES
+    assert max(len(body) for _page, body in kept) <= SLICE < len(PAGE.encode(pages[-1]))
 
 
 @reaches("last posts of a channel")

@@ -175,7 +175,7 @@ def _read_appended(body: bytes, _status: int) -> Appended:
 
 
 PAGES: Final = 16
-"""So many pages are kept as they were encoded last, each of which is no long answer."""
+"""So many pages are kept as they were encoded last, each of no more bytes than a slice."""
 _encoded: dict[int, tuple[Page, bytes]] = {}
 """Pages that were encoded lately, by their addresses: many read the same one, and it is joined once."""
 
@@ -187,9 +187,10 @@ def _encode_page(page: Page) -> bytes:
     if known is not None and known[0] is page:
         return known[1]
     body = b'{"messages":[%b],"cursor":%d}' % (b",".join(page.messages_json), page.cursor)
-    while len(_encoded) >= PAGES:
-        del _encoded[next(iter(_encoded))]
-    _encoded[id(page)] = (page, body)
+    if len(body) <= SLICE:
+        while len(_encoded) >= PAGES:
+            del _encoded[next(iter(_encoded))]
+        _encoded[id(page)] = (page, body)
     return body
 
 
