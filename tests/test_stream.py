@@ -38,6 +38,7 @@ class Listener:
     def __init__(
         self, edge: Edge, query: str = "", headers: str = "", channel: str = "room", version: str = "1.1"
     ) -> None:
+        self.clock = edge.clock
         self.peer: Peer = edge.connect()
         target = f"/channels/{channel}/stream{query}"
         self.peer.send(f"GET {target} HTTP/{version}\r\nHost: localhost\r\n{headers}\r\n".encode())
@@ -59,23 +60,25 @@ class Listener:
             data = data[int(size, 16) + 2 :]
         return text if self.chunked else data
 
-    def take(self) -> bytes:
-        """What has come since the last look."""
+    def take(self, *, turn: bool = True) -> bytes:
+        """What has come since the last look, once the ``turn`` is over."""
+        if turn:
+            self.clock.advance(0)
         text, self.text = self.text + self.unchunk(self.peer.transport.value()), b""
         self.peer.transport.clear()
         return text
 
-    def events(self) -> list[tuple[int, Any]]:
+    def events(self, *, turn: bool = True) -> list[tuple[int, Any]]:
         """Ids and messages since the last look."""
         found = []
-        for frame in self.take().decode().split("\n\n"):
+        for frame in self.take(turn=turn).decode().split("\n\n"):
             fields = dict(line.split(": ", 1) for line in frame.splitlines() if not line.startswith(":"))
             if fields:
                 found.append((int(fields["id"]), json.loads(fields["data"])))
         return found
 
-    def bodies(self) -> list[str]:
-        return [message["body"] for _, message in self.events()]
+    def bodies(self, *, turn: bool = True) -> list[str]:
+        return [message["body"] for _, message in self.events(turn=turn)]
 
     def pause(self) -> None:
         """As the transport does when it can take no more."""
@@ -97,10 +100,11 @@ def test_a_stream_opens_with_a_comment_and_says_what_it_is(edge: Edge) -> None:
     assert listener.take() == b": from the head on\n\n"
 
 
-def test_a_frame_is_pushed_in_the_turn_of_its_append(edge: Edge) -> None:
+def test_a_frame_is_pushed_as_soon_as_its_writer_is_answered(edge: Edge) -> None:
     post(edge, "before")
     listener = Listener(edge)
     post(edge, "one")
+    assert listener.peer.transport.value() == b""
     read = edge.ask("POST", "/channels/room/read", {"cursor": 1}).body
     data = read[len(b'{"messages":[') : -len(b'],"cursor":2}')]
     assert listener.take() == b": from the head on\n\nid: 2\ndata: " + data + b"\n\n"
@@ -198,8 +202,10 @@ def test_a_reader_too_far_behind_is_dropped_and_the_others_go_on() -> None:
     slow, quick = Listener(edge), Listener(edge)
     slow.pause()
     post(edge, *(str(number) * 100 for number in range(4)))
+    edge.clock.advance(0)
     assert not slow.peer.closed
     post(edge, "x" * 1000)
+    edge.clock.advance(0)
     assert slow.peer.transport.aborted
     slow.peer.lose()
     assert len(quick.bodies()) == 5
@@ -331,6 +337,7 @@ def test_a_backbone_that_fails_to_answer_ends_the_streams_so_that_readers_come_b
 
     monkeypatch.setattr(edge.backbone, "look", broken)
     post(edge, "a")
+    edge.clock.advance(0)
     assert listener.peer.transport.value().endswith(b"0\r\n\r\n")
     assert [failure.type for failure in logged_failures] == [RuntimeError]
     logged_failures.clear()

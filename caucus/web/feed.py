@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from caucus.edge.request import Request
 from caucus.interfaces import IWatchableFeed
 from caucus.model.feed import Begun, ChannelMade, FeedEvent, FeedMessage, FeedSlice, Place
 from caucus.model.views import View
+from caucus.web.fan import Fan
 from caucus.web.reader import Common, Reader
 from caucus.web.stream import QUIET_SECONDS
 from caucus.wire.feed import feed_frame, reset_frame
@@ -23,33 +21,28 @@ ALL: Final = View(None)
 TICK_SECONDS: Final = 1
 """How often it is looked for readers to whom nothing was written for a while."""
 
-_log = Logger("caucus.web")
 
-
-class FeedReaders:
+class FeedReaders(Fan):
     """The readers of all feeds, by the channels that they read.
 
     ``at`` is how far the frames have been made; where there is no reader, nothing is watched.
     """
 
     def __init__(self, feed: IWatchableFeed, common: Common) -> None:
-        self.common = common
+        super().__init__(common)
         self.feed = feed
         self.at = 0
         self._by_channel: dict[str, dict[FeedReader, None]] = {}
         self._all: dict[FeedReader, None] = {}
         self._readers: dict[FeedReader, None] = {}
-        self._advancing = False
-        self._woken = False
         self._unwatch: Any = None
-        self._next: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
 
     def add(self, reader: FeedReader, end: int) -> None:
         """One more, whose place is known; ``end`` is that of all there was to see then."""
         if not self._readers:
             self.at = end
-            self._unwatch = self.feed.watch_feed(self._wake)
+            self._unwatch = self.feed.watch_feed(self.wake)
             self._tick()
         for readers in (self._readers, *self._groups(reader)):
             readers[reader] = None
@@ -67,53 +60,26 @@ class FeedReaders:
                 del self._by_channel[name]
         if not self._readers:
             self._unwatch()
-            for timer in (self._timer, self._next):
-                if timer is not None and timer.active():
-                    timer.cancel()
-            self._next = None
+            if self._timer is not None and self._timer.active():
+                self._timer.cancel()
+            self.rest()
 
     def end(self) -> None:
         """End every reader's stream."""
         for reader in list(self._readers):
             reader.end()
 
-    def fail(self, failure: Failure) -> None:
-        """The backbone failed to answer: log it, and end the streams so that readers come back."""
-        _log.failure("A feed failed", failure=failure)
-        self.end()
-
     def _groups(self, reader: FeedReader) -> Sequence[dict[FeedReader, None]]:
         if reader.view.rooms is None:
             return (self._all,)
         return [self._by_channel.setdefault(name, {}) for name in reader.view.rooms]
 
-    def _wake(self) -> None:
-        """There is more: to be told in a turn of its own, so that whoever has said it is answered before.
-
-        What was said in this turn is told together, and so each frame may leave at once: the first of a
-        thousand readers need not wait for the last.
-        """
-        self._woken = True
-        if self._next is None and not self._advancing:
-            self._next = self.common.clock.callLater(0, self._begin_to_advance)
-
-    def _begin_to_advance(self) -> None:
-        self._next = None
-        Deferred.fromCoroutine(self._advance()).addErrback(self.fail)
-
-    async def _advance(self) -> None:
-        self._advancing = True
-        try:
-            while self._woken:
-                self._woken = False
-                while self._readers:
-                    found = self.feed.look_on(ALL, Place(self.at), self.common.page, SLICE)
-                    self._push(found)
-                    if found.is_whole:
-                        break
-                    await self.common.next_turn()
-        finally:
-            self._advancing = False
+    def push(self) -> bool:
+        if not self._readers:
+            return False
+        found = self.feed.look_on(ALL, Place(self.at), self.common.page, SLICE)
+        self._push(found)
+        return not found.is_whole
 
     def _push(self, found: FeedSlice) -> None:
         """Have whoever reads these events take them; most often it is one event."""

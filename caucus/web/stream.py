@@ -1,4 +1,4 @@
-"""The live stream of one channel: server-sent events, pushed in the turn in which a message becomes readable.
+"""The live stream of one channel: server-sent events, pushed in the turn after a message became readable.
 
 The log is the buffer: a reader that cannot take more is left behind at its cursor and catches up
 when it can, and is dropped once what it has not taken passes a bound.
@@ -9,24 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from caucus.edge.request import Request
 from caucus.interfaces import IWatchable
 from caucus.model.records import Page
+from caucus.web.fan import Fan
 from caucus.web.reader import Common, Reader
 from caucus.wire.frames import frames
 
 QUIET_SECONDS: Final = 15
 """After so much quiet a comment keeps the connection alive."""
 
-_log = Logger("caucus.web")
 
-
-class ChannelReaders:
+class ChannelReaders(Fan):
     """One channel's readers, and the frames of what is new, made once for all who are in step.
 
     ``cursor`` is how far the frames have been made.
@@ -35,16 +31,14 @@ class ChannelReaders:
     def __init__(
         self, watchable: IWatchable, common: Common, channel: str, cursor: int, forget: Callable[[str], None]
     ) -> None:
-        self.common = common
+        super().__init__(common)
         self._forget = forget
         self.channel = channel
         self.cursor = cursor
         self.readers: set[ChannelReader] = set()
         self._watchable = watchable
-        self._advancing = False
-        self._woken = False
         self._quiet_since = common.clock.seconds()
-        self._unwatch = watchable.watch(channel, self._wake)
+        self._unwatch = watchable.watch(channel, self.wake)
         self._timer: IDelayedCall = common.clock.callLater(QUIET_SECONDS, self._tick)
 
     def look(self, cursor: int) -> Page:
@@ -63,35 +57,18 @@ class ChannelReaders:
             self._forget(self.channel)
             self._unwatch()
             self._timer.cancel()
+            self.rest()
 
-    def _wake(self) -> None:
-        self._woken = True
-        if not self._advancing:
-            Deferred.fromCoroutine(self._advance()).addErrback(self.fail)
-
-    async def _advance(self) -> None:
-        self._advancing = True
-        try:
-            while self._woken:
-                self._woken = False
-                while self.readers and (page := self.look(self.cursor)).messages_json:
-                    self._push(page)
-                    if self.cursor < page.cursor or len(page.messages_json) >= self.common.page:
-                        await self.common.next_turn()
-        finally:
-            self._advancing = False
-
-    def _push(self, page: Page) -> None:
+    def push(self) -> bool:
+        page = self.look(self.cursor) if self.readers else None
+        if page is None or not page.messages_json:
+            return False
         start = self.cursor
         data, self.cursor = frames(page, start)
         self._quiet_since = self.common.clock.seconds()
         for reader in list(self.readers):
             reader.offer(start, data, self.cursor)
-
-    def fail(self, failure: Failure) -> None:
-        """The backbone failed to answer: log it, and end the streams so that readers come back."""
-        _log.failure("A stream failed", failure=failure)
-        self.end()
+        return self.cursor < page.cursor or len(page.messages_json) >= self.common.page
 
     def _tick(self) -> None:
         now = self.common.clock.seconds()
