@@ -10,6 +10,7 @@ import errno
 from collections.abc import Callable
 from typing import Any, Final
 
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python import log
 
 try:
@@ -23,16 +24,18 @@ _NAMES: Final = ("_poller", "_selectables", "_doReadOrWrite")
 """What Twisted keeps to itself, and is used here: one that has it otherwise does all this itself."""
 
 
-def at_end_of_turn(reactor: Any, step: Step) -> None:
+def at_end_of_turn(reactor: Any, step: Step) -> IDelayedCall | None:
     """Have a reactor call ``step``, once, in its own thread, before it waits for anything again.
 
-    By then it has seen to all that was ready with what this is called in, if that is an event.
+    By then it has seen to all that was ready with what this is called in, if that is an event. Where it is
+    a timer, that is returned.
     """
     call = getattr(reactor, "call_at_end_of_turn", None)
     if call is None:
-        reactor.callLater(0, step)
-    else:
-        call(step)
+        timer: IDelayedCall = reactor.callLater(0, step)
+        return timer
+    call(step)
+    return None
 
 
 def install() -> None:

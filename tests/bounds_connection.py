@@ -107,6 +107,7 @@ def _reader() -> None:
         if how == "new":
             for number in range(3):
                 post(edge, f"new {number}" + "x" * 15_000)
+                edge.clock.advance(0)
         else:
             edge.clock.advance(bounds.REQUEST_SECONDS + 1)
         assert peer.transport.aborted

@@ -48,6 +48,7 @@ class Net:
     def post(self, *bodies: str) -> None:
         for body in bodies:
             self.edge.backbone.append("room", Message("note", body, agent_id="a", owner="o"))
+        self.edge.clock.advance(0)
 
     def settle(self) -> None:
         while sum(pump.pump() for pump in self.endpoint.pumps):

@@ -52,6 +52,7 @@ class FastListener(Edge, Factory):
         self._unsent: list[Flushed] = []
         self._preambles: dict[tuple[bytes, int, str, bool], bytes] = {}
         self._timer: IDelayedCall | None = None
+        self._end_of_turn: IDelayedCall | None = None
 
     def connection_made(self, channel: Peered) -> bool:
         is_in = super().connection_made(channel)
@@ -61,8 +62,9 @@ class FastListener(Edge, Factory):
 
     def connection_lost(self, channel: Peered) -> None:
         if self.channels <= {channel}:
-            if self._timer is not None and self._timer.active():
-                self._timer.cancel()
+            for timer in (self._timer, self._end_of_turn):
+                if timer is not None and timer.active():
+                    timer.cancel()
             self._timer = None
             self._unsent.clear()
         super().connection_lost(channel)
@@ -73,7 +75,7 @@ class FastListener(Edge, Factory):
         Sent one by one, each answer may wake a peer that has gone to sleep since the one before it.
         """
         if not self._unsent:
-            at_end_of_turn(outlet.transport.reactor, self._flush)
+            self._end_of_turn = at_end_of_turn(outlet.transport.reactor, self._flush)
         self._unsent.append(outlet)
 
     def _flush(self) -> None:

@@ -33,17 +33,22 @@ def read_since(
 ) -> Response | Coroutine[Deferred[Page], Any, Response]:
     fields = request.value
     cursor, limit, wait = fields.get("cursor", NULL), fields.get("limit"), fields.get("wait")
+    # No local holds what is read: a refusal's traceback has this frame, and so it would hold itself.
     if wait is None:
-        reading = on.backbone.read_since(channel, cursor, limit)
-        if is_here(reading):
-            return _page(on, request, channel, cast("Page", reading.result))
-    else:
-        request.is_awaited = bool(wait)
-        reading = on.backbone.read_since(channel, cursor, limit, wait)
-    return _read_since(on, request, channel, reading)
+        return _read(on, request, channel, on.backbone.read_since(channel, cursor, limit))
+    request.is_awaited = bool(wait)
+    return _read_later(on, request, channel, on.backbone.read_since(channel, cursor, limit, wait))
 
 
-async def _read_since(on: Serving, request: Request, channel: str, reading: Deferred[Page]) -> Response:
+def _read(
+    on: Serving, request: Request, channel: str, reading: Deferred[Page]
+) -> Response | Coroutine[Deferred[Page], Any, Response]:
+    if is_here(reading):
+        return _page(on, request, channel, cast("Page", reading.result))
+    return _read_later(on, request, channel, reading)
+
+
+async def _read_later(on: Serving, request: Request, channel: str, reading: Deferred[Page]) -> Response:
     return _page(on, request, channel, await reading)
 
 
