@@ -11,7 +11,7 @@ IN_BROWSER := $(patsubst %,tests/test_page%.py,_room _acts _faults _hostile _lon
 # runs once more on the system's server, where there is one.
 OVER_POSTGRES := $(patsubst %,tests/test_%.py,conformance_postgres between_daemons failover log_clock moving postgres postgres_away recorded_postgres several_daemons storm)
 # What takes minutes by itself, and runs beside the rest.
-AT_LENGTH := $(patsubst %,tests/test_%.py,kill ledger_histories claim_histories)
+AT_LENGTH := $(patsubst %,tests/test_%.py,ledger_histories claim_histories)
 ON_ITS_OWN := --postgres=system --storm=10 --failovers=1 $(filter-out %conformance_postgres.py %recorded_postgres.py %between_daemons.py,$(OVER_POSTGRES))
 
 .PHONY: help run demo cluster test test-oldest check bench clean
