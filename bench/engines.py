@@ -1,7 +1,7 @@
 """The engines that such a room could be built on, beside it: durable appends and claims, on one disk.
 
 Each is measured if it is installed: Redis by ``redis-benchmark`` and PostgreSQL by ``pgbench``, which are
-written in C and speak its own protocol, and etcd through its HTTP gateway, by the load that the daemon gets.
+written in C and speak their own protocols, and etcd through its HTTP gateway, by the daemon's own load.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def _instants() -> None:
     for second in range(3 * _FORGOTTEN_AT_ONCE):
         budget.check("a", second / 10)
         budget.charge("a", second / 10)
-    assert len(budget._charges["a"].times) <= 10 + _FORGOTTEN_AT_ONCE + 1
+    assert len(budget._charges["a"]._times) <= 10 + _FORGOTTEN_AT_ONCE + 1
     with pytest.raises(RateLimited):
         budget.check("a", (3 * _FORGOTTEN_AT_ONCE - 1) / 10)
 

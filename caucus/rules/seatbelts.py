@@ -61,10 +61,7 @@ class RateBudget:
                 self._charges.popitem(last=False)
         else:
             self._charges.move_to_end(name)
-        times = charges.times
-        times.append(now)
-        if not len(times) % _FORGOTTEN_AT_ONCE:
-            charges.count(self._window, now)
+        charges.add(now, self._window)
 
     def dump(self, now: float) -> list[tuple[str, list[float]]]:
         """The instants of what counts ``now``, by name, the first to be forgotten first; for `load`."""
@@ -83,31 +80,33 @@ class RateBudget:
 
 
 class _Charges:
-    """The instants of charges, oldest first, in eight bytes each: a raised budget may count a million.
+    """The instants of charges, oldest first, in eight bytes each: a raised budget may count a million."""
 
-    The first of ``times`` may be some that count no more.
-    """
-
-    __slots__ = ("_forgotten", "times")
+    __slots__ = ("_forgotten", "_times")
 
     def __init__(self, times: Iterable[float] = ()) -> None:
-        self.times = array("d", times)
+        self._times = array("d", times)
         self._forgotten = 0
 
     def dump(self, window: int, now: float) -> list[float]:
-        return [at for at in self.times[self._forgotten :] if now < at + window]
+        return [at for at in self._times[self._forgotten :] if now < at + window]
 
     @property
     def oldest(self) -> float:
-        return self.times[self._forgotten]
+        return self._times[self._forgotten]
+
+    def add(self, now: float, window: int) -> None:
+        self._times.append(now)
+        if not len(self._times) % _FORGOTTEN_AT_ONCE:
+            self.count(window, now)
 
     def pop(self) -> None:
-        if len(self.times) > self._forgotten:
-            self.times.pop()
+        if len(self._times) > self._forgotten:
+            self._times.pop()
 
     def count(self, window: int, now: float) -> int:
         """How many are less than ``window`` seconds old; the others are forgotten."""
-        times, first = self.times, self._forgotten
+        times, first = self._times, self._forgotten
         while first < len(times) and now >= times[first] + window:
             first += 1
         if first > _FORGOTTEN_AT_ONCE or first == len(times):
@@ -116,7 +115,7 @@ class _Charges:
         self._forgotten = first
         if times and times[-1] > now:
             # The clock stepped back: what lies ahead counts from now, so nobody waits longer than a window.
-            self.times = array("d", (min(charged, now) for charged in times))
+            self._times = array("d", (min(charged, now) for charged in times))
         return len(times) - first
 
 
